@@ -1,0 +1,82 @@
+"""The `3dcseg` command: picks the sub-command, imports only that one, reports errors in one line.
+
+Each sub-command is a module of this package with two functions: ``add_arguments(parser)`` (fast to
+import: no torch) and ``run(args) -> int`` (imports what it needs). Help lines stand here so that
+`3dcseg --help` imports nothing.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from threedcseg.errors import InputError
+
+COMMANDS = {
+    "segment": "cut the moving objects out of videos: masks, probability maps, overlays",
+    "evaluate": "score masks, or a model on a data set, against ground truth",
+    "train": "train a network from a recipe",
+    "models": "list encoders, bridges and whole models with size, cost and licence",
+    "convert": "turn published checkpoints into safetensors, safely",
+}
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser; with ``command``, only that sub-command's arguments are imported and added."""
+    parser = argparse.ArgumentParser(
+        prog="3dcseg",
+        description="Segment the salient, moving objects of any video. No clicks, no prompts, "
+        "no optical flow.",
+        epilog="Start with: 3dcseg segment VIDEO -o masks/",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        child = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == command:
+            _module(name).add_arguments(child)
+    return parser
+
+
+def _module(command: str):  # type: ignore[no-untyped-def]
+    return importlib.import_module(f"threedcseg.cli.{command}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status (0 done, 2 bad input, 130 interrupted)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in argv if word in COMMANDS), None)
+    parser = build_parser(command)
+    args = parser.parse_args(argv)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"3dcseg {version('threedcseg')}")
+        return 0
+    if args.command is None:
+        parser.print_help()
+        return 0
+    try:
+        return int(_module(args.command).run(args) or 0)
+    except InputError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:  # full disk, no permission, ...: the system's own words name the file
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}")
+
+
+def _fail(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

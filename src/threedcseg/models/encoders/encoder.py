@@ -1,0 +1,28 @@
+"""What a decoder may expect of any encoder.
+
+An encoder turns a normalised clip into four feature maps, **finest first**. The paper's ir-CSN,
+for a clip of 8 frames at 480x864:
+
+    clip          (B,    3, 8, 480, 864)
+    features[0]   (B,  256, 8, 120, 216)    stride 1 in time,  4 in space
+    features[1]   (B,  512, 4,  60, 108)    stride 2 in time,  8 in space
+    features[2]   (B, 1024, 2,  30,  54)    stride 4 in time, 16 in space
+    features[3]   (B, 2048, 1,  15,  27)    stride 8 in time, 32 in space
+"""
+
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """Base class: declares the channels and strides of the four maps, finest first.
+
+    ``out_channels[i]`` is the channel count of ``features[i]``; ``strides[i]`` is its
+    ``(time, space)`` stride with respect to the clip.
+    """
+
+    out_channels: tuple[int, int, int, int]
+    strides: tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]
+
+    def forward(self, clip: Tensor) -> list[Tensor]:
+        """``(B, 3, T, H, W)`` normalised RGB to four maps ``(B, C, t, h, w)``, finest first."""
+        raise NotImplementedError

@@ -1,0 +1,47 @@
+"""The whole network on one screen: normalise, encode, decode, upsample."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from threedcseg.models.decoder import Decoder
+from threedcseg.models.encoders.encoder import Encoder
+
+
+class SegmentationNetwork(nn.Module):
+    """Fully 3D-convolutional encoder-decoder (section 3, figure 3).
+
+    ``forward`` takes clips ``(B, 3, T, H, W)`` of RGB in [0, 1], any ``T >= 1`` and any size, and
+    returns logits ``(B, K, T, H, W)`` at the same size; ``K`` is 1 (foreground) or 2 (background,
+    foreground). ``mean`` and ``std`` are those of the encoder's training, for RGB in [0, 1].
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, encoder: Encoder, decoder: Decoder, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1, 1))
+
+    def forward(self, clip: Tensor) -> Tensor:
+        features = self.encoder((clip - self.mean) / self.std)
+        logits = self.decoder(features)  # (B, K, t, H/4, W/4)
+        return F.interpolate(logits, clip.shape[2:], mode="trilinear", align_corners=False)
+
+
+def foreground_probabilities(logits: Tensor) -> Tensor:
+    """Logits ``(B, K, T, H, W)`` to foreground probabilities ``(B, T, H, W)`` in [0, 1].
+
+    A sigmoid for one channel, a softmax over the channels for two (the published weights need
+    the softmax although they were trained with a binary loss on the last channel).
+    """
+    if logits.shape[1] == 1:
+        return logits.sigmoid().squeeze(1)
+    return logits.softmax(dim=1)[:, -1]
