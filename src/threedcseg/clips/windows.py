@@ -5,10 +5,13 @@ A video of any length is cut into windows of ``clip_length`` frames, successive 
 may repeat where a video (or its tail) is shorter than a clip.
 """
 
-from collections.abc import Iterator
-from typing import Literal, get_args
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Literal, TypeVar, get_args
 
 from threedcseg.errors import InputError
+
+FrameT = TypeVar("FrameT")
 
 Tail = Literal["shift", "repeat-first"]
 """What to do when the frames left at the end do not fill a clip.
@@ -80,3 +83,26 @@ def all_windows(
             break
         windows.append(window)
     return windows + tail_windows(num_frames, clip_length, overlap, tail)
+
+
+def iter_clips(
+    frames: Iterable[FrameT], clip_length: int = 8, overlap: int = 3, tail: Tail = "shift"
+) -> Iterator[tuple[tuple[int, ...], list[FrameT]]]:
+    """Group a stream of frames of unknown length into ``(window, clip)``, as early as possible.
+
+    Holds at most ``clip_length`` frames. ``clip[slot]`` is the frame of index ``window[slot]``.
+    """
+    check_windowing(clip_length, overlap, tail)
+    recent: deque[FrameT] = deque(maxlen=clip_length)
+    count = 0
+    upcoming = full_windows(clip_length, overlap)
+    window = next(upcoming)
+    for frame in frames:
+        recent.append(frame)
+        count += 1
+        if count == window[-1] + 1:
+            yield window, list(recent)
+            window = next(upcoming)
+    oldest = count - len(recent)
+    for window in tail_windows(count, clip_length, overlap, tail) if count else []:
+        yield window, [recent[index - oldest] for index in window]

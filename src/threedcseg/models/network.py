@@ -34,14 +34,3 @@ class SegmentationNetwork(nn.Module):
         features = self.encoder((clip - self.mean) / self.std)
         logits = self.decoder(features)  # (B, K, t, H/4, W/4)
         return F.interpolate(logits, clip.shape[2:], mode="trilinear", align_corners=False)
-
-
-def foreground_probabilities(logits: Tensor) -> Tensor:
-    """Logits ``(B, K, T, H, W)`` to foreground probabilities ``(B, T, H, W)`` in [0, 1].
-
-    A sigmoid for one channel, a softmax over the channels for two (the published weights need
-    the softmax although they were trained with a binary loss on the last channel).
-    """
-    if logits.shape[1] == 1:
-        return logits.sigmoid().squeeze(1)
-    return logits.softmax(dim=1)[:, -1]

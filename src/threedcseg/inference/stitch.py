@@ -1,0 +1,38 @@
+"""Average the probabilities of overlapping windows, frame by frame, as the video goes by."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+
+class Stitcher:
+    """Running sum and count per frame; a frame leaves once nothing more is to be added to it.
+
+    ``add`` takes a window's probabilities, ``finish(end)`` yields and forgets the frames before
+    ``end``. Every copy of a frame that a window repeats counts in the average, as in the published
+    code; what a window says of frames that have left is ignored.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[int, np.ndarray] = {}
+        self._counts: dict[int, int] = {}
+        self._next = 0
+
+    def add(self, window: Sequence[int], probabilities: np.ndarray) -> None:
+        """``window``: frame indices; ``probabilities``: ``(T, h, w)`` float32, one per slot."""
+        for index, probability in zip(window, probabilities, strict=True):
+            if index < self._next:
+                continue
+            if index in self._sums:
+                self._sums[index] += probability
+                self._counts[index] += 1
+            else:
+                self._sums[index] = probability.astype(np.float32)  # a copy of its own
+                self._counts[index] = 1
+
+    def finish(self, end: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield ``(index, mean (h, w) float32)`` of the frames before ``end`` (default: all)."""
+        while self._next in self._sums and (end is None or self._next < end):
+            index = self._next
+            self._next += 1
+            yield index, self._sums.pop(index) / self._counts.pop(index)
