@@ -32,9 +32,9 @@ class SeparableConv3d(nn.Module):
         )
         self.temporal = TemporalTap(in_channels)
         self.mix = nn.Conv2d(in_channels, out_channels, 1)
-        nn.init.kaiming_normal_(self.mix.weight, nonlinearity="relu")
+        nn.init.kaiming_normal_(self.mix.weight, nonlinearity="linear")
         nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
-        nn.init.normal_(self.spatial.weight, std=0.15)
+        nn.init.normal_(self.spatial.weight, std=0.1)
         with torch.no_grad():
             self.spatial.weight[:, :, 1, 1] += 1  # near the identity, as the temporal tap is
 
@@ -50,6 +50,7 @@ class Head(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, 1, 3, padding=1)
+        nn.init.normal_(self.conv.weight, std=0.005)  # begin unsure of everything
 
     def forward(self, x: Tensor) -> Tensor:
         return to_clip(self.conv(to_frames(x).relu()), x.shape[0])

@@ -1,0 +1,39 @@
+"""Training checkpoints: written whole or not at all, read without executing anything."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from threedcseg.errors import InputError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` (tensors and plain values) under a temporary name, then rename it."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: could not save the checkpoint ({error}); free some space and start again "
+            "with the same command, the last good checkpoint is untouched"
+        ) from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; raises `InputError` if it is damaged or no checkpoint of ours."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise InputError(
+            f"{path}: damaged or not a checkpoint; delete it to start the run anew"
+        ) from error
+    if not isinstance(state, dict) or "step" not in state:
+        raise InputError(f"{path}: not a training checkpoint of 3dcseg; delete or rename it")
+    return state

@@ -1,0 +1,65 @@
+"""Losses on foreground logits ``(B, 1, T, H, W)`` against masks {0, 1} of the same shape."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from threedcseg.errors import InputError
+
+
+def foreground_logits(logits: Tensor) -> Tensor:
+    """``(B, K, T, H, W)`` to the log-odds of foreground ``(B, 1, T, H, W)``, K = 1 or 2.
+
+    For two channels the difference of the logits: its sigmoid is their softmax.
+    """
+    return logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
+
+
+def cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
+    """Binary cross-entropy, mean over pixels (section 3)."""
+    return F.binary_cross_entropy_with_logits(logits, masks)
+
+
+def dice(logits: Tensor, masks: Tensor) -> Tensor:
+    """One minus the soft Dice coefficient of each frame, mean over frames; frames without
+    foreground are left out (cross-entropy takes care of them)."""
+    probabilities = logits.sigmoid().flatten(3)  # (B, 1, T, H*W)
+    masks = masks.flatten(3)
+    overlap = (probabilities * masks).sum(-1)
+    total = probabilities.sum(-1) + masks.sum(-1)
+    present = masks.sum(-1) > 0
+    scores = torch.where(present, 1 - 2 * overlap / total.clamp(min=1e-6), 0.0)
+    return scores.sum() / present.sum().clamp(min=1)
+
+
+def boundary(logits: Tensor, masks: Tensor) -> Tensor:
+    """Binary cross-entropy on the pixels within two of a mask's edge."""
+    frames = masks.transpose(1, 2).flatten(0, 1)  # (B*T, 1, H, W)
+    wide = F.max_pool2d(frames, 5, 1, 2)
+    narrow = -F.max_pool2d(-frames, 5, 1, 2)
+    near = (wide - narrow).unflatten(0, (masks.shape[0], -1)).transpose(1, 2)
+    loss = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+    return (loss * near).sum() / near.sum().clamp(min=1)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": cross_entropy,
+    "dice": dice,
+    "boundary": boundary,
+}
+
+
+def weighted_loss(weights: Mapping[str, float]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The sum of named losses by weight, as a function of network logits and masks."""
+    for name in weights:
+        if name not in LOSSES:
+            raise InputError(f"unknown loss {name!r}; choose among {', '.join(LOSSES)}")
+
+    def loss(logits: Tensor, masks: Tensor) -> Tensor:
+        foreground = foreground_logits(logits).float()
+        parts = [weight * LOSSES[name](foreground, masks) for name, weight in weights.items()]
+        return torch.stack(parts).sum()
+
+    return loss

@@ -1,0 +1,129 @@
+"""What was given on the command line: which videos and folders of frames it means, and names."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from threedcseg.errors import InputError
+
+IMAGE_EXTENSIONS = frozenset(
+    ".jpg .jpeg .png .bmp .tif .tiff .webp .ppm .pgm .pbm .pnm".split()
+)
+VIDEO_EXTENSIONS = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .gif .mxf "
+    ".vob .y4m".split()
+)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files directly in ``folder``, naturally sorted (9 before 10), hidden ones left out."""
+    return _list_files(folder, IMAGE_EXTENSIONS)
+
+
+def list_videos(folder: Path) -> list[Path]:
+    """The video files directly in ``folder``, naturally sorted, hidden ones left out."""
+    return _list_files(folder, VIDEO_EXTENSIONS)
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name is that of a still image."""
+    return path.suffix.lower() in IMAGE_EXTENSIONS
+
+
+def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
+    """The videos and frame folders that ``inputs`` mean, in order, each once.
+
+    A video file and a folder of frames stand for themselves. A folder of videos, or of frame
+    folders (DAVIS ``JPEGImages/480p``), stands for each of them, naturally sorted; deeper folders
+    are not searched.
+
+    Raises:
+        InputError: an input is missing, a single image, holds nothing usable, or holds videos and
+            images side by side.
+    """
+    if not inputs:
+        raise InputError("no input given: name a video, a folder of frames or a folder of videos")
+    found: dict[Path, Path] = {}
+    for path in map(Path, inputs):
+        for item in _expand(path):
+            found.setdefault(item.resolve(), item)
+    return list(found.values())
+
+
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """One folder name for each input: unique (whatever the case of letters) and safe.
+
+    The file's stem or the folder's name; with the parent's name before it where two are alike, and
+    with a number behind it where they are alike still.
+
+    >>> output_names([Path("a/clip.mp4"), Path("b/clip.mp4"), Path("dog.mov")])
+    ['a-clip', 'b-clip', 'dog']
+    """
+    resolved = [path.resolve() for path in paths]
+    names = [_safe(path.name if path.is_dir() else path.stem) for path in resolved]
+    times = Counter(name.casefold() for name in names)
+    names = [
+        f"{_safe(path.parent.name)}-{name}" if times[name.casefold()] > 1 else name
+        for path, name in zip(resolved, names, strict=True)
+    ]
+    taken = {name.casefold() for name in names}
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        number = 2
+        while names[i].casefold() in seen or (number > 2 and names[i].casefold() in taken):
+            names[i] = f"{name}-{number}"
+            number += 1
+        seen.add(names[i].casefold())
+    return names
+
+
+def _expand(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the name")
+    if not path.is_dir():
+        if is_image(path):
+            raise InputError(
+                f"{path} is a single image, expected a video or a folder of frames: "
+                f"give its folder {path.parent}"
+            )
+        return [path]
+    images, videos = list_images(path), list_videos(path)
+    if images and videos:
+        raise InputError(
+            f"{path} holds images ({images[0].name}) and videos ({videos[0].name}): "
+            "give the videos by name, or move them to a folder of their own"
+        )
+    if images:
+        return [path]
+    folders = [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]
+    items = videos + [folder for folder in _naturally(folders) if list_images(folder)]
+    if not items:
+        raise InputError(
+            f"{path} holds no video, no images and no folder of images: "
+            "give a video, a folder of frames or a folder of videos"
+        )
+    return items
+
+
+def _list_files(folder: Path, extensions: frozenset[str]) -> list[Path]:
+    try:
+        files = [file for file in folder.iterdir() if file.suffix.lower() in extensions]
+    except PermissionError:
+        raise InputError(f"{folder} may not be read: change its permissions") from None
+    return _naturally(file for file in files if file.name[0] != "." and file.is_file())
+
+
+def _naturally(paths: Iterable[Path]) -> list[Path]:
+    """Sorted with runs of digits compared as numbers."""
+
+    def key(path: Path) -> tuple[list[str | int], str]:
+        parts = re.split(r"([0-9]+)", path.name.casefold())
+        return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+
+    return sorted(paths, key=key)
+
+
+def _safe(name: str) -> str:
+    """Letters, digits, dot, dash and underscore only; never empty, hidden or ``..``."""
+    return re.sub(r"[^\w.-]+", "_", name).lstrip(".") or "video"
