@@ -14,6 +14,7 @@ from threedcseg.models.encoders.compact import CompactEncoder, TemporalTap
 from threedcseg.models.layout import to_clip, to_frames
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.refinement import RF3D
+from threedcseg.models.registry import register_model
 
 # EfficientNet-Lite was trained on (x - 127) / 128 for x in 0..255.
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
@@ -56,8 +57,12 @@ class Head(nn.Module):
         return to_clip(self.conv(to_frames(x).relu()), x.shape[0])
 
 
-def compact(width: str = "lite0", channels: int = 64) -> SegmentationNetwork:
-    """The compact network: ``width`` of the encoder, ``channels`` of the decoder."""
+@register_model("compact", weights_licence="CC BY-NC 4.0")
+def compact(width: str = "lite1", channels: int = 64) -> SegmentationNetwork:
+    """The network that ships: EfficientNet-Lite made 3D, with the paper's decoder topology.
+
+    ``width`` of the encoder ("lite0", "lite1", "lite2"), ``channels`` of the decoder.
+    """
     encoder = CompactEncoder(width)
     *skips, coarsest = encoder.out_channels
     decoder = Decoder(
