@@ -1,49 +1,19 @@
 """Frames in, probability maps out: windows, network, stitching (section 3.3 of the paper)."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from threedcseg.clips.transforms import Geometry, Upsampling
-from threedcseg.clips.windows import Tail, iter_clips
+from threedcseg.clips.transforms import Geometry
+from threedcseg.clips.windows import iter_clips
 from threedcseg.errors import InputError
+from threedcseg.inference.settings import Settings
 from threedcseg.inference.stitch import Stitcher
 
 Network = Callable[[Tensor], Tensor]
 """Any callable from clips ``(B, 3, T, H, W)`` in [0, 1] to logits ``(B, K, T, H, W)``."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides a mask besides the weights.
-
-    ``emit`` says when a frame is handed out. "final": once no later window can change it, which is
-    at most ``clip_length - 1`` frames after it came in. "early": with the first window that covers
-    it, at most ``clip_length - overlap - 1`` frames after it came in (the delay of section 3.3; 0
-    when dense), without the later windows' share in the average.
-
-    With the tail policy "shift", the moved window changes only frames not yet handed out.
-    """
-
-    clip_length: int = 8
-    overlap: int = 3
-    tail: Tail = "shift"
-    emit: Literal["final", "early"] = "final"
-    short_edge: int = 240
-    multiple: int = 16
-    pad: bool = False
-    upsampling: Upsampling = "linear"
-    threshold: float = 0.5
-
-
-PUBLISHED = Settings(
-    tail="repeat-first", short_edge=480, multiple=32, pad=True, upsampling="nearest"
-)
-"""What the authors' code does at inference; see DEVIATIONS.md."""
 
 
 def segment(

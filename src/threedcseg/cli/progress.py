@@ -1,0 +1,34 @@
+"""A progress bar with frames a second and time left, on standard error."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from threedcseg.video.reader import FrameSource
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
+
+
+@contextmanager
+def frame_progress(name: str) -> Iterator[Callable[[FrameSource], None]]:
+    """A bar for one video; call the yielded function once for each finished frame."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(name, total=None)
+
+        def tick(source: FrameSource) -> None:
+            progress.update(task, advance=1, total=source.num_frames)
+
+        yield tick

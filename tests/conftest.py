@@ -1,0 +1,47 @@
+"""Small real data that several tests share."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and golden values beside the repository; skips where absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder shared/ beside the repository")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of bright discs on dark noise: ``davis/`` (two sequences) and ``stills/``."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+
+    def write(folder: Path, masks: Path, name: str, x: int, extension: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        masks.mkdir(parents=True, exist_ok=True)
+        mask = cv2.circle(np.zeros((48, 80), np.uint8), (x, 24), 12, 255, -1)
+        image = rng.integers(0, 60, (48, 80, 3), np.uint8)
+        image[mask > 0] += 150
+        cv2.imwrite(str(folder / f"{name}.{extension}"), image)
+        cv2.imwrite(str(masks / f"{name}.png"), mask)
+
+    davis = root / "davis"
+    for sequence in ("left", "right"):
+        for t in range(10):
+            x = 20 + 4 * t if sequence == "right" else 60 - 4 * t
+            folders = (davis / kind / "480p" / sequence for kind in ("JPEGImages", "Annotations"))
+            write(*folders, f"{t:05d}", x, "jpg")
+    (davis / "ImageSets").mkdir()
+    (davis / "ImageSets" / "train.txt").write_text("left\nright\n")
+    (davis / "ImageSets" / "dev.txt").write_text("right\n")
+    for number in range(6):
+        stills = root / "stills"
+        write(stills / "images", stills / "masks", str(number), 15 + 10 * number, "jpg")
+    return root

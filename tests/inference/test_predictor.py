@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from threedcseg.clips.windows import all_windows
+from threedcseg.errors import InputError
+from threedcseg.inference.predictor import segment, to_probabilities
+from threedcseg.inference.settings import PUBLISHED, Settings
+
+SMALL = Settings(short_edge=16, multiple=16)
+
+
+def redness(clip):
+    """A network whose foreground is what is red: logits (B, 1, T, H, W) from (B, 3, T, H, W)."""
+    return (clip[:, :1] - 0.5) * 20
+
+
+def slot_number(clip):
+    """A network whose answer is the slot's number in the clip, so that windows can be told."""
+    slots = torch.arange(clip.shape[2], dtype=torch.float32) / 10
+    return torch.logit(slots.clamp(1e-4, 0.99)).reshape(1, 1, -1, 1, 1).expand_as(clip[:, :1])
+
+
+def video(count, height=20, width=30, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (height, width, 3), np.uint8) for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 13, 21])
+@pytest.mark.parametrize(
+    "options", [SMALL, replace(SMALL, overlap=7), replace(PUBLISHED, short_edge=16)]
+)
+@pytest.mark.parametrize("emit", ["final", "early"])
+def test_every_frame_comes_once_in_order_at_its_own_size(count, options, emit):
+    results = list(segment(video(count), redness, replace(options, emit=emit)))
+    assert [index for index, _ in results] == list(range(count))
+    assert all(p.shape == (20, 30) and p.dtype == np.float32 for _, p in results)
+
+
+def test_red_is_found_where_it_is():
+    frame = np.zeros((20, 30, 3), np.uint8)
+    frame[:, 15:, 0] = 255
+    (_, probabilities), *_ = segment([frame] * 3, redness, SMALL)
+    assert probabilities[:, :12].max() < 0.1
+    assert probabilities[:, 18:].min() > 0.9
+
+
+@pytest.mark.parametrize("tail", ["shift", "repeat-first"])
+def test_final_probabilities_are_the_average_over_all_windows(tail):
+    count = 20  # the shifted window 12..19 comes after frames 0..14 have left
+    results = dict(segment(video(count), slot_number, replace(SMALL, tail=tail)))
+    step = 5
+    for index in range(count):
+        values = [
+            max(slot / 10, 1e-4)
+            for number, window in enumerate(all_windows(count, 8, 3, tail))
+            for slot, frame in enumerate(window)
+            if frame == index and (tail != "shift" or window[0] == 5 * number or index >= 15)
+        ]
+        assert results[index].mean() == pytest.approx(np.mean(values), abs=1e-5), (index, step)
+
+
+@hypothesis_settings(deadline=None, max_examples=30)
+@given(st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n - 1))))
+def test_delay_is_bounded_once_running(lengths):
+    clip_length, overlap = lengths
+    delays = {"early": clip_length - overlap - 1, "final": clip_length - 1}
+    for emit, allowed in delays.items():
+        read = []
+
+        def frames(read=read):
+            for index, frame in enumerate(video(40)):
+                read.append(index)
+                yield frame
+
+        options = replace(SMALL, clip_length=clip_length, overlap=overlap, emit=emit)
+        delay = [
+            len(read) - 1 - index
+            for index, _ in segment(frames(), redness, options)
+            if index >= clip_length
+        ]
+        assert max(delay) <= allowed
+
+
+def test_dense_early_is_online():
+    read = []
+
+    def frames():
+        for index, frame in enumerate(video(12)):
+            read.append(index)
+            yield frame
+
+    for index, _ in segment(frames(), redness, replace(SMALL, overlap=7, emit="early")):
+        assert len(read) - 1 == max(index, 7)
+
+
+def test_no_frames_give_nothing():
+    assert list(segment([], redness, SMALL)) == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [np.zeros((20, 30), np.uint8), np.zeros((20, 30, 4), np.uint8), np.zeros((20, 30, 3), float)],
+)
+def test_other_arrays_are_refused(bad):
+    with pytest.raises(InputError, match="frame 0"):
+        list(segment([bad], redness, SMALL))
+
+
+def test_a_change_of_size_is_refused():
+    with pytest.raises(InputError, match="frame 1 is 31x20 after frames of 30x20"):
+        list(segment([*video(1), *video(1, width=31)], redness, SMALL))
+
+
+def test_two_channels_take_a_softmax():
+    logits = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1, 1)
+    assert to_probabilities(logits).item() == pytest.approx(1 / (1 + np.exp(-1)))

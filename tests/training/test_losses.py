@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from threedcseg.errors import InputError
+from threedcseg.training.losses import (
+    LOSSES,
+    boundary,
+    cross_entropy,
+    dice,
+    foreground_logits,
+    weighted_loss,
+)
+
+MASKS = torch.zeros(1, 1, 2, 16, 16)
+MASKS[..., 4:12, 4:12] = 1
+
+
+def test_two_channels_become_log_odds():
+    logits = torch.randn(1, 2, 3, 4, 5)
+    expected = logits.softmax(1)[:, 1:]
+    assert torch.allclose(foreground_logits(logits).sigmoid(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_right_answer_costs_least(name):
+    right = (MASKS * 2 - 1) * 10
+    assert LOSSES[name](right, MASKS) < 0.01
+    assert LOSSES[name](-right, MASKS) > 0.9
+
+
+def test_dice_leaves_out_frames_without_foreground():
+    masks = MASKS.clone()
+    masks[:, :, 0] = 0
+    logits = torch.randn(1, 1, 2, 16, 16)
+    assert dice(logits, masks) == dice(logits[:, :, 1:], masks[:, :, 1:])
+    assert dice(logits, torch.zeros_like(masks)) == 0
+
+
+def test_boundary_looks_at_the_edge_only():
+    logits = torch.randn(1, 1, 2, 16, 16)
+    far = logits.clone()
+    far[..., 8, 8] += 5  # the middle of the object
+    assert boundary(logits, MASKS) == boundary(far, MASKS)
+    assert cross_entropy(logits, MASKS) != cross_entropy(far, MASKS)
+
+
+def test_weights_add_up():
+    logits = torch.randn(1, 1, 2, 16, 16)
+    both = weighted_loss({"cross_entropy": 1.0, "dice": 0.5})(logits, MASKS)
+    expected = F.binary_cross_entropy_with_logits(logits, MASKS) + 0.5 * dice(logits, MASKS)
+    assert torch.allclose(both, expected)
+
+
+def test_an_unknown_loss_is_named():
+    with pytest.raises(InputError, match="unknown loss 'focal'"):
+        weighted_loss({"focal": 1.0})
