@@ -1,6 +1,7 @@
 """The whole network on one screen: normalise, encode, decode, upsample."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +17,13 @@ class SegmentationNetwork(nn.Module):
     ``forward`` takes clips ``(B, 3, T, H, W)`` of RGB in [0, 1], any ``T >= 1`` and any size, and
     returns logits ``(B, K, T, H, W)`` at the same size; ``K`` is 1 (foreground) or 2 (background,
     foreground). ``mean`` and ``std`` are those of the encoder's training, for RGB in [0, 1].
+    ``name`` and ``options`` are what `create_model` made it from, kept with its weights.
     """
 
     mean: Tensor
     std: Tensor
+    name: str | None = None
+    options: Mapping[str, Any] = {}
 
     def __init__(
         self, encoder: Encoder, decoder: Decoder, mean: Sequence[float], std: Sequence[float]

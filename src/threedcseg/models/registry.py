@@ -107,4 +107,6 @@ def create_model(name: str, **options: Any) -> SegmentationNetwork:
     ``create_model("3dc-seg", encoder="ir-csn-152", bridge="gc3d", refinement="rf3d")`` is the
     paper's. Raises `InputError` for unknown names and options, with the nearest known ones.
     """
-    return MODELS.build(name, **options)
+    network = MODELS.build(name, **options)
+    network.name, network.options = name, options
+    return network

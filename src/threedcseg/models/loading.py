@@ -1,0 +1,76 @@
+"""From a name or a file to a network that is ready to segment."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from threedcseg.errors import InputError
+from threedcseg.models.network import SegmentationNetwork
+from threedcseg.models.registry import MODELS, create_model
+from threedcseg.models.weights import fill, load_weights, pick_device, set_bn_eps
+
+CARDS = Path(__file__).parent / "cards"
+"""Weights that ship: NAME.safetensors, with NAME.md (what it is) and NAME.json (its sha256)."""
+
+
+def load_model(
+    name_or_path: str, device: str = "auto", weights: str | Path | None = None
+) -> SegmentationNetwork:
+    """A trained network in evaluation mode, on ``device``.
+
+    ``name_or_path``: a name that ships with weights ("compact"), a file, or, with ``weights``, the
+    name of the model that the file must hold. Files are `3dcseg convert`'s, a training run's, or
+    a published checkpoint, which is converted on the way. ``device``: see `pick_device`.
+    Raises `InputError` where any of this does not fit together.
+    """
+    where = pick_device(device)
+    expected = None
+    if weights is not None:
+        MODELS[name_or_path]  # an unknown name is told with its neighbours
+        expected, path = name_or_path, Path(weights)
+    elif (CARDS / f"{name_or_path}.safetensors").is_file():
+        path = CARDS / f"{name_or_path}.safetensors"
+        _verify(path)
+    elif name_or_path in MODELS:
+        raise InputError(
+            f"no weights ship with the model {name_or_path!r}: give --weights FILE, "
+            "made by `3dcseg train` or `3dcseg convert`"
+        )
+    elif Path(name_or_path).suffix or Path(name_or_path).exists():
+        path = Path(name_or_path)
+    else:
+        path = CARDS / MODELS[name_or_path].name  # raises: neither a name nor a file
+    state, metadata = _read(path)
+    if "model" not in metadata:
+        raise InputError(
+            f"{path}: holds the encoder {metadata['encoder']} only, no decoder: train it first"
+        )
+    if expected is not None and metadata["model"] != expected:
+        raise InputError(f"{path}: weights of the model {metadata['model']!r}, not {expected!r}")
+    network = rebuild(state, metadata, str(path))
+    return network.to(where)
+
+
+def rebuild(state: dict[str, Tensor], metadata: dict[str, Any], origin: str) -> SegmentationNetwork:
+    """The network that ``metadata`` describes, filled with ``state``, in evaluation mode."""
+    with torch.device("meta"):
+        network = create_model(metadata["model"], **metadata.get("options", {}))
+    fill(network, state, origin)
+    set_bn_eps(network.encoder, metadata.get("bn_eps"))
+    return network.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return load_weights(path)
+
+
+def _verify(path: Path) -> None:
+    """Raise `InputError` unless the file is the one that its card speaks of."""
+    card = path.with_suffix(".json")
+    expected = json.loads(card.read_text())["sha256"] if card.is_file() else None
+    if expected is not None and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        raise InputError(f"{path}: damaged (its sha256 is not its card's): install 3dcseg again")

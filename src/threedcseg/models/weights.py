@@ -1,0 +1,168 @@
+"""Weights as safetensors files that say what network they belong to.
+
+The header of a file holds one JSON object under the key `3dcseg`: the name and options that
+rebuild the network (`model`, `options`), or the name of an encoder (`encoder`) where only that is
+stored; what the network was trained with (`mean`, `std` for RGB in [0, 1], `bn_eps` of the
+encoder, `clip_length`); and where the weights come from (`licence`, `source`). Nothing in a file
+is ever executed.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from threedcseg.errors import InputError
+from threedcseg.models.network import SegmentationNetwork
+
+HEADER = "3dcseg"
+
+
+def save_weights(
+    path: str | Path,
+    model: SegmentationNetwork,
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    half: bool = False,
+) -> None:
+    """Write the weights of a network made by `create_model`, and what rebuilds it.
+
+    ``metadata``: further entries of the header, of JSON's types. ``half`` stores convolution
+    weights as float16 (half the size, about 5e-4 of relative rounding); `load_weights` gives
+    float32 again. The file appears under its name only when it is whole.
+    """
+    if model.name is None:
+        raise ValueError("only a network made by create_model() can be saved: it knows its name")
+    described = {
+        "model": model.name,
+        "options": dict(model.options),
+        "mean": model.mean.flatten().tolist(),
+        "std": model.std.flatten().tolist(),
+        "bn_eps": bn_eps(model.encoder),
+    }
+    write_weights(path, model.state_dict(), {**described, **(metadata or {})}, half=half)
+
+
+def write_weights(
+    path: str | Path,
+    state: Mapping[str, Tensor],
+    metadata: Mapping[str, Any],
+    *,
+    half: bool = False,
+) -> None:
+    """Write any tensors with a header; see `save_weights`."""
+    path = Path(path)
+    tensors = {
+        key: (_halved(key, tensor) if half else tensor).detach().cpu().contiguous()
+        for key, tensor in state.items()
+    }
+    temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(4)}.part")
+    try:
+        save_file(tensors, temporary, {HEADER: json.dumps(dict(metadata))})
+        os.replace(temporary, path)
+    except SafetensorError as error:  # how safetensors reports a full disk or a missing folder
+        raise InputError(f"{path}: cannot be written ({error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file of ours: tensors (float16 cast to float32) and the header's entries.
+
+    Raises `InputError` for a missing or damaged file, and for one that does not say what it is.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of weights")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(HEADER)
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = None if header is None else json.loads(header)
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path}: damaged, or not a safetensors file ({error})") from error
+    if not isinstance(metadata, dict) or not ({"model", "encoder"} & metadata.keys()):
+        raise InputError(
+            f"{path}: does not say which network it belongs to; make it with `3dcseg convert`"
+        )
+    halves = (key for key, tensor in state.items() if tensor.dtype == torch.float16)
+    return state | {key: state[key].float() for key in halves}, metadata
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Give ``module`` exactly the tensors of ``state``.
+
+    ``module`` may live on the meta device. Raises `InputError` that names the missing and
+    unexpected keys and those of another shape; ``origin`` (a file) begins its message.
+    """
+    own = module.state_dict()
+    problems = {
+        "missing": [key for key in own if key not in state],
+        "unexpected": [key for key in state if key not in own],
+        "of another shape": [
+            f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
+            for key, tensor in own.items()
+            if key in state and state[key].shape != tensor.shape
+        ],
+    }
+    if any(problems.values()):
+        told = "; ".join(f"{listed(keys)} {what}" for what, keys in problems.items() if keys)
+        raise InputError(f"{origin}: weights of another network: {told}")
+    module.load_state_dict(state, assign=True)
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    """``"7 tensors (a, b, c, ...)"``."""
+    shown = ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({shown})"
+
+
+def bn_eps(module: nn.Module) -> float | None:
+    """The epsilon that all batch norms of ``module`` share; None if it has none."""
+    found = {part.eps for part in module.modules() if isinstance(part, _BatchNorm)}
+    if len(found) > 1:
+        raise ValueError(f"batch norms of {type(module).__name__} have several eps: {found}")
+    return found.pop() if found else None
+
+
+def set_bn_eps(module: nn.Module, eps: float | None) -> None:
+    """Give all batch norms of ``module`` the epsilon its weights were trained with."""
+    for part in module.modules():
+        if isinstance(part, _BatchNorm) and eps is not None:
+            part.eps = eps
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``"auto"`` is CUDA, else MPS, else the CPU. Raises `InputError` for one that is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"unknown device {name!r}: give auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise InputError(f"device {name!r} asked for, {found} CUDA devices found: try --device cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device 'mps' asked for, but there is none here: try --device cpu")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"unknown device {name!r}: give auto, cpu, cuda, cuda:1 or mps")
+    return device
+
+
+def _halved(key: str, tensor: Tensor) -> Tensor:
+    """float16 for what is a large float32 tensor and fits; norms and biases are small and exact."""
+    if tensor.dtype != torch.float32 or not key.endswith(".weight") or tensor.dim() < 2:
+        return tensor
+    half = tensor.half()
+    return half if bool(half.isfinite().all()) else tensor
