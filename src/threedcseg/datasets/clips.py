@@ -40,7 +40,7 @@ class VideoClips:
         augmentation: Augmentation,
         rng: np.random.Generator,
     ) -> Clip:
-        sequence = self.sequences[rng.integers(len(self.sequences))]
+        sequence = self.sequences[int(rng.integers(len(self.sequences)))]
         annotated = [i for i, mask in enumerate(sequence.masks) if mask is not None]
         span = int(rng.choice(self.spans))
         chosen = [annotated[i] for i in sample_indices(len(annotated), clip_length, span, rng)]
@@ -85,7 +85,7 @@ class SyntheticClips:
     def _still(
         self, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        still = self.stills[rng.integers(len(self.stills))]
+        still = self.stills[int(rng.integers(len(self.stills)))]
         assert still.masks[0] is not None
         image, mask = read_frame(still.frames[0]), read_mask(still.masks[0])
         if mask.shape != image.shape[:2]:

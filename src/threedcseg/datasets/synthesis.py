@@ -72,7 +72,8 @@ def moving_still(
     ``image (H, W, 3)`` uint8 and ``mask (H, W)`` uint8 {0, 255} to frames ``(T, H, W, 3)`` and
     masks ``(T, H, W)``.
     """
-    fields = motion_fields(*mask.shape, num_frames, motion, rng)
+    height, width = mask.shape
+    fields = motion_fields(height, width, num_frames, motion, rng)
     frames = np.stack([warp(image, field) for field in fields])
     masks = np.stack([warp(mask, field) for field in fields])
     return frames, np.where(masks > 127, np.uint8(255), np.uint8(0))
@@ -92,10 +93,11 @@ def moving_object(
     Shapes as in `moving_still`; ``background`` has the image's size. Edges are blended over about
     a pixel, so that the seam does not give the object away.
     """
+    height, width = mask.shape
     rows, columns = np.nonzero(mask)
     centre = (float(columns.mean()), float(rows.mean())) if len(rows) else None
-    object_fields = motion_fields(*mask.shape, num_frames, object_motion, rng, centre)
-    background_fields = motion_fields(*mask.shape, num_frames, background_motion, rng)
+    object_fields = motion_fields(height, width, num_frames, object_motion, rng, centre)
+    background_fields = motion_fields(height, width, num_frames, background_motion, rng)
     soft = cv2.GaussianBlur(mask, (3, 3), 0)
     frames, masks = [], []
     for object_field, background_field in zip(object_fields, background_fields, strict=True):

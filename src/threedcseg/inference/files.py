@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,8 @@ from threedcseg.video.record import start_run, write_record
 from threedcseg.video.writer import MaskWriter, OverlayWriter, ProbabilityWriter
 
 Product = Literal["masks", "probabilities", "overlay"]
+Sink = Callable[[Frame, np.ndarray, np.ndarray], None]
+"""Takes a frame, its probabilities ``(H, W)`` float32 and its mask ``(H, W)`` bool."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +51,25 @@ def segment_video(
     """
     settings = settings or Settings()
     folder = Path(folder)
-    with ExitStack() as stack:
-        source = stack.enter_context(open_video(path))
+    num_frames = 0
+    with open_video(path) as source, ExitStack() as stack:
         _check_apart(source.path, folder)
         start_run(folder)
-        sinks = [stack.enter_context(sink) for sink in _sinks(write, folder, source)]
-        num_frames = 0
+        sinks = [stack.enter_context(PRODUCTS[product](folder, source)) for product in write]
         for frame, probabilities in segment_source(source, network, settings):
             mask = probabilities > settings.threshold
             for sink in sinks:
-                if isinstance(sink, OverlayWriter):
-                    sink.write(frame, mask)
-                elif isinstance(sink, MaskWriter):
-                    sink.write(frame.name, mask)
-                else:
-                    sink.write(frame.name, probabilities)
+                sink(frame, probabilities, mask)
             num_frames += 1
             if on_frame is not None:
                 on_frame(source)
+        size = [source.width, source.height]
     write_record(
         folder,
         {
             "source": str(path),
             "num_frames": num_frames,
-            "size": [source.width, source.height],
+            "size": size,
             "settings": asdict(settings),
             "software": f"threedcseg {version('threedcseg')}, Python {platform.python_version()}",
             **(provenance or {}),
@@ -99,15 +96,29 @@ def segment_source(
         yield waiting.pop(index), probabilities
 
 
-def _sinks(
-    write: tuple[Product, ...], folder: Path, source: FrameSource
-) -> Iterator[MaskWriter | ProbabilityWriter | OverlayWriter]:
-    if "masks" in write:
-        yield MaskWriter(folder)
-    if "probabilities" in write:
-        yield ProbabilityWriter(folder / "probabilities")
-    if "overlay" in write:
-        yield OverlayWriter(folder / "overlay.mp4", source)
+@contextmanager
+def _masks(folder: Path, source: FrameSource) -> Iterator[Sink]:
+    with MaskWriter(folder) as writer:
+        yield lambda frame, probabilities, mask: writer.write(frame.name, mask)
+
+
+@contextmanager
+def _probabilities(folder: Path, source: FrameSource) -> Iterator[Sink]:
+    with ProbabilityWriter(folder / "probabilities") as writer:
+        yield lambda frame, probabilities, mask: writer.write(frame.name, probabilities)
+
+
+@contextmanager
+def _overlay(folder: Path, source: FrameSource) -> Iterator[Sink]:
+    with OverlayWriter(folder / "overlay.mp4", source) as writer:
+        yield lambda frame, probabilities, mask: writer.write(frame, mask)
+
+
+PRODUCTS: dict[Product, Callable[[Path, FrameSource], AbstractContextManager[Sink]]] = {
+    "masks": _masks,
+    "probabilities": _probabilities,
+    "overlay": _overlay,
+}
 
 
 def _check_apart(source: Path, folder: Path) -> None:

@@ -56,8 +56,9 @@ class _Shrunk:
                     f"frame {index} is {frame.dtype} {frame.shape}: give (H, W, 3) uint8 RGB"
                 )
             if index == 0:
+                height, width = frame.shape[:2]
                 self.geometry = Geometry.fit(
-                    *frame.shape[:2], settings.short_edge, settings.multiple, settings.pad
+                    height, width, settings.short_edge, settings.multiple, settings.pad
                 )
             elif frame.shape[:2] != self.geometry.source:
                 height, width = self.geometry.source

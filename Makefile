@@ -1,0 +1,42 @@
+# Everything below makes its own virtual environment in .venv; only Python 3.11+ is needed.
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+
+.PHONY: demo install test quick-test lint format clean
+
+demo: .venv/installed  ## segment the example video, masks and overlay into demo/
+	$(BIN)/3dcseg segment examples/dog.mp4 -o demo --overlay
+
+install: .venv/dev  ## everything for working on the code
+
+.venv/bin/pip:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet -e .
+	touch $@
+
+.venv/dev: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@ .venv/installed
+
+test: .venv/dev lint  ## lint, types and all tests
+	$(BIN)/pytest
+
+quick-test: .venv/dev  ## without the tests marked slow
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist demo src/*.egg-info
