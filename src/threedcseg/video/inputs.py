@@ -8,21 +8,23 @@ from pathlib import Path
 from threedcseg.errors import InputError
 
 IMAGE_EXTENSIONS = frozenset(
-    ".jpg .jpeg .png .bmp .tif .tiff .webp .ppm .pgm .pbm .pnm".split()
+    [".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"]
 )
+# fmt: off
 VIDEO_EXTENSIONS = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .gif .mxf "
-    ".vob .y4m".split()
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
+     ".wmv", ".flv", ".3gp", ".ogv", ".gif", ".mxf", ".vob", ".y4m"]
 )
+# fmt: on
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The image files directly in ``folder``, naturally sorted (9 before 10), hidden ones left out."""
+    """The images directly in ``folder`` but hidden ones, in natural order (9 before 10)."""
     return _list_files(folder, IMAGE_EXTENSIONS)
 
 
 def list_videos(folder: Path) -> list[Path]:
-    """The video files directly in ``folder``, naturally sorted, hidden ones left out."""
+    """The video files directly in ``folder`` but hidden ones, in natural order."""
     return _list_files(folder, VIDEO_EXTENSIONS)
 
 
@@ -67,14 +69,13 @@ def output_names(paths: Sequence[Path]) -> list[str]:
         f"{_safe(path.parent.name)}-{name}" if times[name.casefold()] > 1 else name
         for path, name in zip(resolved, names, strict=True)
     ]
-    taken = {name.casefold() for name in names}
-    seen: set[str] = set()
+    taken: set[str] = set()
     for i, name in enumerate(names):
-        number = 2
-        while names[i].casefold() in seen or (number > 2 and names[i].casefold() in taken):
-            names[i] = f"{name}-{number}"
+        number = 1
+        while names[i].casefold() in taken:
             number += 1
-        seen.add(names[i].casefold())
+            names[i] = f"{name}-{number}"
+        taken.add(names[i].casefold())
     return names
 
 

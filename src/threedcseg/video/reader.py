@@ -1,0 +1,382 @@
+"""Videos and folders of images as streams of RGB frames with exact times, in constant memory."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+
+from threedcseg.errors import InputError
+from threedcseg.video.images import read_image
+from threedcseg.video.inputs import is_image, list_images, list_videos
+from threedcseg.video.wholeness import is_cut_short
+
+FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock: as DAVIS is shown
+
+UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
+# FFmpeg opens these as videos, but they are text shown as on a terminal.
+_TEXT_FORMATS = frozenset(["tty", "bin", "xbin", "adf", "idf"])
+_TURNS = {
+    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_CLOCKWISE,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame.
+
+    Attributes:
+        index: 0, 1, 2, ...
+        image: ``(H, W, 3)`` uint8 RGB, upright.
+        name: five-digit index for videos, the file's stem for folders; names the output files.
+        time: presentation time in seconds, exact, from the ``start`` of the source; grows strictly.
+    """
+
+    index: int
+    image: np.ndarray
+    name: str
+    time: Fraction
+
+
+class FrameSource(Protocol):
+    """What `VideoReader` and `FolderReader` have in common.
+
+    Iterating gives the frames from the first one on, each time anew; one frame is held at a time.
+
+    Attributes:
+        path: as given.
+        height, width: of every frame, upright, in pixels.
+        rate: average number of frames per second, exact.
+        num_frames: an estimate to show progress with; None if unknown.
+        has_audio: whether there is a sound track.
+        time_base: seconds; the clock in whose ticks the frames' times are counted.
+        start: seconds; the file's own time that is 0 here (that of its first frame or sound).
+        pixel_aspect: width over height of one pixel.
+        color: primaries and transfer, as code points of ITU-T H.273 (2 where unspecified).
+    """
+
+    path: Path
+    height: int
+    width: int
+    rate: Fraction
+    num_frames: int | None
+    has_audio: bool
+    time_base: Fraction
+    start: Fraction
+    pixel_aspect: Fraction
+    color: tuple[int, int]
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def open_video(
+    path: str | Path, *, folder_rate: Fraction = FOLDER_RATE
+) -> "VideoReader | FolderReader":
+    """Open a video file, or a folder of images as if it were one.
+
+    Args:
+        path: a file of any container and codec FFmpeg decodes, or a folder of images.
+        folder_rate: frames per second of a folder; files have their own.
+
+    Raises:
+        InputError: missing, empty, unreadable, not a video, no frames in it, ...; while iterating:
+            damaged or cut short (after the good frames), or the frame size changes.
+
+    >>> with open_video("examples/dog.mp4") as video:  # doctest: +SKIP
+    ...     for frame in video:
+    ...         print(frame.name, float(frame.time), frame.image.shape)
+    """
+    path = Path(path)
+    return FolderReader(path, folder_rate) if path.is_dir() else VideoReader(path)
+
+
+class VideoReader:
+    """The frames of a video file: rotated upright, 8-bit RGB, with the file's own times.
+
+    Packets that cannot be decoded before the first whole frame are skipped, as players do (a
+    recording may begin between key frames); after it they are damage, and an error.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._cut_short = _check_file(self.path)
+        self._frames: Generator[Frame] | None = None
+        with self._open() as container:
+            stream = self._video_stream(container)
+            first = next(self._decode(container, stream), None)
+            if first is None:
+                raise InputError(self._not_a_video("it holds no frames"))
+            self._coded_size = first.width, first.height
+            # The display matrix of the file, to the nearest quarter turn, counter-clockwise.
+            self._rotation = round(first.rotation / 90) * 90 % 360
+            self._matrix = _color_matrix(first)
+            lying = self._rotation in (90, 270)
+            self.width, self.height = self._coded_size[::-1] if lying else self._coded_size
+            self.rate = _rate(stream)
+            self.num_frames = _estimated_frames(container, stream, self.rate)
+            self.time_base = stream.time_base or 1 / self.rate
+            audio = audio_stream(container)
+            self.has_audio = audio is not None
+            self.start = self._first_time = (first.pts or 0) * self.time_base
+            if audio is not None and audio.start_time is not None and audio.time_base is not None:
+                # Sound may begin before the picture. Encoders put a little priming before time 0.
+                self.start = min(self.start, max(audio.start_time * audio.time_base, Fraction(0)))
+            aspect = stream.sample_aspect_ratio or Fraction(1)
+            self.pixel_aspect = 1 / aspect if lying else aspect
+            self.color = first.color_primaries, first.color_trc
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.close()
+        self._frames = self._read()
+        return self._frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End a running iteration and close the file; a new iteration opens it again."""
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None
+
+    def _read(self) -> Generator[Frame]:
+        reformatter = VideoReformatter()
+        index, time = 0, Fraction(0)
+        with self._open() as container:
+            for frame in self._decode(container, self._video_stream(container)):
+                if (frame.width, frame.height) != self._coded_size:
+                    raise InputError(
+                        f"{self.path} changes its size from {self._coded_size[0]}x"
+                        f"{self._coded_size[1]} to {frame.width}x{frame.height} at frame {index}, "
+                        "expected one size: cut it there, or scale it to one size"
+                    )
+                rgb = reformatter.reformat(frame, format="rgb24", src_colorspace=self._matrix)
+                image: np.ndarray = rgb.to_ndarray()
+                if self._rotation:
+                    image = cv2.rotate(image, _TURNS[self._rotation])
+                time = self._time(frame, index, time)
+                yield Frame(index, np.ascontiguousarray(image), f"{index:05d}", time)
+                index += 1
+
+    def _time(self, frame: VideoFrame, index: int, previous: Fraction) -> Fraction:
+        """From the frame's time stamp; one period on where that is missing or runs backwards."""
+        if frame.pts is not None and frame.time_base is not None:
+            time = frame.pts * frame.time_base - self.start
+            if index == 0 or time > previous:
+                return time
+        return previous + 1 / self.rate if index else self._first_time - self.start
+
+    def _open(self) -> InputContainer:
+        # An absolute name, since FFmpeg takes "a:b.mp4" for a protocol and "%03d" for a pattern.
+        name = str(self.path.absolute())
+        try:
+            container = av.open(name, "r", metadata_errors="replace")
+        except av.EOFError:
+            raise InputError(self._not_a_video("it ends before its first frame")) from None
+        except av.FFmpegError as error:
+            raise InputError(self._not_a_video(str(error.strerror).lower())) from None
+        kind = container.format.name
+        if kind in _TEXT_FORMATS or kind == "image2" or kind.endswith("_pipe"):
+            container.close()
+            raise InputError(
+                self._not_a_video("a text" if kind in _TEXT_FORMATS else "a single image")
+            )
+        return container
+
+    def _not_a_video(self, reason: str) -> str:
+        if self._cut_short:
+            return (
+                f"{self.path} cannot be opened: it is cut short (its end is missing): copy or "
+                "download it again"
+            )
+        return (
+            f"{self.path} cannot be opened as a video ({reason}), expected MP4, MOV, MKV, "
+            "WebM, AVI or another video file: check that it plays, or convert it"
+        )
+
+    def _video_stream(self, container: InputContainer) -> VideoStream:
+        streams = [
+            stream
+            for stream in container.streams.video
+            if not stream.disposition & av.stream.Disposition.attached_pic
+        ]
+        if not streams:
+            kind = "sound but no picture" if container.streams.audio else "no video stream"
+            raise InputError(f"{self.path} holds {kind}, expected a video: give another file")
+        best = container.streams.best("video")
+        stream = next((stream for stream in streams if stream is best), streams[0])
+        if stream.codec_context is None:
+            raise InputError(
+                f"{self.path} is coded in a way FFmpeg cannot decode here: convert it to H.264"
+            )
+        stream.thread_type = "AUTO"
+        return stream
+
+    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        """The decoder's frames up to the first damage, then InputError."""
+        count, whole = 0, not self._cut_short
+        try:
+            for packet, following in pairwise(chain(container.demux(stream), [None])):
+                if packet.is_corrupt and following is not None and following.size == 0:
+                    whole = False  # the last one ends early; elsewhere it may be but a joint
+                    break
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    if count == 0:
+                        continue
+                    raise
+                for frame in frames:
+                    if not frame.is_corrupt:
+                        count += 1
+                        yield frame
+                    elif count:
+                        raise InputError(self._damaged(count))
+        except av.FFmpegError:
+            whole = False
+        if count and not whole:
+            raise InputError(self._damaged(count))
+
+    def _damaged(self, count: int) -> str:
+        if self._cut_short:
+            return (
+                f"{self.path} is cut short (its end is missing); {count} frames were read: copy "
+                "or download it again"
+            )
+        return (
+            f"{self.path} is damaged after frame {count - 1}; {count} frames were read: get it "
+            "again, or convert it with a program that repairs (ffmpeg -i IN -c:v libx264 OUT.mp4)"
+        )
+
+
+class FolderReader:
+    """The images of a folder as frames, in natural order; sub-folders and other files ignored."""
+
+    num_frames: int | None
+    has_audio = False
+    start = Fraction(0)
+    pixel_aspect = Fraction(1)
+    color = UNSPECIFIED_COLOR, UNSPECIFIED_COLOR
+
+    def __init__(self, path: str | Path, rate: Fraction = FOLDER_RATE) -> None:
+        self.path = Path(path)
+        self._files = list_images(self.path)
+        if not self._files:
+            found = "videos, not frames" if list_videos(self.path) else "no images"
+            raise InputError(
+                f"{self.path} holds {found}, expected JPEG, PNG or other images: "
+                "give a folder of frames, or a video file"
+            )
+        names: dict[str, Path] = {}
+        for file in self._files:
+            other = names.setdefault(file.stem, file)
+            if other is not file:
+                raise InputError(
+                    f"{self.path} holds both {other.name} and {file.name}, whose masks would have "
+                    "one name: keep one of them"
+                )
+        self.height, self.width = read_image(self._files[0]).shape[:2]
+        self.rate = Fraction(rate)
+        self.time_base = 1 / self.rate
+        self.num_frames = len(self._files)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, file in enumerate(self._files):
+            image = read_image(file)
+            height, width = image.shape[:2]
+            if (height, width) != (self.height, self.width):
+                raise InputError(
+                    f"{file} is {width}x{height}, but {self._files[0].name} is {self.width}x"
+                    f"{self.height}: frames of one folder must have one size"
+                )
+            yield Frame(index, np.ascontiguousarray(image), file.stem, index * self.time_base)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+
+def audio_stream(container: InputContainer) -> av.AudioStream | None:
+    """The sound track that goes with the picture, or None if there is none that can be read."""
+    stream = container.streams.best("audio")
+    return stream if isinstance(stream, av.AudioStream) and stream.codec_context else None
+
+
+def _check_file(path: Path) -> bool:
+    """Whether the file is cut short; InputError where it cannot be a video at all."""
+    try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist: check the name")
+        if not path.is_file():
+            raise InputError(f"{path} is neither a file nor a folder: give a video file")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes): copy or download it again")
+        if is_image(path):
+            raise InputError(
+                f"{path} is a single image, expected a video: give its folder {path.parent}"
+            )
+        return is_cut_short(path)
+    except PermissionError:
+        raise InputError(f"{path} may not be read: change its permissions") from None
+
+
+def _color_matrix(frame: VideoFrame) -> int | None:
+    """The YUV matrix to assume where the file names none: as players do, BT.709 from HD on."""
+    if frame.colorspace != UNSPECIFIED_COLOR or len(frame.format.components) < 3:
+        return None
+    if frame.format.is_rgb or frame.format.has_palette:
+        return None
+    return int(Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601)
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and rate <= 1000:  # FFmpeg's guess from a single frame may be the clock's own rate
+            return rate
+    return Fraction(25)
+
+
+def _estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
+    if stream.frames:
+        return stream.frames
+    if stream.duration and stream.time_base:
+        return max(1, round(stream.duration * stream.time_base * rate))
+    if container.duration:
+        return max(1, round(Fraction(container.duration, av.time_base) * rate))
+    return None

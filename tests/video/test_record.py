@@ -1,0 +1,42 @@
+"""An interrupted run must not look finished."""
+
+from pathlib import Path
+
+import pytest
+
+from threedcseg.video.atomic import replacing
+from threedcseg.video.record import RECORD_NAME, read_record, start_run, write_record
+
+
+def test_written_last_and_removed_by_the_next_run(tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "dog"
+    start_run(folder)
+    assert read_record(folder) is None
+    record = {"frames": 3, "input": "dög.mp4", "model": {"name": "compact"}}
+    write_record(folder, record)
+    assert read_record(folder) == record
+    (folder / "00000.png").touch()
+    start_run(folder)
+    assert read_record(folder) is None
+    assert [file.name for file in folder.iterdir()] == ["00000.png"]
+
+
+def test_left_overs_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    with replacing(tmp_path / "overlay.mp4") as temporary:
+        temporary.write_bytes(b"half")
+        left_over = temporary.with_name(temporary.name.replace("overlay", "other"))
+        left_over.write_bytes(b"half")
+    start_run(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["overlay.mp4"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\xff\xfe"])
+def test_anything_else_is_no_record(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORD_NAME).write_text(text, "latin-1")
+    assert read_record(tmp_path) is None
+
+
+def test_no_folder_no_record(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert read_record(tmp_path / "none") is None
+    assert read_record(tmp_path / "file") is None

@@ -1,0 +1,206 @@
+"""Bad input: one line that names the file, and never a video that silently ends early."""
+
+import os
+import re
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from made_videos import gray_frames, level, noisy_frames, write_video
+from PIL import Image
+
+from threedcseg.errors import InputError
+from threedcseg.video.reader import open_video
+
+
+def read_until_error(path: Path) -> tuple[int, str]:
+    """How many frames came, and the message after them; checks that they are the first ones."""
+    count = 0
+    with pytest.raises(InputError) as caught, open_video(path) as video:
+        for frame in video:
+            assert frame.image.mean() == pytest.approx(level(count), abs=3)
+            count += 1
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return count, message
+
+
+def opening_error(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        open_video(path)
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return message
+
+
+def test_missing(tmp_path: Path) -> None:
+    assert "does not exist" in opening_error(tmp_path / "none.mp4")
+
+
+def test_empty(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    assert "empty (0 bytes)" in opening_error(tmp_path / "empty.mp4")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "notes.mp4", "notes"])
+def test_text(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("Not a video.\n" * 200)
+    assert "cannot be opened as a video" in opening_error(tmp_path / name)
+
+
+def test_random_bytes(tmp_path: Path) -> None:
+    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(20000))
+    assert "cannot be opened as a video" in opening_error(tmp_path / "noise.mp4")
+
+
+def test_single_image_by_name_and_by_content(tmp_path: Path) -> None:
+    image = Image.fromarray(gray_frames(1)[0])
+    image.save(tmp_path / "photo.jpg")
+    assert f"give its folder {tmp_path}" in opening_error(tmp_path / "photo.jpg")
+    image.save(tmp_path / "photo.mp4", format="PNG")
+    assert "a single image" in opening_error(tmp_path / "photo.mp4")
+
+
+def test_sound_only(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "s.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(16000))
+    assert "sound but no picture" in opening_error(tmp_path / "s.wav")
+
+
+def test_sound_with_a_cover_picture_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4") as file:
+        sound = file.add_stream("aac", rate=48000, layout="mono")
+        cover = file.add_stream("mjpeg", rate=1, width=64, height=48)
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        file.mux(cover.encode(av.VideoFrame.from_ndarray(gray_frames(1)[0], format="rgb24")))
+        file.mux(cover.encode(None))
+        part = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.float32), "fltp", "mono")
+        part.sample_rate = 48000
+        file.mux(sound.encode(part))
+        file.mux(sound.encode(None))
+    with av.open(str(path)) as file:
+        assert file.streams.video, "the file made here is to have a cover"
+    assert "sound but no picture" in opening_error(path)
+
+
+@pytest.mark.parametrize("name", ["none.mkv", "none.mp4", "none.avi", "none.mov"])
+def test_no_frames(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as file:
+        file.add_stream("libx264", rate=24, width=64, height=48)
+        file.start_encoding()
+    reasons = "it ends before its first frame|no video stream|it holds no frames"
+    assert re.search(reasons, opening_error(path))
+
+
+def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert "neither a file nor a folder" in opening_error(tmp_path / "pipe.mp4")
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="needs POSIX users")
+def test_unreadable(tmp_path: Path) -> None:
+    """As another user where the tests run as root, whom no permission stops."""
+    path = write_video(tmp_path / "secret.mp4", gray_frames(2))
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    Image.fromarray(gray_frames(1)[0]).save(frames / "0.png")
+    program = """if True:
+        import os, sys
+        from threedcseg.errors import InputError
+        from threedcseg.video.reader import open_video
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        for path in sys.argv[1:]:
+            try:
+                open_video(path)
+            except InputError as error:
+                print(error)
+    """
+    path.chmod(0)
+    (frames / "0.png").chmod(0)
+    for parent in [tmp_path, *tmp_path.parents[:2]]:
+        parent.chmod(0o755)
+    paths = [str(path), str(frames)]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *paths], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all("may not be read" in line for line in lines)
+    assert "secret.mp4" in lines[0] and "0.png" in lines[1]
+
+
+CONTAINERS = [
+    ("a.mp4", "libx264", {"movflags": "faststart"}),
+    ("a.mp4", "libx264", {"movflags": "frag_keyframe"}),
+    ("a.mkv", "libx264", {}),
+    ("a.webm", "libvpx-vp9", {}),
+    ("a.avi", "mpeg4", {}),
+    ("a.ts", "libx264", {}),
+    ("a.flv", "libx264", {}),
+    ("a.gif", "gif", {}),
+]
+
+
+@pytest.mark.parametrize("share", [0.7, 0.95])
+@pytest.mark.parametrize(("name", "codec", "container_options"), CONTAINERS)
+def test_cut_short_gives_the_good_frames_then_an_error(
+    tmp_path: Path, name: str, codec: str, container_options: dict[str, str], share: float
+) -> None:
+    whole = write_video(
+        tmp_path / name,
+        noisy_frames(60),
+        codec=codec,
+        pix_fmt="gray" if codec == "gif" else "yuv420p",
+        container_options=container_options,
+    )
+    data = whole.read_bytes()
+    cut = whole.with_stem("cut")
+    length = int(len(data) * share)
+    cut.write_bytes(data[: length + (length % 188 == 0)])
+    with open_video(whole) as video:
+        assert sum(1 for _ in video) == 60
+    count, message = read_until_error(cut)
+    assert 15 <= count <= 60
+    assert f"{count} frames were read" in message
+    assert "cut short" in message or "damaged" in message
+
+
+def test_mp4_cut_before_its_index_cannot_be_opened(tmp_path: Path) -> None:
+    data = write_video(tmp_path / "a.mp4", noisy_frames(60)).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    assert "cut short" in opening_error(tmp_path / "cut.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.mpg", "mpeg2video")]
+)
+def test_damage_in_the_middle_ends_with_an_error(tmp_path: Path, name: str, codec: str) -> None:
+    path = write_video(tmp_path / name, noisy_frames(60), codec=codec)
+    data = bytearray(path.read_bytes())
+    middle = len(data) * 6 // 10
+    data[middle : middle + 2000] = np.random.default_rng(1).bytes(2000)
+    path.write_bytes(data)
+    count, message = read_until_error(path)
+    assert 10 <= count < 60
+    assert f"{count} frames were read" in message and "damaged" in message
+
+
+def test_size_change_midway(tmp_path: Path) -> None:
+    """Two transport streams joined, as recorders do when the programme changes its format."""
+    one = write_video(tmp_path / "1.ts", gray_frames(10, 48, 64))
+    two = write_video(tmp_path / "2.ts", gray_frames(10, 96, 128))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one.read_bytes() + two.read_bytes())
+    with pytest.raises(InputError, match=r"from 64x48 to 128x96 at frame \d+") as caught:
+        for frame in open_video(joined):
+            assert frame.image.shape == (48, 64, 3)
+    assert "\n" not in str(caught.value)
