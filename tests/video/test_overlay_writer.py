@@ -137,16 +137,25 @@ def test_sound_lies_beside_the_picture_in_the_file(tmp_path: Path) -> None:
 def test_damaged_sound_ends_early_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = write_video(tmp_path / "in.mkv", gray_frames(48), audio="wavpack")
-    data = bytearray(source.read_bytes())
-    for _, sound in packets(source, "audio")[1:]:
-        at = data.find(sound)
-        data[at : at + len(sound)] = bytes(len(sound))
-    source.write_bytes(data)
+    sound = write_video(tmp_path / "sound.mkv", gray_frames(48), audio="mp2")
+    source = tmp_path / "in.mkv"
+    with av.open(str(sound)) as good, av.open(str(source), "w") as bad:
+        copies = [bad.add_stream_from_template(stream, opaque=True) for stream in good.streams]
+        for packet in good.demux():
+            if packet.size == 0:
+                continue
+            if packet.stream.type == "audio" and packet.pts > 1000:
+                zeros = av.Packet(bytes(packet.size))
+                zeros.pts, zeros.dts, zeros.time_base = packet.pts, packet.dts, packet.time_base
+                zeros.stream = packet.stream
+                packet = zeros
+            packet.stream = copies[packet.stream.index]
+            bad.mux(packet)
     with caplog.at_level(logging.WARNING):
         target = make_overlay(source, tmp_path / "out.mp4")
     assert len(read_all(target)) == 48
     assert "the sound is damaged" in caplog.text and str(source) in caplog.text
+    assert sound_end(target) == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(25), Fraction(12, 5)])

@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
@@ -245,8 +246,9 @@ class VideoReader:
         """The decoder's frames up to the first damage, then InputError."""
         count, whole = 0, not self._cut_short
         try:
-            for packet, following in pairwise(chain(container.demux(stream), [None])):
-                if packet.is_corrupt and following is not None and following.size == 0:
+            packets: Iterator[Packet] = chain(container.demux(stream), [Packet()])
+            for packet, following in pairwise(packets):
+                if packet.is_corrupt and following.size == 0:
                     whole = False  # the last one ends early; elsewhere it may be but a joint
                     break
                 try:

@@ -1,0 +1,26 @@
+"""Encode a folder of frames as the example clip: H.264, 24 frames a second, BT.709, below 1 MB.
+
+python examples/make_example.py DAVIS/JPEGImages/480p/dog examples/dog.mp4
+"""
+
+import sys
+from pathlib import Path
+
+from threedcseg.video.atomic import replacing
+from threedcseg.video.encoder import H264Encoder
+from threedcseg.video.reader import open_video
+
+
+def main(folder: str, out: str) -> None:
+    with open_video(folder) as frames, replacing(Path(out)) as temporary:
+        encoder = H264Encoder(temporary, frames, quality=25, preset="veryslow")
+        with encoder.container:
+            for frame in frames:
+                encoder.write(frame.image, frame.time)
+            encoder.finish()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: python {sys.argv[0]} FOLDER OUT.mp4")
+    main(sys.argv[1], sys.argv[2])
