@@ -1,6 +1,13 @@
 """Encoders, bridges, refinements, decoder, whole networks; their names and their weights."""
 
-from threedcseg.models import compact as compact  # enters the registry
+# These enter the registries.
+import threedcseg.models.bridges
+import threedcseg.models.compact
+import threedcseg.models.encoders.csn
+import threedcseg.models.encoders.r2plus1d
+import threedcseg.models.encoders.resnet2d
+import threedcseg.models.paper
+import threedcseg.models.refinement  # noqa: F401
 from threedcseg.models.loading import load_model
 from threedcseg.models.registry import create_model
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from threedcseg.errors import InputError
+from threedcseg.models.conversion.convert import convert
+from threedcseg.models.conversion.reading import LEGACY, ZIP
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.registry import MODELS, create_model
 from threedcseg.models.weights import fill, load_weights, pick_device, set_bn_eps
@@ -28,29 +30,16 @@ def load_model(
     Raises `InputError` where any of this does not fit together.
     """
     where = pick_device(device)
-    expected = None
-    if weights is not None:
-        MODELS[name_or_path]  # an unknown name is told with its neighbours
-        expected, path = name_or_path, Path(weights)
-    elif (CARDS / f"{name_or_path}.safetensors").is_file():
-        path = CARDS / f"{name_or_path}.safetensors"
-        _verify(path)
-    elif name_or_path in MODELS:
-        raise InputError(
-            f"no weights ship with the model {name_or_path!r}: give --weights FILE, "
-            "made by `3dcseg train` or `3dcseg convert`"
-        )
-    elif Path(name_or_path).suffix or Path(name_or_path).exists():
-        path = Path(name_or_path)
-    else:
-        path = CARDS / MODELS[name_or_path].name  # raises: neither a name nor a file
+    path = Path(weights) if weights is not None else _weights_of(name_or_path)
     state, metadata = _read(path)
     if "model" not in metadata:
         raise InputError(
             f"{path}: holds the encoder {metadata['encoder']} only, no decoder: train it first"
         )
-    if expected is not None and metadata["model"] != expected:
-        raise InputError(f"{path}: weights of the model {metadata['model']!r}, not {expected!r}")
+    if weights is not None and metadata["model"] != MODELS[name_or_path].name:
+        raise InputError(
+            f"{path}: weights of the model {metadata['model']!r}, not of {name_or_path!r}"
+        )
     network = rebuild(state, metadata, str(path))
     return network.to(where)
 
@@ -64,7 +53,32 @@ def rebuild(state: dict[str, Tensor], metadata: dict[str, Any], origin: str) -> 
     return network.eval()
 
 
+def _weights_of(name_or_path: str) -> Path:
+    """The file that a name ships with, or the file itself."""
+    shipped = CARDS / f"{name_or_path}.safetensors"
+    if shipped.is_file():
+        _verify(shipped)
+        return shipped
+    if name_or_path in MODELS:
+        raise InputError(
+            f"no weights ship with the model {name_or_path!r}: give --weights FILE, "
+            "made by `3dcseg train` or `3dcseg convert`"
+        )
+    path = Path(name_or_path)
+    if not path.suffix and not path.exists():
+        MODELS[name_or_path]  # raises, with the nearest names
+    return path
+
+
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A file of ours, or a published checkpoint, by the way it begins."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of weights")
+    with open(path, "rb") as file:
+        head = file.read(len(LEGACY))
+    if head.startswith((ZIP, LEGACY)) or path.suffix in (".pth", ".pt", ".pkl"):
+        converted = convert(path)
+        return converted.state, converted.metadata
     return load_weights(path)
 
 

@@ -1,17 +1,25 @@
-"""Decoder stages that merge a coarse map with the encoder's map of the next finer scale."""
+"""Decoder stages that merge a coarse map with the encoder's map of the next finer scale.
 
+Shape: ``skip (B, skip_channels, T, H, W)`` and ``coarse (B, channels, t, h, w)`` to
+``(B, channels, T, H, W)``; ``coarse`` is upsampled trilinearly to the size of ``skip``.
+"""
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from threedcseg.models.bridges import ConvFactory, conv3x3x3
+from threedcseg.models.bridges import ConvFactory, conv3x3x3, residual
+from threedcseg.models.registry import register_refinement
 
 
+def upsample(coarse: Tensor, like: Tensor) -> Tensor:
+    """``coarse`` at the size of ``like``, trilinearly."""
+    return F.interpolate(coarse, like.shape[2:], mode="trilinear", align_corners=False)
+
+
+@register_refinement("rf3d")
 class RF3D(nn.Module):
-    """3D Refinement module (figure 2, right).
-
-    Shape: ``skip (B, skip_channels, T, H, W)`` and ``coarse (B, channels, t, h, w)`` to
-    ``(B, channels, T, H, W)``; ``coarse`` is upsampled trilinearly to the size of ``skip``.
-    """
+    """3D refinement module (figure 2, right)."""
 
     def __init__(self, skip_channels: int, channels: int, conv: ConvFactory = conv3x3x3) -> None:
         super().__init__()
@@ -22,7 +30,40 @@ class RF3D(nn.Module):
         self.merge2 = conv(channels, channels)
 
     def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
-        x = self.skip1(skip)
-        x = x + self.skip3(F.relu(self.skip2(F.relu(x))))
-        x = x + F.interpolate(coarse, x.shape[2:], mode="trilinear", align_corners=False)
-        return x + self.merge2(F.relu(self.merge1(F.relu(x))))
+        x = residual(self.skip1(skip), self.skip2, self.skip3)
+        x = x + upsample(coarse, like=x)
+        return residual(x, self.merge1, self.merge2)
+
+
+@register_refinement("simple")
+class SimpleRefinement(nn.Module):
+    """Upsample, concatenate, two 3x3x3 convolutions: the published code's baseline."""
+
+    def __init__(self, skip_channels: int, channels: int, conv: ConvFactory = conv3x3x3) -> None:
+        super().__init__()
+        self.merge1 = conv(skip_channels + channels, channels)
+        self.merge2 = conv(channels, channels)
+
+    def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
+        x = torch.cat([skip, upsample(coarse, like=skip)], dim=1)
+        return self.merge2(F.relu(self.merge1(x)))
+
+
+@register_refinement("upsampling")
+class Upsampling(nn.Module):
+    """Two 3x3x3 deconvolutions, concatenation, upsampling: the baseline of table 3.
+
+    The paper's block ends with the upsampling, this one begins with it: the same chain, cut so
+    that every stage takes a coarse map and gives a finer one. A 1x1x1 convolution brings the
+    concatenation back to ``channels``.
+    """
+
+    def __init__(self, skip_channels: int, channels: int) -> None:
+        super().__init__()
+        self.deconv1 = nn.ConvTranspose3d(channels, channels, 3, padding=1)
+        self.deconv2 = nn.ConvTranspose3d(channels, channels, 3, padding=1)
+        self.merge = nn.Conv3d(skip_channels + channels, channels, 1)
+
+    def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
+        x = self.deconv2(F.relu(self.deconv1(upsample(coarse, like=skip))))
+        return self.merge(torch.cat([skip, x], dim=1))

@@ -17,11 +17,14 @@ class Encoder(nn.Module):
     """Base class: declares the channels and strides of the four maps, finest first.
 
     ``out_channels[i]`` is the channel count of ``features[i]``; ``strides[i]`` is its
-    ``(time, space)`` stride with respect to the clip.
+    ``(time, space)`` stride with respect to the clip. ``mean`` and ``std`` are those of the input
+    that its published weights expect, for RGB in [0, 1].
     """
 
     out_channels: tuple[int, int, int, int]
     strides: tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
     def forward(self, clip: Tensor) -> list[Tensor]:
         """``(B, 3, T, H, W)`` normalised RGB to four maps ``(B, C, t, h, w)``, finest first."""
