@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -85,6 +86,16 @@ def test_times_without_time_stamps_follow_the_rate(tmp_path: Path) -> None:
     with open_video(path) as video:
         assert [frame.time for frame in frames] == [i / video.rate for i in range(20)]
         assert video.num_frames is None
+
+
+def test_times_that_start_over_go_on_growing(tmp_path: Path) -> None:
+    """Two recordings joined: both begin at their own zero."""
+    one = write_video(tmp_path / "1.ts", gray_frames(10))
+    (tmp_path / "joined.ts").write_bytes(one.read_bytes() * 2)
+    with open_video(tmp_path / "joined.ts") as video:
+        times = [frame.time for frame in video]
+    assert len(times) > 15
+    assert all(a < b for a, b in pairwise(times))
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
@@ -211,9 +222,9 @@ def test_sound_is_noticed(tmp_path: Path) -> None:
 def test_a_name_that_ffmpeg_would_take_for_a_protocol_or_a_pattern(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_video(tmp_path / "plain.mp4", gray_frames(3)).rename(tmp_path / "take 2: dog%03d.mp4")
+    write_video(tmp_path / "plain.mp4", gray_frames(3)).rename(tmp_path / "take2:dog%03d.mp4")
     monkeypatch.chdir(tmp_path)
-    assert len(read_all(Path("take 2: dog%03d.mp4"))) == 3
+    assert len(read_all(Path("take2:dog%03d.mp4"))) == 3
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ _log = logging.getLogger(__name__)
 
 # What MP4 players play as it is; anything else becomes AAC.
 _COPIED = frozenset(["aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus", "flac"])
-_AAC_RATES = frozenset([96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000])
+_AAC_RATES = frozenset(
+    [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350]
+)
 
 
 class AudioTrack:

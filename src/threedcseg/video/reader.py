@@ -134,7 +134,7 @@ class VideoReader:
             self._matrix = _color_matrix(first)
             lying = self._rotation in (90, 270)
             self.width, self.height = self._coded_size[::-1] if lying else self._coded_size
-            self.rate = _rate(stream)
+            self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             self.num_frames = _estimated_frames(container, stream, self.rate)
             self.time_base = stream.time_base or 1 / self.rate
             audio = audio_stream(container)
@@ -145,7 +145,7 @@ class VideoReader:
                 self.start = min(self.start, max(audio.start_time * audio.time_base, Fraction(0)))
             aspect = stream.sample_aspect_ratio or Fraction(1)
             self.pixel_aspect = 1 / aspect if lying else aspect
-            self.color = first.color_primaries, first.color_trc
+            self.color = stream.codec_context.color_primaries, stream.codec_context.color_trc
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
@@ -365,13 +365,6 @@ def _color_matrix(frame: VideoFrame) -> int | None:
     if frame.format.is_rgb or frame.format.has_palette:
         return None
     return int(Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601)
-
-
-def _rate(stream: VideoStream) -> Fraction:
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and rate <= 1000:  # FFmpeg's guess from a single frame may be the clock's own rate
-            return rate
-    return Fraction(25)
 
 
 def _estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
