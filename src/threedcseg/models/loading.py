@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from threedcseg.errors import InputError
@@ -13,6 +12,7 @@ from threedcseg.models.conversion.convert import convert
 from threedcseg.models.conversion.reading import LEGACY, ZIP
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.registry import MODELS, create_model
+from threedcseg.models.skeleton import skeleton
 from threedcseg.models.weights import fill, load_weights, pick_device, set_bn_eps
 
 CARDS = Path(__file__).parent / "cards"
@@ -30,23 +30,22 @@ def load_model(
     Raises `InputError` where any of this does not fit together.
     """
     where = pick_device(device)
+    expected = MODELS[name_or_path].name if weights is not None else None
     path = Path(weights) if weights is not None else _weights_of(name_or_path)
     state, metadata = _read(path)
     if "model" not in metadata:
         raise InputError(
             f"{path}: holds the encoder {metadata['encoder']} only, no decoder: train it first"
         )
-    if weights is not None and metadata["model"] != MODELS[name_or_path].name:
-        raise InputError(
-            f"{path}: weights of the model {metadata['model']!r}, not of {name_or_path!r}"
-        )
+    if expected not in (None, metadata["model"]):
+        raise InputError(f"{path}: weights of the model {metadata['model']!r}, not {expected!r}")
     network = rebuild(state, metadata, str(path))
     return network.to(where)
 
 
 def rebuild(state: dict[str, Tensor], metadata: dict[str, Any], origin: str) -> SegmentationNetwork:
     """The network that ``metadata`` describes, filled with ``state``, in evaluation mode."""
-    with torch.device("meta"):
+    with skeleton():
         network = create_model(metadata["model"], **metadata.get("options", {}))
     fill(network, state, origin)
     set_bn_eps(network.encoder, metadata.get("bn_eps"))
@@ -82,9 +81,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return load_weights(path)
 
 
+def card_of(name: str) -> dict[str, Any] | None:
+    """What NAME.json says of weights that ship (`sha256`, `licence`, ...); None if none do."""
+    card = CARDS / f"{name}.json"
+    return json.loads(card.read_text()) if card.is_file() else None
+
+
 def _verify(path: Path) -> None:
     """Raise `InputError` unless the file is the one that its card speaks of."""
-    card = path.with_suffix(".json")
-    expected = json.loads(card.read_text())["sha256"] if card.is_file() else None
-    if expected is not None and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+    card = card_of(path.stem)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if card is None or card["sha256"] != sha256:
         raise InputError(f"{path}: damaged (its sha256 is not its card's): install 3dcseg again")

@@ -66,9 +66,12 @@ def write_weights(
     }
     temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(4)}.part")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the user's umask says; safetensors makes it private
         save_file(tensors, temporary, {HEADER: json.dumps(dict(metadata))})
+        temporary.chmod(mode)
         os.replace(temporary, path)
-    except SafetensorError as error:  # how safetensors reports a full disk or a missing folder
+    except SafetensorError as error:  # how safetensors reports a full disk
         raise InputError(f"{path}: cannot be written ({error})") from error
     finally:
         temporary.unlink(missing_ok=True)

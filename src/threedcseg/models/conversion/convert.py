@@ -14,6 +14,7 @@ from threedcseg.models.conversion import published
 from threedcseg.models.conversion.layouts import ENCODER_LAYOUTS, EncoderLayout
 from threedcseg.models.conversion.reading import Checkpoint, read_checkpoint
 from threedcseg.models.registry import ENCODERS, create_model
+from threedcseg.models.skeleton import skeleton
 from threedcseg.models.weights import listed
 
 
@@ -49,7 +50,7 @@ def _encoder(checkpoint: Checkpoint, path: Path) -> Converted:
         [layout for layout in ENCODER_LAYOUTS if layout.caffe2 == checkpoint.caffe2], tensors, path
     )
     name = _encoder_name(layout, tensors, path)
-    with torch.device("meta"):
+    with skeleton():
         encoder = ENCODERS.build(name)
     wanted = layout.names(encoder.state_dict())
     state, dropped = rename(tensors, encoder, wanted, layout.dropped, f"{path} ({layout.kind})")
@@ -77,7 +78,7 @@ def _network(checkpoint: Checkpoint, path: Path) -> Converted:
         "bridge": bridge[0],
         "refinement": published.refinement_of(tensors),
     }
-    with torch.device("meta"):
+    with skeleton():
         network = create_model("3dc-seg", **options)
     wanted = layout.names(network.encoder.state_dict())
     wanted = {f"encoder.{ours}": theirs for ours, theirs in wanted.items()}
