@@ -161,4 +161,5 @@ def _pointwise(in_channels: int, channels: int, groups: int = 16) -> list[nn.Mod
 
 
 def _group_norm(groups: int, channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(groups, channels), channels)
+    """At most ``groups`` groups, of two channels or more: one value cannot be normalised."""
+    return nn.GroupNorm(math.gcd(groups, channels // 2), channels)
