@@ -41,7 +41,8 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
     def validate(candidate: nn.Module) -> dict[str, Any]:
         assert sequences is not None
         candidate.eval()
-        return score_sequences(sequences, candidate).summary()
+        overall = score_sequences(sequences, candidate).overall
+        return {name: overall[name] for name in ("J&F", "J_mean", "F_mean")}
 
     steps = sum(stage.steps for stage in recipe.stages)
     print(f"device {where}; {steps} steps; writing to {output}")
