@@ -32,7 +32,7 @@ def read_blobs(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: refused, {error}; only arrays of numbers are read") from error
     except Exception as error:  # a damaged pickle can fail in any way at all
         raise InputError(
-            f"{path}: neither a PyTorch checkpoint nor a pickle of arrays, or damaged ({error})"
+            f"{path}: damaged, or neither a PyTorch checkpoint nor a pickle of arrays"
         ) from error
     if isinstance(content, dict) and isinstance(content.get("blobs"), dict):
         content = content["blobs"]
