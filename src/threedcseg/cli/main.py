@@ -16,6 +16,7 @@ COMMANDS = {
     "segment": "cut the moving objects out of videos: masks, probability maps, overlays",
     "evaluate": "score masks, or a model on a data set, against ground truth",
     "train": "train a network from a recipe",
+    "data": "check a data set: what it holds, what is missing, what to do",
     "models": "list encoders, bridges and whole models with size, cost and licence",
     "convert": "turn published checkpoints into safetensors, safely",
 }

@@ -1,42 +1,109 @@
-"""DAVIS 2016: `JPEGImages/RESOLUTION/SEQ/*.jpg`, `Annotations/RESOLUTION/SEQ/*.png`."""
+"""DAVIS: `JPEGImages/RESOLUTION/SEQ/*.jpg`, `Annotations/RESOLUTION/SEQ/*.png`, `ImageSets/`.
 
+Three ground truths go by the name of DAVIS, and figures against one say little about another:
+
+- DAVIS 2016: one mask {0, 255} a frame, of the object that stands out; lists in
+  ``ImageSets/480p`` name a frame and its mask a line. The paper's.
+- DAVIS 2017: numbered objects, chosen for the semi-supervised task; lists in ``ImageSets/2017``
+  (and ``ImageSets/2016`` for the older split). Here all objects are merged into the foreground.
+- DAVIS 2019 unsupervised: the videos of 2017 annotated anew with all objects that draw the eye, in
+  ``Annotations_unsupervised``.
+
+In the masks of 2017 and 2019 palette index 255 is void.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 
-from threedcseg.datasets.sequence import Sequence
+from threedcseg.datasets.sequence import LabelFile, Mask, Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
 
-
-def davis16(root: str | Path, split: str, resolution: str = "480p") -> list[Sequence]:
-    """The sequences of ``ImageSets/SPLIT.txt`` (or ``ImageSets/RESOLUTION/SPLIT.txt``).
-
-    A list file names one sequence or, as published, one ``/JPEGImages/.. /Annotations/..`` pair a
-    line. Raises `InputError` where a folder or a list is missing or empty.
-    """
-    root = Path(root)
-    names = _split_names(root, split, resolution)
-    sequences = []
-    for name in names:
-        folder = root / "JPEGImages" / resolution / name
-        frames = tuple(sorted(folder.glob("*.jpg")))
-        if not frames:
-            raise InputError(f"{folder}: no frames of sequence {name!r}; check the data root")
-        masks = (root / "Annotations" / resolution / name / f"{f.stem}.png" for f in frames)
-        sequences.append(
-            Sequence(name, frames, tuple(mask if mask.exists() else None for mask in masks))
-        )
-    return sequences
+VOID_LABEL = 255
 
 
-def _split_names(root: Path, split: str, resolution: str) -> list[str]:
-    candidates = [
-        root / "ImageSets" / f"{split}.txt",
-        root / "ImageSets" / resolution / f"{split}.txt",
-    ]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        raise InputError(f"{candidates[0]}: no such list; is {root} the root of DAVIS 2016?")
-    words = [line.split()[0] for line in found.read_text().splitlines() if line.strip()]
-    names = [Path(word).parent.name if "/" in word else word for word in words]
-    if not names:
-        raise InputError(f"{found}: the split is empty; name one sequence a line")
-    return list(dict.fromkeys(names))
+@dataclass(frozen=True)
+class Davis:
+    """One of the three: the folder of its masks, those of its lists, and which label is void."""
+
+    annotations: str
+    lists: tuple[str, ...]
+    void: int | None = None
+
+    def read(
+        self, root: str | Path, split: str = "train", resolution: str = "480p"
+    ) -> list[Sequence]:
+        """The sequences that the list of ``split`` names, all objects merged.
+
+        A list names one sequence or, as in 2016, one ``/JPEGImages/.. /Annotations/..`` pair a
+        line; ``2016/val`` is the list of that name in ``ImageSets/2016``. Raises `InputError`
+        where a folder or a list is missing or empty.
+        """
+        root = Path(root)
+        folder = root / "JPEGImages" / resolution
+        names = self._names(root, split, resolution)
+        frames = {name: list_frames(folder / name) for name in names}
+        missing = [name for name in names if not frames[name]]
+        if missing:
+            raise InputError(
+                f"{folder}: no frames of {len(missing)} of the {len(names)} sequences that the "
+                f"split {split!r} lists ({', '.join(missing[:5])}); complete the download or "
+                "choose another resolution"
+            )
+        return [
+            pair(name, frames[name], self._masks(root, resolution, name), lambda frame: frame.stem)
+            for name in names
+        ]
+
+    def splits(self, root: Path) -> list[str]:
+        """The splits that ``root`` lists, none if it is laid out otherwise."""
+        if not (root / self.annotations).is_dir():
+            return []
+        resolutions = [folder.name for folder in list_folders(root / "JPEGImages")]
+        lists = {place for name in resolutions for place in self._lists(root, name)}
+        return sorted({path.stem for place in lists for path in place.glob("*.txt")})
+
+    def resolutions(self, root: Path, split: str) -> list[str]:
+        """The folders of ``JPEGImages`` that hold something of a split: ``480p``, ``1080p``, .."""
+        found = []
+        for folder in list_folders(root / "JPEGImages"):
+            try:
+                names = self._names(root, split, folder.name)
+            except InputError:
+                continue
+            if any((folder / name).is_dir() for name in names):
+                found.append(folder.name)
+        return found
+
+    def _masks(self, root: Path, resolution: str, name: str) -> dict[str, Mask]:
+        files = list_frames(root / self.annotations / resolution / name)
+        if self.void is None:
+            return {path.stem: path for path in files}
+        return {path.stem: LabelFile(path, void=self.void) for path in files}
+
+    def _lists(self, root: Path, resolution: str) -> list[Path]:
+        return [root / "ImageSets" / name.format(resolution=resolution) for name in self.lists]
+
+    def _names(self, root: Path, split: str, resolution: str) -> list[str]:
+        places = self._lists(root, resolution) + [root / "ImageSets"] * ("/" in split)
+        candidates = [place / f"{split}.txt" for place in places]
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is None:
+            raise InputError(
+                f"{candidates[0]}: no such list ({root} has "
+                f"{', '.join(self.splits(root)) or 'none'}); give the root of this DAVIS and one "
+                "of its splits"
+            )
+        words = [line.split()[0] for line in found.read_text().splitlines() if line.strip()]
+        names = [Path(word).parent.name if "/" in word else word for word in words]
+        if not names:
+            raise InputError(f"{found}: the split is empty; name one sequence a line")
+        return list(dict.fromkeys(names))
+
+
+DAVIS16 = Davis("Annotations", ("", "{resolution}"))
+DAVIS17 = Davis("Annotations", ("2017",), VOID_LABEL)
+DAVIS17_UNSUPERVISED = Davis("Annotations_unsupervised", ("2017", "2019"), VOID_LABEL)
+
+davis16 = DAVIS16.read
+davis17 = DAVIS17.read
+davis17_unsupervised = DAVIS17_UNSUPERVISED.read

@@ -1,26 +1,89 @@
-"""What every data set is to the rest of the code: named sequences of frame and mask files."""
+"""What every data set is to the rest of the code: named sequences of frames and their masks."""
 
+import io
+from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.video.inputs import list_images
+
+VOID = 127
+"""The value, in masks {0, 255}, of pixels that the ground truth leaves open: losses ignore them.
+
+Below one half, so that code that knows no void pixels takes them for background, as the DAVIS 2017
+evaluation does.
+"""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"})
+
+
+class Annotation(Protocol):
+    """The ground truth of a frame that is more than a file in which all but 0 is foreground."""
+
+    def read(self) -> np.ndarray:
+        """``(H, W)`` uint8 {0, VOID, 255}; raises `InputError` where it cannot be read."""
+        ...
+
+
+Mask = Path | Annotation
 
 
 @dataclass(frozen=True)
 class Sequence:
     """Frames in order and, for each, its ground truth or None where it was not annotated.
 
-    A still image is a sequence of one frame.
+    A still image is a sequence of one frame. ``strays`` are masks that belong to no frame.
     """
 
     name: str
     frames: tuple[Path, ...]
-    masks: tuple[Path | None, ...]
+    masks: tuple[Mask | None, ...]
+    strays: tuple[Mask, ...] = ()
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def pair(
+    name: str,
+    frames: Items[Path],
+    masks: Mapping[Key, Mask],
+    key: Callable[[Path], Key],
+) -> Sequence:
+    """A sequence in which each frame has the mask of its ``key``, such as its stem or number."""
+    keys = [key(frame) for frame in frames]
+    strays = masks.keys() - set(keys)
+    return Sequence(
+        name,
+        tuple(frames),
+        tuple(masks.get(k) for k in keys),
+        tuple(mask for k, mask in masks.items() if k in strays),
+    )
+
+
+def list_frames(folder: Path) -> list[Path]:
+    """The images of a folder in natural order; of two that differ in their extension, the first.
+
+    Hidden files are left out; an absent folder has none.
+    """
+    if not folder.is_dir():
+        return []
+    frames: dict[str, Path] = {}
+    for path in list_images(folder):
+        frames.setdefault(path.stem, path)
+    return list(frames.values())
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, but hidden ones; an absent folder has none."""
+    children = folder.iterdir() if folder.is_dir() else ()
+    return sorted(child for child in children if child.is_dir() and child.name[0] != ".")
 
 
 def read_frame(path: Path, max_short_edge: int | None = None) -> np.ndarray:
@@ -30,20 +93,36 @@ def read_frame(path: Path, max_short_edge: int | None = None) -> np.ndarray:
     long as the short edge stays at least that long, which is several times faster.
     Raises `InputError` naming a file that cannot be read.
     """
-    flag = cv2.IMREAD_COLOR
-    if max_short_edge is not None and path.suffix.lower() in {".jpg", ".jpeg"}:
-        flag = _reduced_flag(path, max_short_edge)
-    image = cv2.imread(str(path), flag)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; 3dcseg data check finds all such") from None
+    image = _decode(data, max_short_edge) if data else None
     if image is None:
         raise InputError(f"{path}: not a readable image; replace the file or leave it out")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _reduced_flag(path: Path, max_short_edge: int) -> int:
-    from PIL import Image  # reads the header only
+def _decode(data: bytes, max_short_edge: int | None) -> np.ndarray | None:
+    flag = cv2.IMREAD_COLOR
+    if data[:2] == b"\xff\xd8":
+        # Some versions of OpenCV decode a JPEG that was cut short, half gray, and say nothing.
+        if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+            return None
+        if max_short_edge is not None:
+            flag = _reduced_flag(data, max_short_edge)
+    image: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    return image
 
-    with Image.open(path) as image:
-        short_edge = min(image.size)
+
+def _reduced_flag(data: bytes, max_short_edge: int) -> int:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:  # reads the header only
+            short_edge = min(image.size)
+    except (OSError, SyntaxError):
+        return cv2.IMREAD_COLOR  # which will fail, too
     for factor, flag in (
         (8, cv2.IMREAD_REDUCED_COLOR_8),
         (4, cv2.IMREAD_REDUCED_COLOR_4),
@@ -54,22 +133,76 @@ def _reduced_flag(path: Path, max_short_edge: int) -> int:
     return cv2.IMREAD_COLOR
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """A mask file as ``(H, W)`` uint8 {0, 255}: everything but 0 is foreground.
+def is_reduced(shape: tuple[int, ...], full: tuple[int, ...]) -> bool:
+    """Whether `read_frame` may give a frame of size ``full`` (H, W) as one of size ``shape``."""
+    return any(
+        all(-(-b // factor) == a for a, b in zip(shape[:2], full[:2], strict=True))
+        for factor in (1, 2, 4, 8)
+    )
 
-    Reads modes 1, L, LA, P, RGB and I;16; a palette's indices count, not its colours.
+
+def read_mask(mask: Mask) -> np.ndarray:
+    """A mask as ``(H, W)`` uint8 {0, 255}, and `VOID` where an `Annotation` has void pixels.
+
+    In a file, everything but 0 is foreground.
     """
-    from PIL import Image, UnidentifiedImageError
+    if not isinstance(mask, Path):
+        return mask.read()
+    return foreground(read_labels(mask) != 0)
+
+
+def foreground(here: np.ndarray) -> np.ndarray:
+    """A boolean mask as uint8 {0, 255}."""
+    return np.multiply(here, 255, dtype=np.uint8)
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """A file of labels as integers ``(H, W)``: gray values, palette indices or 24-bit colours.
+
+    Reads Pillow's modes 1, L, LA, P, PA, I;16, I, RGB and RGBA; alpha is dropped. JPEG, which
+    blurs labels, can only be binary and is cut at one half. Pillow, since OpenCV knows a palette's
+    colours but not its indices and is no faster.
+    Raises `InputError` naming a file that cannot be read.
+    """
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
-            if image.mode in {"LA", "RGBA"}:
-                image = image.convert("L" if image.mode == "LA" else "RGB")
-            values = np.asarray(image)
-    except (UnidentifiedImageError, OSError) as error:
+            if image.mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
+                values = np.asarray(image.convert("RGB"))
+            else:
+                values = np.asarray(image)
+            has_alpha, is_jpeg = image.mode in {"LA", "PA", "RGBA"}, image.format == "JPEG"
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such mask; 3dcseg data check finds all such") from None
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise
         raise InputError(
             f"{path}: not a readable mask; replace the file or leave it out"
         ) from error
     if values.ndim == 3:
-        values = values.max(axis=2)
-    return np.where(values > 0, np.uint8(255), np.uint8(0))
+        values = values[..., : values.shape[2] - has_alpha]
+        weights = np.array([1 << 16, 1 << 8, 1], np.int32)
+        values = values[..., 0] if values.shape[2] == 1 else values @ weights
+    return values > 127 if is_jpeg else values
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A mask file of objects: all but ``background`` is foreground, ``void`` is left open.
+
+    Both are values as `read_labels` gives them.
+    """
+
+    path: Path
+    background: int = 0
+    void: int | None = None
+
+    def read(self) -> np.ndarray:
+        labels = read_labels(self.path)
+        mask = foreground(labels != self.background)
+        if self.void is not None:
+            mask[labels == self.void] = VOID
+        return mask
+
+    def __str__(self) -> str:
+        return str(self.path)

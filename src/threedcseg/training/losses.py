@@ -52,13 +52,18 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def weighted_loss(weights: Mapping[str, float]) -> Callable[[Tensor, Tensor], Tensor]:
-    """The sum of named losses by weight, as a function of network logits and masks."""
+    """The sum of named losses by weight, as a function of network logits and masks.
+
+    Mask values between 0 and 1 are void (`datasets.sequence.VOID`): such pixels get no gradient.
+    """
     for name in weights:
         if name not in LOSSES:
             raise InputError(f"unknown loss {name!r}; choose among {', '.join(LOSSES)}")
 
     def loss(logits: Tensor, masks: Tensor) -> Tensor:
-        foreground = foreground_logits(logits).float()
+        void = (masks > 0) & (masks < 1)  # counted as background that was predicted right
+        foreground = foreground_logits(logits).float().masked_fill(void, -30.0)
+        masks = masks.masked_fill(void, 0.0)
         parts = [weight * LOSSES[name](foreground, masks) for name, weight in weights.items()]
         return torch.stack(parts).sum()
 
