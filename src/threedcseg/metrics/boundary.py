@@ -43,16 +43,16 @@ def boundary_f_measure(
         prediction, ground_truth = prediction & ~void, ground_truth & ~void
     if tolerance is None:
         tolerance = boundary_tolerance(prediction.shape)
-    window = _window(prediction, ground_truth)
+    window = window_of(prediction, ground_truth)
     if window is None:
         return 1.0
     ours, theirs = boundary_map(prediction[window]), boundary_map(ground_truth[window])
     num_ours, num_theirs = cv2.countNonZero(ours), cv2.countNonZero(theirs)
     if num_ours == 0 or num_theirs == 0:
         return float(num_ours == num_theirs)
-    disk = _disk(tolerance)
-    precision = cv2.countNonZero(ours & cv2.dilate(theirs, disk)) / num_ours
-    recall = cv2.countNonZero(theirs & cv2.dilate(ours, disk)) / num_theirs
+    reach = disk(tolerance)
+    precision = cv2.countNonZero(ours & cv2.dilate(theirs, reach)) / num_ours
+    recall = cv2.countNonZero(theirs & cv2.dilate(ours, reach)) / num_theirs
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -72,7 +72,7 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, square, anchor=(0, 0))
 
 
-def _window(*masks: np.ndarray) -> tuple[slice, slice] | None:
+def window_of(*masks: np.ndarray) -> tuple[slice, slice] | None:
     """The rectangle that holds the boundaries of all masks; None where all masks are empty."""
     boxes = [cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8)) for mask in masks]
     boxes = [box for box in boxes if box[2]]
@@ -84,7 +84,7 @@ def _window(*masks: np.ndarray) -> tuple[slice, slice] | None:
 
 
 @lru_cache(maxsize=8)
-def _disk(radius: int) -> np.ndarray:
+def disk(radius: int) -> np.ndarray:
     """All points within ``radius`` of the centre: ``(2 radius + 1,) * 2`` uint8 {0, 1}."""
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     return (x * x + y * y <= radius * radius).astype(np.uint8)

@@ -53,7 +53,7 @@ def check_map(values: np.ndarray) -> None:
             f"a map of {values.dtype}, expected bool, uint8, uint16 or floats in [0, 1]: convert it"
         )
     low, high = float(values.min()), float(values.max())
-    if not (0 <= low and high <= 1):  # also where NaN
+    if not (low >= 0 and high <= 1):  # also where NaN
         found = "NaN" if low != low or high != high else f"{low:.3g} to {high:.3g}"
         raise InputError(f"values {found}, expected probabilities in [0, 1]: see what made the map")
 

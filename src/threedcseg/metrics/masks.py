@@ -1,11 +1,12 @@
-"""Scores of binary masks: J and F of every frame, as the DAVIS 2016 benchmark has them."""
+"""Scores of binary masks: J, F and flicker, as the DAVIS 2016 benchmark counts frames."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.metrics.boundary import boundary_f_measure
+from threedcseg.metrics.boundary import boundary_f_measure, boundary_tolerance, window_of
+from threedcseg.metrics.flicker import flicker
 from threedcseg.metrics.maps import THRESHOLD, to_foreground, to_mask
 from threedcseg.metrics.region import region_similarity
 from threedcseg.metrics.results import SequenceResult, statistics
@@ -15,28 +16,45 @@ from threedcseg.metrics.scorer import SequenceScorer, check_same_size
 class _Frame(NamedTuple):
     region: float
     boundary: float
+    mask: np.ndarray
+    truth: np.ndarray
 
 
 class MaskScorer(SequenceScorer):
-    """J and F; the first and the last frame are left out of the figures."""
+    """J and F of each frame, flicker of each pair; the first and last frame are left out."""
 
     def __init__(self, name: str, threshold: float = THRESHOLD) -> None:
         super().__init__(name)
         self._threshold = threshold
         self._region: list[float] = []
         self._boundary: list[float] = []
+        self._flicker: list[float | None] = []
+        self._last: _Frame | None = None
 
     def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> _Frame:
         check_same_size(prediction, ground_truth)
         mask, truth = to_mask(prediction, self._threshold), to_foreground(ground_truth)
-        return _Frame(region_similarity(mask, truth), boundary_f_measure(mask, truth))
+        if mask is prediction or truth is ground_truth:  # kept for flicker, so not the caller's
+            mask, truth = mask.copy(), truth.copy()
+        window = window_of(mask, truth)
+        if window is None:
+            return _Frame(1.0, 1.0, mask, truth)
+        inside = np.ascontiguousarray(mask[window]), np.ascontiguousarray(truth[window])
+        region = region_similarity(*inside)
+        boundary = boundary_f_measure(*inside, tolerance=boundary_tolerance(mask.shape))
+        return _Frame(region, boundary, mask, truth)
 
     def _add(self, measurement: _Frame) -> None:
         self._region.append(measurement.region)
         self._boundary.append(measurement.boundary)
+        last, self._last = self._last, measurement
+        change = None
+        if last is not None:
+            change = flicker((last.mask, measurement.mask), (last.truth, measurement.truth))
+        self._flicker.append(change)
 
     def result(self) -> SequenceResult:
-        size, total = self._size(), len(self.frames)
+        size, total = self.size, len(self.frames)
         if total < 3:
             raise InputError(
                 f"{self.name}: {total} frame(s) with ground truth, and davis16 leaves out the "
@@ -46,6 +64,7 @@ class MaskScorer(SequenceScorer):
             "J&F": 0.0,
             **statistics("J", self._region[1:-1]),
             **statistics("F", self._boundary[1:-1]),
+            "flicker": float(np.mean(np.array(self._flicker[1:-1], np.float64))),
         }
         figures["J&F"] = (figures["J_mean"] + figures["F_mean"]) / 2
         return SequenceResult(
@@ -54,10 +73,11 @@ class MaskScorer(SequenceScorer):
             num_frames=total - 2,
             figures=figures,
             per_frame={
-                "frame": self.frames,
-                "counted": [0 < i < total - 1 for i in range(total)],
-                "J": self._region,
-                "F": self._boundary,
+                "frame": tuple(self.frames),
+                "counted": tuple(0 < i < total - 1 for i in range(total)),
+                "J": tuple(self._region),
+                "F": tuple(self._boundary),
+                "flicker": tuple(self._flicker),
             },
             missing=tuple(self.missing),
         )

@@ -50,7 +50,7 @@ class Result:
         return sum(sequence.num_frames for sequence in self.sequences)
 
 
-def statistics(name: str, values: Sequence[float]) -> Figures:
+def statistics(name: str, values: Sequence[float] | np.ndarray) -> Figures:
     """Mean, recall and decay of a sequence's per-frame ``values``, as the DAVIS kit has them.
 
     Recall is the share of frames above one half; decay what the mean of the first quarter of the
@@ -70,7 +70,7 @@ def statistics(name: str, values: Sequence[float]) -> Figures:
     }
 
 
-def mean_figures(sequences: Sequence[SequenceResult]) -> Figures:
+def mean_over_sequences(sequences: Sequence[SequenceResult]) -> Figures:
     """Each figure's mean over the sequences, every sequence weighing the same."""
     names = sequences[0].figures
     return {name: float(np.mean([s.figures[name] for s in sequences])) for name in names}

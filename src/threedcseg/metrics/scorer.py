@@ -1,12 +1,20 @@
 """What every protocol's scorer is: one sequence, fed frame by frame, in constant memory."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.metrics.results import SequenceResult
+
+
+class Readable(Protocol):
+    """A map or ground truth that is read when it is its turn, such as a file."""
+
+    def read(self) -> np.ndarray:
+        """``(H, W)``; raises `InputError` where it cannot be read."""
+        ...
 
 
 class SequenceScorer(ABC):
@@ -25,7 +33,7 @@ class SequenceScorer(ABC):
         self.name = name
         self.frames: list[str] = []
         self.missing: list[str] = []
-        self.size: tuple[int, int] | None = None
+        self._size: tuple[int, int] | None = None
 
     @abstractmethod
     def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> Any:
@@ -45,23 +53,34 @@ class SequenceScorer(ABC):
         """Measure and add the next frame; ``frame`` is its name, by default its number."""
         self.add(self.measure(prediction, ground_truth), ground_truth.shape, frame)
 
-    def add(self, measurement: Any, shape: tuple[int, ...], frame: str | None = None) -> None:
-        """Take in the next frame, of ``shape`` (H, W)."""
+    def add(
+        self,
+        measurement: Any,
+        shape: tuple[int, ...],
+        frame: str | None = None,
+        *,
+        missing: bool = False,
+    ) -> None:
+        """Take in the next frame, of ``shape`` (H, W); ``missing``: it had no prediction."""
         frame = f"{len(self.frames):05d}" if frame is None else frame
         size = (shape[1], shape[0])
-        if self.size not in (None, size):
+        if self._size is not None and self._size != size:
             raise InputError(
-                f"{self.name}/{frame} is {in_words(size)}, the frames before "
-                f"{in_words(self.size)}: give frames of one size"  # type: ignore[arg-type]
+                f"{self.name}/{frame} is {in_words(size)}, the frames before it "
+                f"{in_words(self._size)}: give frames of one size"
             )
-        self.size = size
+        self._size = size
         self._add(measurement)
         self.frames.append(frame)
+        if missing:
+            self.missing.append(frame)
 
-    def _size(self) -> tuple[int, int]:
-        if self.size is None:
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(width, height)`` of the frames; raises `InputError` where there were none."""
+        if self._size is None:
             raise InputError(f"{self.name}: no frames with ground truth; check the folders")
-        return self.size
+        return self._size
 
 
 def check_same_size(prediction: np.ndarray, ground_truth: np.ndarray) -> None:
