@@ -7,7 +7,7 @@ from threedcseg.models.encoders.encoder import Encoder
 from threedcseg.models.encoders.r2plus1d import R2Plus1D
 from threedcseg.models.encoders.resnet2d import ResNet2D
 from threedcseg.models.network import SegmentationNetwork
-from threedcseg.models.paper import assemble
+from threedcseg.models.paper import threedc_seg
 
 DEPTHS = (2, 1, 2, 1)
 ENCODERS = {
@@ -36,7 +36,7 @@ def small_encoder(name: str) -> Encoder:
 def small_network(
     encoder: str = "ir-csn", bridge: str = "gc3d", refinement: str = "rf3d", **options
 ) -> SegmentationNetwork:
-    return assemble(small_encoder(encoder), bridge, refinement, channels=32, **options)
+    return threedc_seg(small_encoder(encoder), bridge, refinement, channels=32, **options)
 
 
 def clip(frames: int = 4, height: int = 32, width: int = 48, seed: int = 0) -> torch.Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from threedcseg.errors import InputError
 
 Upsampling = Literal["linear", "nearest"]
-_CV2 = {"linear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST}
+_CV2 = {"linear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST_EXACT}  # as PIL does
 
 
 @dataclass(frozen=True)

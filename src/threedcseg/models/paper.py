@@ -9,16 +9,24 @@ from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.registry import BRIDGES, ENCODERS, REFINEMENTS, register_model
 
 
-def assemble(
-    encoder: Encoder,
+@register_model("3dc-seg", weights_licence="MIT")
+def threedc_seg(
+    encoder: str | Encoder = "ir-csn-152",
     bridge: str = "gc3d",
     refinement: str = "rf3d",
     channels: int = 256,
     classes: int = 2,
     unused_heads: bool = False,
 ) -> SegmentationNetwork:
-    """A network around any encoder; the other arguments are `threedc_seg`'s."""
-    *skips, coarsest = encoder.out_channels
+    """The paper's network (section 3) and its ablations.
+
+    ``encoder``: a name, or an encoder of your own. ``channels`` of the decoder; ``classes``: 2, as
+    published (background and foreground, a softmax), or 1 (foreground, a sigmoid).
+    ``unused_heads`` adds the three prediction heads at coarser scales that the published network
+    carries and computes, and nobody reads.
+    """
+    made = ENCODERS.build(encoder) if isinstance(encoder, str) else encoder
+    *skips, coarsest = made.out_channels
 
     def head() -> nn.Module:
         return nn.Sequential(nn.ReLU(), conv3x3x3(channels, classes))
@@ -29,23 +37,4 @@ def assemble(
         head=head(),
         unused_heads=[head() for _ in skips] if unused_heads else [],
     )
-    return SegmentationNetwork(encoder, decoder, encoder.mean, encoder.std)
-
-
-@register_model("3dc-seg", weights_licence="MIT")
-def threedc_seg(
-    encoder: str = "ir-csn-152",
-    bridge: str = "gc3d",
-    refinement: str = "rf3d",
-    channels: int = 256,
-    classes: int = 2,
-    unused_heads: bool = False,
-) -> SegmentationNetwork:
-    """The paper's network (section 3) and its ablations.
-
-    ``channels`` of the decoder; ``classes``: 2, as published (background and foreground, a
-    softmax), or 1 (foreground, a sigmoid). ``unused_heads`` adds the three prediction heads at
-    coarser scales that the published network carries and computes, and nobody reads.
-    """
-    made = ENCODERS.build(encoder)
-    return assemble(made, bridge, refinement, channels, classes, unused_heads)
+    return SegmentationNetwork(made, decoder, made.mean, made.std)

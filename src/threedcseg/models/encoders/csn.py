@@ -17,37 +17,24 @@ as well as space. For a clip of 8 frames at 480x864:
 from collections.abc import Sequence
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
-from threedcseg.models.encoders.encoder import Encoder
-from threedcseg.models.encoders.residual import Residual, initialise, normed
+from threedcseg.models.encoders.residual import (
+    EXPANSION,
+    Residual,
+    ResidualEncoder,
+    bottleneck,
+    initialise,
+    normed,
+    stack,
+    widths,
+)
 from threedcseg.models.registry import register_encoder
 
 Interactions = Literal["reduced", "preserved"]
-EXPANSION = 4
 
 
-def bottleneck(
-    in_channels: int, width: int, stride: int, interactions: Interactions, project: bool
-) -> Residual:
-    """One block; its output has ``4 * width`` channels. ``project``: a 1x1x1 in the shortcut."""
-    out_channels = EXPANSION * width
-    branch = nn.Sequential()
-    branch.add_module("reduce", normed(nn.Conv3d(in_channels, width, 1, bias=False)))
-    if interactions == "preserved":
-        interact = nn.Conv3d(width, width, 1, bias=False)
-        branch.add_module("interact", normed(interact, relu=False))
-    depthwise = nn.Conv3d(width, width, 3, stride, padding=1, groups=width, bias=False)
-    branch.add_module("depthwise", normed(depthwise))
-    expand = nn.Conv3d(width, out_channels, 1, bias=False)
-    branch.add_module("expand", normed(expand, relu=False))
-    if not project:
-        return Residual(branch, nn.Identity())
-    shortcut = nn.Conv3d(in_channels, out_channels, 1, stride, bias=False)
-    return Residual(branch, normed(shortcut, relu=False))
-
-
-class CSN(Encoder):
+class CSN(ResidualEncoder):
     """A channel-separated residual network; see the module's docstring for shapes.
 
     ``depths``: blocks in each stage; ``width``: channels of the stem and of the first stage's
@@ -67,30 +54,25 @@ class CSN(Encoder):
         time_padding: int = 1,
     ) -> None:
         super().__init__()
+        inner = widths(width)
+
+        def block(in_channels: int, stage: int, first: bool) -> Residual:
+            channels, stride = inner[stage], 2 if stage > 0 and first else 1
+            middle = {}
+            if interactions == "preserved":
+                interact = nn.Conv3d(channels, channels, 1, bias=False)
+                middle["interact"] = normed(interact, relu=False)
+            middle["depthwise"] = normed(
+                nn.Conv3d(channels, channels, 3, stride, padding=1, groups=channels, bias=False)
+            )
+            return bottleneck(nn.Conv3d, in_channels, channels, stride, middle, project=first)
+
+        self.out_channels = widths(EXPANSION * width)
         stem = nn.Conv3d(3, width, (3, 7, 7), (1, 2, 2), (time_padding, 3, 3), bias=False)
         self.stem = normed(stem)
         self.pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
-        self.stages = nn.ModuleList()
-        channels = width
-        for stage, depth in enumerate(depths):
-            blocks = nn.Sequential()
-            for block in range(depth):
-                stride = 2 if stage > 0 and block == 0 else 1
-                inner = width * 2**stage
-                blocks.append(bottleneck(channels, inner, stride, interactions, block == 0))
-                channels = EXPANSION * inner
-            self.stages.append(blocks)
-        a, b, c, d = (EXPANSION * width * 2**stage for stage in range(4))
-        self.out_channels = (a, b, c, d)
+        self.stages = stack(depths, width, self.out_channels, block)
         initialise(self)
-
-    def forward(self, clip: Tensor) -> list[Tensor]:
-        x = self.pool(self.stem(clip))
-        features = []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return features
 
 
 @register_encoder("ir-csn-152", weights_licence="MIT (3DC-Seg), Apache-2.0 (VMZ)")

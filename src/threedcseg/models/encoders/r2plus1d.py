@@ -17,10 +17,16 @@ code. For a clip of 8 frames at 480x864:
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
-from threedcseg.models.encoders.encoder import Encoder
-from threedcseg.models.encoders.residual import Residual, initialise, normed
+from threedcseg.models.encoders.residual import (
+    Residual,
+    ResidualEncoder,
+    initialise,
+    normed,
+    stack,
+    widths,
+)
 from threedcseg.models.registry import register_encoder
 
 BN_EPS = 1e-3
@@ -41,7 +47,7 @@ def basic_block(in_channels: int, channels: int, stride: int) -> Residual:
     return Residual(branch, normed(shortcut, relu=False, eps=BN_EPS))
 
 
-class R2Plus1D(Encoder):
+class R2Plus1D(ResidualEncoder):
     """A factorised residual network; see the module's docstring for shapes.
 
     ``depths``: blocks in each stage; ``width``: channels of the first stage; ``pool``: max pooling
@@ -55,6 +61,14 @@ class R2Plus1D(Encoder):
         self, depths: Sequence[int] = (3, 4, 6, 3), width: int = 64, pool: bool = False
     ) -> None:
         super().__init__()
+
+        def block(in_channels: int, stage: int, first: bool) -> Residual:
+            return basic_block(in_channels, self.out_channels[stage], 2 if stage and first else 1)
+
+        self.out_channels = widths(width)
+        time, space = (1, 2, 4, 8), widths(4 if pool else 2)
+        a, b, c, d = zip(time, space, strict=True)
+        self.strides = (a, b, c, d)
         planes = 45 * width // 64
         spatial = nn.Conv3d(3, planes, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False)
         temporal = nn.Conv3d(planes, width, (3, 1, 1), padding=(1, 0, 0), bias=False)
@@ -62,27 +76,8 @@ class R2Plus1D(Encoder):
         self.stem.add_module("spatial", normed(spatial, eps=BN_EPS))
         self.stem.add_module("temporal", normed(temporal, eps=BN_EPS))
         self.pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)) if pool else nn.Identity()
-        self.stages = nn.ModuleList()
-        channels = width
-        for stage, depth in enumerate(depths):
-            blocks = nn.Sequential()
-            for block in range(depth):
-                stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(basic_block(channels, width * 2**stage, stride))
-                channels = width * 2**stage
-            self.stages.append(blocks)
-        self.out_channels = (width, 2 * width, 4 * width, 8 * width)
-        first = 4 if pool else 2
-        self.strides = ((1, first), (2, 2 * first), (4, 4 * first), (8, 8 * first))
+        self.stages = stack(depths, width, self.out_channels, block)
         initialise(self)
-
-    def forward(self, clip: Tensor) -> list[Tensor]:
-        x = self.pool(self.stem(clip))
-        features = []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return features
 
 
 @register_encoder("r2plus1d-34", weights_licence="Apache-2.0 (VMZ)")

@@ -15,34 +15,26 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from threedcseg.models.encoders.encoder import Encoder
-from threedcseg.models.encoders.residual import Residual, initialise, normed
+from threedcseg.models.encoders.residual import (
+    EXPANSION,
+    Residual,
+    ResidualEncoder,
+    bottleneck,
+    initialise,
+    normed,
+    stack,
+    widths,
+)
 from threedcseg.models.layout import to_clip, to_frames
 from threedcseg.models.registry import register_encoder
 
-EXPANSION = 4
 
-
-def bottleneck(in_channels: int, width: int, stride: int, dilation: int, project: bool) -> Residual:
-    """One block; its output has ``4 * width`` channels. ``project``: a 1x1 in the shortcut."""
-    out_channels = EXPANSION * width
-    branch = nn.Sequential()
-    branch.add_module("reduce", normed(nn.Conv2d(in_channels, width, 1, bias=False)))
-    spatial = nn.Conv2d(width, width, 3, stride, dilation, dilation, bias=False)
-    branch.add_module("spatial", normed(spatial))
-    expand = nn.Conv2d(width, out_channels, 1, bias=False)
-    branch.add_module("expand", normed(expand, relu=False))
-    if not project:
-        return Residual(branch, nn.Identity())
-    shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-    return Residual(branch, normed(shortcut, relu=False))
-
-
-class ResNet2D(Encoder):
+class ResNet2D(ResidualEncoder):
     """A residual network on single frames; see the module's docstring for shapes.
 
     ``depths``: blocks in each stage; ``width``: channels of the stem. ``dilated`` gives output
-    stride 8: the first block of a dilated stage still has the dilation of the stage before.
+    stride 8: stages 3 and 4 have dilations 2 and 4 instead of strides, the first block of each
+    still that of the stage before.
     """
 
     mean = (0.485, 0.456, 0.406)
@@ -52,33 +44,26 @@ class ResNet2D(Encoder):
         self, depths: Sequence[int] = (3, 4, 23, 3), width: int = 64, dilated: bool = False
     ) -> None:
         super().__init__()
+        inner = widths(width)
+        dilations = (1, 1, 2, 4) if dilated else (1, 1, 1, 1)
+
+        def block(in_channels: int, stage: int, first: bool) -> Residual:
+            channels = inner[stage]
+            stride = 2 if stage > 0 and first and dilations[stage] == 1 else 1
+            dilation = dilations[max(0, stage - 1) if first else stage]
+            spatial = nn.Conv2d(channels, channels, 3, stride, dilation, dilation, bias=False)
+            middle = {"spatial": normed(spatial)}
+            return bottleneck(nn.Conv2d, in_channels, channels, stride, middle, project=first)
+
+        self.out_channels = widths(EXPANSION * width)
+        self.strides = ((1, 4), (1, 8), (1, 8 if dilated else 16), (1, 8 if dilated else 32))
         self.stem = normed(nn.Conv2d(3, width, 7, 2, 3, bias=False))
         self.pool = nn.MaxPool2d(3, 2, 1)
-        self.stages = nn.ModuleList()
-        channels, dilation = width, 1
-        for stage, depth in enumerate(depths):
-            blocks = nn.Sequential()
-            dilates = dilated and stage >= 2
-            for block in range(depth):
-                stride = 2 if stage > 0 and block == 0 and not dilates else 1
-                inner = width * 2**stage
-                blocks.append(bottleneck(channels, inner, stride, dilation, block == 0))
-                channels = EXPANSION * inner
-                if dilates and block == 0:
-                    dilation *= 2
-            self.stages.append(blocks)
-        a, b, c, d = (EXPANSION * width * 2**stage for stage in range(4))
-        self.out_channels = (a, b, c, d)
-        self.strides = ((1, 4), (1, 8), (1, 8 if dilated else 16), (1, 8 if dilated else 32))
+        self.stages = stack(depths, width, self.out_channels, block)
         initialise(self)
 
     def forward(self, clip: Tensor) -> list[Tensor]:
-        x = self.pool(self.stem(to_frames(clip)))  # (B*T, C, h, w)
-        features = []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(to_clip(x, clip.shape[0]))
-        return features
+        return [to_clip(x, clip.shape[0]) for x in super().forward(to_frames(clip))]
 
 
 @register_encoder("resnet-101", weights_licence="BSD-3-Clause (torchvision)")
