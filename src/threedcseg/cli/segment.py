@@ -38,11 +38,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to write, beside the masks")
     what.add_argument("--probabilities", action="store_true", help="probability maps as 8-bit PNG")
     what.add_argument("--overlay", action="store_true", help="the video with the object tinted")
-    model = parser.add_argument_group("model")
-    model.add_argument("--model", default="compact", help="name or .safetensors (default: compact)")
-    model.add_argument("--weights", type=Path, help="weights file for the named model")
-    model.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    add_model(parser, default="compact")
     add_settings(parser)
+
+
+def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """The options that name a network and how it computes; shared with `evaluate --model`."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", default=default, help="name, or a file of weights (default: compact)"
+    )
+    group.add_argument("--weights", type=Path, help="weights file for the named model")
+    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    group.add_argument(
+        "--precision",
+        default="auto",
+        help="float32, bfloat16, float16 (GPU) or auto (default): bfloat16 where the weights' card "
+        "recommends it and the CPU computes in it, else float32",
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -99,11 +112,11 @@ def run(args: argparse.Namespace) -> int:
     inputs = expand_inputs(args.inputs)  # bad input is told before torch is imported
     from threedcseg.cli.progress import frame_progress
     from threedcseg.inference.files import Product, segment_video
-    from threedcseg.models import load_model
+    from threedcseg.models import load_model, provenance
 
-    network = load_model(args.model, device=args.device, weights=args.weights)
-    device = next(network.parameters()).device
-    print(f"model {args.model} on {device}", file=sys.stderr)
+    network = load_model(args.model, args.device, args.weights, args.precision)
+    made_by = provenance(args.model, args.weights)
+    print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
     write: tuple[Product, ...] = ("masks",)
     if args.probabilities:
         write += ("probabilities",)
@@ -117,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
                 network,
                 settings,
                 write=write,
-                provenance={"model": args.model},
+                provenance=made_by,
                 on_frame=tick,
             )
         print(f"{result.num_frames} frames of {path} -> {result.folder}")

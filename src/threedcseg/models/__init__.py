@@ -8,7 +8,7 @@ import threedcseg.models.encoders.r2plus1d
 import threedcseg.models.encoders.resnet2d
 import threedcseg.models.paper
 import threedcseg.models.refinement  # noqa: F401
-from threedcseg.models.loading import load_model
+from threedcseg.models.loading import load_encoder, load_model, load_network, provenance
 from threedcseg.models.registry import create_model
 
-__all__ = ["create_model", "load_model"]
+__all__ = ["create_model", "load_encoder", "load_model", "load_network", "provenance"]

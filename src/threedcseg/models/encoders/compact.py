@@ -164,7 +164,7 @@ class CompactEncoder(Encoder):
             "project.1": "_bn2",
         }
         own = self.state_dict()
-        for key, tensor in own.items():
+        for key in own:
             scope, index, *rest = key.split(".")
             if scope == "stem":
                 part = "_conv_stem" if index == "0" else "_bn0"
