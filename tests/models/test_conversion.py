@@ -14,11 +14,12 @@ import pytest
 import torch
 
 from threedcseg.errors import InputError
-from threedcseg.models import load_model
+from threedcseg.models import create_model, load_encoder, load_network
 from threedcseg.models.conversion import convert, layouts, published
 from threedcseg.models.loading import rebuild
-from threedcseg.models.registry import BRIDGES, ENCODERS, create_model
+from threedcseg.models.registry import BRIDGES, ENCODERS
 from threedcseg.models.skeleton import skeleton
+from threedcseg.models.weights import save_weights
 
 TORCH_MAKES = [layout for layout in layouts.ENCODER_LAYOUTS if not layout.caffe2]
 CAFFE2_MAKES = [layout for layout in layouts.ENCODER_LAYOUTS if layout.caffe2]
@@ -210,10 +211,33 @@ def test_published_networks(parts, save):
 def test_a_converted_network_is_ready_to_run(save):
     tensors, _ = official()
     path = save({k: torch.zeros_like(v) if "mean" not in k else v for k, v in tensors.items()})
-    network = load_model("3dc-seg", "cpu", weights=path)
+    network = load_network("3dc-seg", path)[0]
     with torch.no_grad():
         assert network(torch.rand(1, 3, 2, 32, 32)).shape == (1, 2, 2, 32, 32)
     assert network.encoder.stem[1].eps == 1e-5
+
+
+def test_training_starts_from_a_published_encoder(save, tmp_path):
+    layout = layouts.MMACTION_REDUCED
+    _, encoder = encoder_of(layout, 1)
+    path = save(constants(layout.names(encoder.state_dict()), encoder))
+    network = create_model("3dc-seg", encoder="ir-csn-50", channels=8)
+    load_encoder(network, path)
+    assert network.encoder.stages[0][0].branch.depthwise[0].weight.unique().numel() == 1
+    assert network.encoder.stem[1].eps == 1e-3
+    assert torch.allclose(network.mean.flatten(), torch.tensor([0.485, 0.456, 0.406]))
+    assert torch.allclose(network.std.flatten(), torch.tensor([0.229, 0.224, 0.225]))
+    trained = tmp_path / "trained.safetensors"
+    save_weights(trained, network)
+    again = load_network(str(trained))[0]
+    assert again.encoder.stem[1].eps == 1e-3
+    assert torch.equal(again.mean, network.mean)
+
+    other = create_model("3dc-seg", encoder="ir-csn-50", channels=8)
+    load_encoder(other, trained)  # out of a whole network
+    assert torch.equal(other.encoder.stem[0].weight, network.encoder.stem[0].weight)
+    with pytest.raises(InputError, match="of another network"):
+        load_encoder(create_model("3dc-seg", encoder="r2plus1d-34", channels=8), path)
 
 
 def test_batch_norm_epsilon_of_the_source_is_kept():

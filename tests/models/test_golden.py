@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from threedcseg.inference.predictor import segment
 from threedcseg.inference.settings import Settings
-from threedcseg.models import create_model, load_model
+from threedcseg.models import create_model, load_network
 from threedcseg.models.conversion import layouts, published
 from threedcseg.models.registry import ENCODERS
 
@@ -81,7 +81,7 @@ def official_checkpoint(golden, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def official(official_checkpoint):
-    return load_model("3dc-seg", device="cpu", weights=official_checkpoint)
+    return load_network("3dc-seg", official_checkpoint)[0]
 
 
 def test_the_papers_network_from_the_published_file(golden, official):

@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from threedcseg.errors import InputError
-from threedcseg.models import create_model, load_model
+from threedcseg.models import create_model, load_model, load_network
 from threedcseg.models.loading import CARDS
 from threedcseg.models.registry import ENCODERS, MODELS
 from threedcseg.models.weights import (
@@ -41,7 +41,7 @@ def file(network, tmp_path):
 
 
 def test_a_file_rebuilds_its_network(network, file):
-    loaded = load_model(str(file), device="cpu")
+    loaded = load_network(str(file))[0]
     assert (loaded.name, dict(loaded.options), loaded.training) == ("compact", OPTIONS, False)
     assert all(
         torch.equal(a, b)
@@ -50,10 +50,12 @@ def test_a_file_rebuilds_its_network(network, file):
     clip = torch.rand(1, 3, 2, 32, 48)
     with torch.no_grad():
         assert torch.equal(network(clip), loaded(clip))
+        prepared = load_model(str(file), device="cpu", precision="float32")
+        assert torch.allclose(prepared(clip), loaded(clip), atol=1e-4)
 
 
 def test_a_loaded_network_can_be_trained_and_saved_again(file, tmp_path):
-    loaded = load_model(str(file), device="cpu").train()
+    loaded = load_network(str(file))[0].train()
     loaded(torch.rand(2, 3, 2, 32, 32)).sum().backward()
     assert all(parameter.grad is not None for parameter in loaded.parameters())
     save_weights(tmp_path / "again.safetensors", loaded)
@@ -154,7 +156,7 @@ def test_weights_of_another_network_name_the_keys(file, network):
     del state["encoder.stem.0.weight"]
     write_weights(file, state, metadata)
     with pytest.raises(InputError) as caught:
-        load_model(str(file), "cpu")
+        load_network(str(file))
     message = str(caught.value)
     assert "1 tensor (encoder.stem.0.weight) missing" in message
     assert "1 tensor (extra.weight) unexpected" in message
@@ -218,7 +220,7 @@ def test_cards_match_their_weights():
         described = json.loads(card.read_text())
         assert {"sha256", "licence"} <= described.keys()
         assert card.with_suffix(".md").is_file()
-        loaded = load_model(card.stem, device="cpu")
+        loaded = load_network(card.stem)[0]
         assert loaded.name in MODELS
 
 
