@@ -71,6 +71,9 @@ def test_only_the_unused_heads_stay_without_a_gradient():
         ({"encoder": "ir-csn152"}, "unknown encoder 'ir-csn152': did you mean ir-csn-152"),
         ({"bridge": "gcn"}, "unknown bridge 'gcn': did you mean gc3d"),
         ({"refinement": "zzz"}, "unknown refinement 'zzz': choose one of these"),
+        ({"channels": 0}, "decoder of 0 channels"),
+        ({"channels": "many"}, "decoder of 'many' channels"),
+        ({"classes": 3}, "3 classes: give 1"),
         ({"backbone": "ir-csn-152"}, "no option 'backbone': its options are encoder, bridge"),
     ],
 )

@@ -142,7 +142,10 @@ def test_a_header_that_lies(file):
     refuse("damaged", str(file), "cpu")
 
 
-@pytest.mark.parametrize("header", [None, {"3dcseg": "{"}, {"3dcseg": "[]"}, {"3dcseg": "{}"}])
+@pytest.mark.parametrize(
+    "header",
+    [None, *({"3dcseg": text} for text in ("{", "[]", "{}", '{"model": 1}', '{"options": 1}'))],
+)
 def test_files_of_others(tmp_path, header):
     path = tmp_path / "other.safetensors"
     save_file({"a": torch.ones(2)}, path, header)

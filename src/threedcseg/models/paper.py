@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from threedcseg.errors import InputError
 from threedcseg.models.bridges import conv3x3x3
 from threedcseg.models.decoder import Decoder
 from threedcseg.models.encoders.encoder import Encoder
@@ -23,8 +24,12 @@ def threedc_seg(
     ``encoder``: a name, or an encoder of your own. ``channels`` of the decoder; ``classes``: 2, as
     published (background and foreground, a softmax), or 1 (foreground, a sigmoid).
     ``unused_heads`` adds the three prediction heads at coarser scales that the published network
-    carries and computes, and nobody reads.
+    carries and computes, and nobody reads. Raises `InputError` for values that cannot be built.
     """
+    if not isinstance(channels, int) or channels < 8:
+        raise InputError(f"decoder of {channels!r} channels: give a whole number from 8 on")
+    if classes not in (1, 2):
+        raise InputError(f"{classes!r} classes: give 1 (foreground) or 2 (background, foreground)")
     made = ENCODERS.build(encoder) if isinstance(encoder, str) else encoder
     *skips, coarsest = made.out_channels
 
