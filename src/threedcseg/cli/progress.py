@@ -18,17 +18,30 @@ class _Rate(ProgressColumn):
 @contextmanager
 def frame_progress(name: str) -> Iterator[Callable[[FrameSource], None]]:
     """A bar for one video; call the yielded function once for each finished frame."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _bar() as progress:
         task = progress.add_task(name, total=None)
 
         def tick(source: FrameSource) -> None:
             progress.update(task, advance=1, total=source.num_frames)
 
         yield tick
+
+
+@contextmanager
+def count_progress(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar for ``total`` frames; call the yielded function with a name for each finished one."""
+    with _bar() as progress:
+        task = progress.add_task("", total=total)
+        yield lambda name: progress.update(task, advance=1, description=name)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
