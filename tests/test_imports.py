@@ -68,7 +68,7 @@ def test_every_module_imports_in_a_fresh_interpreter():
     """Each in a process of its own, forked from one that has imported no module of ours."""
     script = """
 import importlib, os, sys, traceback
-import numpy, torch
+import av, cv2, numpy, safetensors.torch, scipy.ndimage, torch, yaml  # of others, once for all
 assert not any(name.startswith("threedcseg") for name in sys.modules)
 failed = []
 for name in sys.argv[1:]:
