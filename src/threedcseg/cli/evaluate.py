@@ -3,9 +3,12 @@
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from threedcseg.cli.segment import add_model, add_settings, settings_from
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +33,7 @@ Examples:
   3dcseg evaluate masks DAVIS --split val --json masks.json
   3dcseg evaluate masks DAVIS/Annotations/480p --protocol saliency --probabilities
   3dcseg evaluate masks FBMS --protocol fbms --split test
+  3dcseg evaluate --model compact --data DAVIS --split val     # predicts first, then scores
 """
 
 PROTOCOLS = (
@@ -45,11 +49,18 @@ PROTOCOLS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; imports no torch."""
     parser.epilog = EPILOG
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of maps")
     parser.add_argument(
-        "ground_truth", type=Path, metavar="GROUND_TRUTH", help="folder of masks, or of a data set"
+        "predictions", type=Path, metavar="PREDICTIONS", nargs="?", help="folder of maps"
+    )
+    parser.add_argument(
+        "ground_truth",
+        type=Path,
+        metavar="GROUND_TRUTH",
+        nargs="?",
+        help="folder of masks, or of a data set",
     )
     add_scoring(parser)
+    _add_predicting(parser)
     what = parser.add_argument_group("what to score")
     what.add_argument(
         "--sequences", metavar="NAMES", help="names with commas between, or a file of one a line"
@@ -75,6 +86,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_predicting(parser: argparse.ArgumentParser) -> None:
+    """The options of `--model`, which segments a data set instead of reading predictions."""
+    group = parser.add_argument_group("predict first, instead of PREDICTIONS GROUND_TRUTH")
+    group.add_argument("--data", type=Path, metavar="ROOT", help="root of the data set to segment")
+    group.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep the masks here (default: thrown away)"
+    )
+    add_model(parser, default=None)
+    add_settings(parser, threshold=False)
+
+
 def add_scoring(parser: argparse.ArgumentParser) -> None:
     """The options that decide a figure, whatever the predictions come from, and the output."""
     group = parser.add_argument_group("scoring")
@@ -95,7 +117,50 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score folders; returns 0."""
+    """Score folders, or a model on a data set; returns 0."""
+    from threedcseg.errors import InputError
+
+    predicting, reading = args.model is not None, args.predictions is not None
+    if predicting == reading or predicting != (args.data is not None):
+        raise InputError(
+            "give either PREDICTIONS GROUND_TRUTH, or --model NAME --data ROOT to predict first"
+        )
+    if reading:
+        if args.ground_truth is None:
+            raise InputError(f"{args.predictions} alone cannot be scored: give GROUND_TRUTH too")
+        return _score(args, str(args.predictions))
+    args.ground_truth = args.data
+    check_output(args.json, args.data)
+    with tempfile.TemporaryDirectory() as folder:
+        args.predictions = args.keep or Path(folder)
+        _predict(args)
+        return _score(args, str(args.keep or "made for this evaluation, not kept"))
+
+
+def _predict(args: argparse.Namespace) -> None:
+    """Segment the sequences of the split into ``args.predictions``, as `3dcseg segment` does."""
+    from threedcseg.cli.progress import frame_progress
+    from threedcseg.datasets.registry import detect, open_dataset
+    from threedcseg.errors import InputError
+    from threedcseg.inference.files import segment_video
+    from threedcseg.models import load_model, provenance
+
+    settings = settings_from(args)
+    kinds = detect(args.data)
+    if not kinds:
+        raise InputError(f"{args.data}: no data set known here; see `3dcseg data check`")
+    dataset = open_dataset(kinds[0], args.data, args.split)
+    network = load_model(args.model, args.device, args.weights, args.precision)
+    made_by = provenance(args.model, args.weights)
+    print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
+    for sequence in dataset.sequences:
+        folder = args.predictions / sequence.name
+        with frame_progress(sequence.name) as tick:
+            frames = sequence.frames[0].parent
+            segment_video(frames, folder, network, settings, provenance=made_by, on_frame=tick)
+
+
+def _score(args: argparse.Namespace, predictions_name: str) -> int:
     from threedcseg.cli.progress import count_progress
     from threedcseg.metrics.folders import find_predictions, pair_files
     from threedcseg.metrics.protocol import PROTOCOLS, Settings, score
@@ -123,7 +188,7 @@ def run(args: argparse.Namespace) -> int:
         protocol,
         settings,
         ground_truth=args.ground_truth_name or truth.name,
-        predictions=str(args.predictions),
+        predictions=predictions_name,
         provenance=read_provenance(found.folder for found in predictions.values()),
     )
     finish(record, protocol, args.json)

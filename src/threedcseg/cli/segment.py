@@ -58,8 +58,9 @@ def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
     )
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """The options that decide a mask besides the weights; shared with `evaluate --model`."""
+def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> None:
+    """The options that decide a mask besides the weights; shared with `evaluate --model`, which
+    has a ``threshold`` of its own."""
     group = parser.add_argument_group("windows and resolution")
     group.add_argument(
         "--preset",
@@ -85,7 +86,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help="hand a frame out once final (default), or early with the first clip that covers it",
     )
     group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (240)")
-    group.add_argument("--threshold", type=float, metavar="P", help="mask where p > P (0.5)")
+    if threshold:
+        group.add_argument("--threshold", type=float, metavar="P", help="mask where p > P (0.5)")
 
 
 def settings_from(args: argparse.Namespace) -> "Settings":

@@ -1,0 +1,57 @@
+"""`3dcseg evaluate --model`: predict and score in one go."""
+
+import json
+
+import pytest
+import torch
+
+from threedcseg.cli.main import main
+from threedcseg.models import create_model
+from threedcseg.models.weights import save_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_weights(path, create_model("compact", width="lite0", channels=8).eval())
+    return path
+
+
+def test_predicting_and_scoring_is_segmenting_and_evaluating(weights, tiny_data, tmp_path, capsys):
+    root, options = tiny_data / "davis", ["--short-edge", "32", "--overlap", "5"]
+    model = ["--model", str(weights), *options]
+    one = ["--data", str(root), "--split", "dev", "--json", str(tmp_path / "one.json")]
+    assert main(["evaluate", *model, *one, "--keep", str(tmp_path / "kept")]) == 0
+    frames = root / "JPEGImages" / "480p" / "right"
+    assert main(["segment", str(frames), "-o", str(tmp_path / "masks"), *model]) == 0
+    scoring = [str(tmp_path / "masks"), str(root), "--split", "dev"]
+    assert main(["evaluate", *scoring, "--json", str(tmp_path / "two.json")]) == 0
+    first, second = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "two"))
+    assert first["overall"] == second["overall"]
+    assert first["provenance"] == second["provenance"]
+    assert first["provenance"]["overlap"] == 5
+    assert len(first["provenance"]["weights_sha256"]) == 64
+    assert len(list((tmp_path / "kept" / "right").glob("*.png"))) == 10
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["masks"],
+        ["masks", "truth", "--model", "compact", "--data", "x"],
+        ["--model", "compact"],
+        ["masks", "truth", "--data", "x"],
+    ],
+)
+def test_half_a_command_is_told_what_is_missing(words, capsys):
+    assert main(["evaluate", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_a_folder_that_is_no_data_set(weights, tmp_path, capsys):
+    words = ["--model", str(weights), "--data", str(tmp_path), "--split", "dev"]
+    assert main(["evaluate", *words]) == 2
+    assert "no data set" in capsys.readouterr().err
