@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from threedcseg.errors import InputError
 from threedcseg.video.atomic import replacing
-from threedcseg.video.record import RECORD_NAME, read_record, start_run, write_record
+from threedcseg.video.record import (
+    RECORD_NAME,
+    UNFINISHED_NAME,
+    read_record,
+    start_run,
+    write_record,
+)
 
 
 def test_written_last_and_removed_by_the_next_run(tmp_path: Path) -> None:
@@ -15,10 +22,27 @@ def test_written_last_and_removed_by_the_next_run(tmp_path: Path) -> None:
     record = {"frames": 3, "input": "dög.mp4", "model": {"name": "compact"}}
     write_record(folder, record)
     assert read_record(folder) == record
-    (folder / "00000.png").touch()
-    start_run(folder)
-    assert read_record(folder) is None
-    assert [file.name for file in folder.iterdir()] == ["00000.png"]
+    assert [file.name for file in folder.iterdir()] == [RECORD_NAME]
+
+
+def test_nothing_of_an_earlier_run_stays_among_the_new_frames(tmp_path: Path) -> None:
+    for finished in (False, True):
+        start_run(tmp_path)
+        (tmp_path / "00009.png").touch()
+        (tmp_path / "probabilities").mkdir(exist_ok=True)
+        (tmp_path / "probabilities" / "00009.png").touch()
+        if finished:
+            write_record(tmp_path, {})
+        start_run(tmp_path)
+        assert not list(tmp_path.rglob("*.png"))
+        assert read_record(tmp_path) is None
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "holiday.png").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"already holds holiday\.png"):
+        start_run(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["holiday.png"]
 
 
 def test_left_overs_of_a_killed_run_are_removed(tmp_path: Path) -> None:
@@ -26,8 +50,9 @@ def test_left_overs_of_a_killed_run_are_removed(tmp_path: Path) -> None:
         temporary.write_bytes(b"half")
         left_over = temporary.with_name(temporary.name.replace("overlay", "other"))
         left_over.write_bytes(b"half")
+    (tmp_path / UNFINISHED_NAME).touch()
     start_run(tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == ["overlay.mp4"]
+    assert {file.name for file in tmp_path.iterdir()} == {"overlay.mp4", UNFINISHED_NAME}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\xff\xfe"])

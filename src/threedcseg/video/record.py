@@ -4,27 +4,41 @@ import json
 from pathlib import Path
 from typing import Any
 
+from threedcseg.errors import InputError
 from threedcseg.video.atomic import PART_SUFFIX, replacing
 
 RECORD_NAME = "3dcseg.json"
+UNFINISHED_NAME = ".3dcseg-unfinished"
 
 
 def start_run(folder: str | Path) -> None:
-    """Mark ``folder`` as unfinished: remove its record and what an interrupted run left half-made.
+    """Make ``folder`` ready for a new run, and mark it as unfinished until `write_record`.
 
-    The folder is created if it is missing. Finished files of an earlier run stay.
+    What an earlier run left in it, finished or not, is removed, so that no stale frame stays among
+    new ones. Raises `InputError` where the folder holds files that are not of such a run.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / UNFINISHED_NAME
+    if not unfinished.exists() and read_record(folder) is None:
+        foreign = next((f for f in folder.iterdir() if not f.name.startswith(".")), None)
+        if foreign is not None:
+            raise InputError(
+                f"{folder} already holds {foreign.name}, which 3dcseg did not write: give another "
+                "output folder, or empty this one"
+            )
+    unfinished.touch()
     (folder / RECORD_NAME).unlink(missing_ok=True)
-    for part in folder.glob(f".*{PART_SUFFIX}"):
-        part.unlink(missing_ok=True)
+    for pattern in ("*.png", "*/*.png", f".*{PART_SUFFIX}", f"*/.*{PART_SUFFIX}"):
+        for left_over in folder.glob(pattern):
+            left_over.unlink(missing_ok=True)
 
 
 def write_record(folder: str | Path, record: dict[str, Any]) -> None:
     """Write the record, as JSON; the last thing a run does."""
     with replacing(Path(folder) / RECORD_NAME) as temporary:
         temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    (Path(folder) / UNFINISHED_NAME).unlink(missing_ok=True)
 
 
 def read_record(folder: str | Path) -> dict[str, Any] | None:
