@@ -29,7 +29,7 @@ def case(batch, frames, height, width, channels=5, outputs=3, seed=0):
     frames=st.integers(1, 16),
     height=st.integers(1, 13),
     width=st.integers(1, 13),
-    space=st.sampled_from([(0, 0), (2, 2), (4, 4), (4, 2), (4, 0)]),
+    space=st.sampled_from([(0, 0), (2, 2), (4, 4), (4, 2), (4, 0), (2, 0)]),
     time=st.sampled_from([2, 4]),
     tiles_per_block=st.sampled_from([1, 7, 1000]),
     chunk=st.sampled_from([1, 300, 1 << 18]),
@@ -117,7 +117,7 @@ def errors(tile):
 
 
 @pytest.mark.parametrize(
-    ("tile", "bound"), [((4, 4, 4), 3e-6), ((4, 2, 2), 1.2e-6), ((2, 4, 4), 2e-6)]
+    ("tile", "bound"), [((4, 4, 4), 3e-6), ((4, 4, 0), 3e-6), ((2, 2, 0), 1e-6)]
 )
 def test_errors_in_float32(tile, bound):
     found, plain = errors(tile)

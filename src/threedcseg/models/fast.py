@@ -158,10 +158,10 @@ class FastConv3d(nn.Conv3d):
         if min(self.in_channels, self.out_channels) < 32:  # transforms outweigh products
             return ["direct"]
         if frames == 1:
-            return [(0, 4, 4), (0, 2, 2), (0, 0, 0), "direct"]
+            return [(0, 2, 0), (0, 0, 0), "direct"]
         if frames <= 3:
-            return [(2, 4, 4), (2, 2, 2), "direct"]
-        return [(4, 4, 4), (4, 2, 2), "direct"]
+            return [(2, 2, 0), "direct"]
+        return [(4, 4, 4), (4, 4, 0), "direct"]
 
     def by(
         self, method: Method, x: Tensor, residual: Tensor | None = None, out: Tensor | None = None

@@ -2,8 +2,8 @@
 
 **One axis.** Two outputs of a 3-tap filter g over four inputs d need six multiplications, or four:
 
-    y0 = m0 + m1 + m2        m0 = (d0 - d2) g0           m1 = (d1 + d2) (g0 + g1 + g2) / 2
-    y1 = m1 - m2 - m3        m3 = (d1 - d3) g2           m2 = (d2 - d1) (g0 - g1 + g2) / 2
+    y0 = m0 + m1 + m2        m0 = (d2 - d0) (-g0)        m1 = (d2 + d1) (g0 + g1 + g2) / 2
+    y1 = m1 - m2 + m3        m3 = (d3 - d1) g2           m2 = (d2 - d1) (g0 - g1 + g2) / 2
 
 This is F(2, 3) of S. Winograd (1980), used for convolutional networks by Lavin and Gray (CVPR
 2016). In general F(m, 3) computes a tile of m outputs from n = m + 2 products,
@@ -25,7 +25,7 @@ multiplied by p and the columns of A' divided by it, which makes y1 a plain sum.
 **Three axes.** The transforms of time, height and width commute, so a tile of 4x4x4 outputs takes
 6x6x6 = 216 products instead of 64 x 27 = 1728: one eighth. For a layer of C channels, each of the
 216 products is a matrix product (tiles, C) x (C, N) over all tiles at once. An axis may be left
-out (tile 0): then each product is a 2D convolution of kernel 3 along that axis.
+out (tile 0): then each product is a convolution of kernel 3 along that axis.
 
 **Accuracy.** Rounding errors grow with the spread of the matrices' entries. The customary points
 +-1, +-2 of F(4, 3) give errors of 6.2e-6 (root mean square, 256 channels, unit variance) on
