@@ -85,7 +85,7 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         choices=["final", "early"],
         help="hand a frame out once final (default), or early with the first clip that covers it",
     )
-    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (240)")
+    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (288)")
     if threshold:
         group.add_argument("--threshold", type=float, metavar="P", help="mask where p > P (0.5)")
 

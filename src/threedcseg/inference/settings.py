@@ -24,7 +24,7 @@ class Settings:
     overlap: int = 3
     tail: Tail = "shift"
     emit: Literal["final", "early"] = "final"
-    short_edge: int = 240
+    short_edge: int = 288
     multiple: int = 16
     pad: bool = False
     upsampling: Upsampling = "linear"
