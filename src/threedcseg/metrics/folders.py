@@ -127,7 +127,7 @@ def pair_files(
         )
     paired, missing = [], []
     for name, truths in truth.sequences.items():
-        maps = _match(truths, predictions[name].maps) if name in predictions else {}
+        maps = match(truths, predictions[name].maps) if name in predictions else {}
         missing += [f"{name}/{frame}" for frame in truths if frame not in maps]
         readers = {
             frame: ObjectFile(path) if objects else MapFile(path, read_as)
@@ -181,8 +181,8 @@ def _list_maps(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in [*list_frames(folder), *arrays]}
 
 
-def _match(truths: Collection[str], maps: Mapping[str, Path]) -> dict[str, Path]:
-    """The map of each frame that has one: by name or, where no name fits, by its last number."""
+def match(truths: Collection[str], maps: Mapping[str, Path]) -> dict[str, Path]:
+    """The file of each frame that has one: by name or, where no name fits, by its last number."""
     by_name = {frame: maps[frame] for frame in truths if frame in maps}
     if by_name:
         return by_name

@@ -1,0 +1,276 @@
+"""The report: one folder, `index.html` and what it needs, to be opened from a disk."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from threedcseg.errors import InputError
+from threedcseg.report.charts import HEIGHT, WIDTH, panels
+from threedcseg.report.pictures import (
+    FALSE_NEGATIVE,
+    FALSE_POSITIVE,
+    Shown,
+    Still,
+    rank_measure,
+    write_sequences,
+    write_stills,
+)
+from threedcseg.report.published import Comparison, published_for
+from threedcseg.report.run import Run
+from threedcseg.report.scenes import Scene
+from threedcseg.video.atomic import PART_SUFFIX
+
+PICTURE_WIDTH = 640
+MARK = '<meta name="generator" content="3dcseg report">'
+"""How a former report, which may be replaced, is told from any other folder."""
+
+PRIMARY = {"3dc-seg-published": "F1_max", "davis16": "J&F", "davis2017-unsupervised": "J&F"}
+"""The one figure of a sequence that is drawn as a bar; S for saliency maps."""
+
+TITLES = {
+    "Fbeta_max": "Fβ max", "Fbeta_mean": "Fβ mean", "Fbeta_adaptive": "Fβ adaptive",
+    "Fbeta_w": "Fβ weighted", "F1_max": "F₁ max", "F1": "F₁", "MAE_hard": "MAE of masks",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure in a table: its key in the record, its heading, and which way is better."""
+
+    name: str
+    title: str
+    lower_is_better: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs whose figures compare: of one protocol and one ground truth. ``runs`` are numbers."""
+
+    protocol: str
+    ground_truth: str
+    runs: tuple[int, ...]
+    columns: tuple[Column, ...]
+    primary: Column
+    sequences: tuple[str, ...]
+    comparison: Comparison | None
+    best: Mapping[str, float]
+
+
+def write_report(
+    runs: Sequence[Run],
+    scenes: Sequence[Scene],
+    output: Path,
+    *,
+    width: int = PICTURE_WIDTH,
+    workers: int = 1,
+    on_frame: Callable[[str], None] = lambda name: None,
+) -> None:
+    """Write the report into the folder ``output``, whole or not at all.
+
+    Args:
+        runs: what `read_runs` gave.
+        scenes: what `find_scenes` gave; empty for a report of numbers alone, without pictures.
+        output: replaced if it is a former report.
+        width: of the pictures in pixels, at most.
+        workers: threads that read and shrink frames.
+        on_frame: called with the sequence's name after each frame.
+
+    Raises:
+        InputError: ``output`` is something else than a former report, jinja2 is missing, or as
+            `Scene.read`.
+    """
+    template = _template()
+    check_replaceable(output)
+    part = output.with_name(f".{output.name[:40]}-{secrets.token_hex(4)}{PART_SUFFIX}")
+    try:
+        (part / "stills").mkdir(parents=True)
+        shown = write_sequences(scenes, part / "media", width, workers, on_frame)
+        stills = [
+            write_stills(run, number, scenes, part / "stills", width) if scenes else []
+            for number, run in enumerate(runs)
+        ]
+        for name in ("report.css", "report.js"):
+            text = resources.files("threedcseg.report").joinpath("assets", name).read_text("utf-8")
+            (part / name).write_text(text, "utf-8")
+        page = template.render(_content(runs, shown, stills))
+        (part / "index.html").write_text(page, "utf-8")
+        _replace(output, part)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_replaceable(output: Path) -> None:
+    """Raise `InputError` unless ``output`` is free, empty, or a former report."""
+    if not output.resolve().parent.is_dir():
+        raise InputError(f"{output}: no such folder {output.parent}; make it, or give another name")
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise InputError(f"{output} is a file: give a folder for the report")
+    index = output / "index.html"
+    if any(output.iterdir()) and not (
+        index.is_file() and MARK in index.read_text("utf-8", "replace")
+    ):
+        raise InputError(f"{output} holds something else than a report: give another folder")
+
+
+def _replace(output: Path, part: Path) -> None:
+    """Put the new report in the place of the old one."""
+    if output.exists():
+        old = output.with_name(f".{output.name[:40]}-{secrets.token_hex(4)}{PART_SUFFIX}")
+        output.rename(old)
+        part.rename(output)
+        shutil.rmtree(old)
+    else:
+        part.rename(output)
+
+
+def _template() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise InputError(
+            "3dcseg report needs jinja2, which is not installed: pip install 'threedcseg[report]'"
+        ) from None
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("threedcseg.report", "assets"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["figure"] = figure_text
+    environment.filters["known"] = _known
+    return environment.get_template("page.html")
+
+
+def figure_text(value: float | None, name: str) -> str:
+    """As the tables of `3dcseg evaluate`: in per cent, errors as they are."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:.4f}" if name.startswith("MAE") else f"{100 * value:.1f}"
+
+
+def _known(value: Any) -> str:
+    if isinstance(value, list):
+        return "differs: " + ", ".join(map(_known, value))
+    return "not recorded" if value is None else str(value)
+
+
+def column(name: str) -> Column:
+    """How a figure is shown."""
+    lower = name.startswith("MAE") or name.endswith("_decay") or name == "flicker"
+    return Column(name, TITLES.get(name, name.replace("_", " ")), lower)
+
+
+def groups(runs: Sequence[Run]) -> list[Group]:
+    """The runs by what makes figures compare, in their order."""
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for number, run in enumerate(runs):
+        numbers.setdefault((run.protocol.name, run.record["ground_truth"]), []).append(number)
+    found = []
+    for (protocol, truth), members in numbers.items():
+        columns = tuple(column(name) for name in runs[members[0]].protocol.headline)
+        overall = [runs[number].record["overall"] for number in members]
+        best = {
+            c.name: (min if c.lower_is_better else max)(figures[c.name] for figures in overall)
+            for c in columns
+        }
+        found.append(
+            Group(
+                protocol=protocol,
+                ground_truth=truth,
+                runs=tuple(members),
+                columns=columns,
+                primary=column(PRIMARY.get(protocol, "S")),
+                sequences=tuple(dict.fromkeys(s for n in members for s in runs[n].sequences)),
+                comparison=published_for(protocol, truth),
+                best=best if len(members) > 1 else {},
+            )
+        )
+    return found
+
+
+def _content(
+    runs: Sequence[Run], shown: Sequence[Shown], stills: Sequence[Sequence[Still]]
+) -> dict[str, Any]:
+    """What the template is filled with."""
+    names = list(dict.fromkeys(name for run in runs for name in run.sequences))
+    return {
+        "mark": MARK,
+        "runs": runs,
+        "groups": groups(runs),
+        "shown": shown,
+        "stills": stills,
+        "rank_measure": rank_measure,
+        "charts": {name: panels(name, runs) for name in names},
+        "names": names,
+        "presence": {n: [i for i, run in enumerate(runs) if n in run.sequences] for n in names},
+        "spans": {name: _span(name, runs) for name in names},
+        "terms": _terms,
+        "software": f"threedcseg {version('threedcseg')}",
+        "drawing": (WIDTH, HEIGHT),
+        "colors": {"extra": rgb(FALSE_POSITIVE), "missed": rgb(FALSE_NEGATIVE)},
+        "player": json.dumps(_player(runs, shown)).replace("<", "\\u003c"),
+    }
+
+
+def _span(name: str, runs: Sequence[Run]) -> tuple[str, str]:
+    """The first and the last frame of a sequence."""
+    frames = next(run for run in runs if name in run.sequences).sequences[name]["per_frame"][
+        "frame"
+    ]
+    return frames[0], frames[-1]
+
+
+def _terms(run: Run) -> list[tuple[str, Any]]:
+    """What a run's figures rest on, in words."""
+    record, missing = run.record, run.record["frames_missing"]
+    made = {f"prediction: {name}": value for name, value in record["provenance"].items()}
+    return [
+        ("protocol", record["protocol"]),
+        ("ground truth", record["ground_truth"]),
+        ("predictions", record["predictions"]),
+        ("frames", f"{record['frames_counted']}: {record['frames']}"),
+        ("missing", f"{missing}, counted as empty" if missing else "none"),
+        ("mean over", record["averaging"]),
+        ("binarisation", record["binarisation"]),
+        ("resolution", ", ".join(record["resolution"])),
+        ("scored by", record["software"]),
+        *((name.replace("_", " "), value) for name, value in made.items()),
+    ]
+
+
+def rgb(color: tuple[int, int, int]) -> str:
+    """As CSS writes it."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _player(runs: Sequence[Run], shown: Sequence[Shown]) -> dict[str, Any]:
+    """What the script of the page has to know."""
+    sequences = []
+    for part in shown:
+        having = next(run for run in runs if part.name in run.sequences)
+        measures = [
+            {
+                name: [None if v is None else round(v, 4) for v in values]
+                for name, values in run.sequences[part.name]["per_frame"].items()
+                if name in ("J", "F", "F1")
+            }
+            if part.name in run.sequences
+            else None
+            for run in runs
+        ]
+        frames = having.sequences[part.name]["per_frame"]["frame"]
+        sequences.append({**asdict(part), "frames": frames, "measures": measures})
+    return {
+        "runs": [run.name for run in runs],
+        "sequences": sequences,
+        "colors": {"extra": rgb(FALSE_POSITIVE), "missed": rgb(FALSE_NEGATIVE)},
+    }
