@@ -1,4 +1,4 @@
-"""Writes `networks.npz`: foreground probabilities of small networks, for parity without `../shared`.
+"""Writes `networks.npz`: foreground maps of small networks, for parity without `../shared`.
 
 The numbers are this project's own. They were made after the full-size networks had been shown to
 agree with the authors' published code (`tests/models/test_golden.py`), and hold every later

@@ -92,8 +92,11 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         metadata = None if header is None else json.loads(header)
     except (SafetensorError, ValueError) as error:
         raise InputError(f"{path}: damaged, or not a safetensors file ({error})") from error
-    described = isinstance(metadata, dict) and isinstance(metadata.get("options", {}), dict)
-    if not described or not isinstance(metadata.get("model", metadata.get("encoder")), str):
+    if (
+        not isinstance(metadata, dict)
+        or not isinstance(metadata.get("options", {}), dict)
+        or not isinstance(metadata.get("model", metadata.get("encoder")), str)
+    ):
         raise InputError(
             f"{path}: does not say which network it belongs to; make it with `3dcseg convert`"
         )
