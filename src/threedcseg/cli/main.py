@@ -15,6 +15,8 @@ from threedcseg.errors import InputError
 COMMANDS = {
     "segment": "cut the moving objects out of videos: masks, probability maps, overlays",
     "evaluate": "score masks, or a model on a data set, against ground truth",
+    "report": "make pages to read from results: tables, curves, a player, errors",
+    "figure": "draw a grid of overlays, sequences by frames, as PNG or PDF",
     "train": "train a network from a recipe",
     "data": "check a data set: what it holds, what is missing, what to do",
     "models": "list encoders, bridges and whole models with size, cost and licence",
@@ -64,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         return int(_module(args.command).run(args) or 0)
-    except InputError as error:
-        return _fail(str(error))
+    except InputError as error:  # from a worker process it comes behind that one's traceback
+        return _fail(str(error).rpartition("InputError: ")[2])
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -37,8 +37,11 @@ class Crop:
     width: int
     mirrored: bool
 
-    def apply(self, image: np.ndarray) -> np.ndarray:
-        """``(H, W, ...)`` uint8 to ``(height, width, ...)``; outside the source is reflected."""
+    def apply(self, image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """``(H, W, ...)`` uint8 to ``(height, width, ...)``; outside the source is reflected.
+
+        Written to ``out`` if given.
+        """
         sy, sx = self.height / self.rows, self.width / self.columns
         if self.mirrored:
             matrix = np.array([[-sx, 0, self.width - 1 + sx * self.left], [0, sy, -sy * self.top]])
@@ -50,13 +53,14 @@ class Crop:
             image,
             matrix,
             (self.width, self.height),
+            dst=out,
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT_101,
         )
 
     def apply_mask(self, mask: np.ndarray) -> np.ndarray:
         """The same for a mask {0, 255}, which stays binary."""
-        return np.where(self.apply(mask) > 127, np.uint8(255), np.uint8(0))
+        return cv2.threshold(self.apply(mask), 127, 255, cv2.THRESH_BINARY)[1]
 
 
 def random_crop(
@@ -92,14 +96,19 @@ def photometric(
     offset = 255 * rng.uniform(-augmentation.brightness, augmentation.brightness) / 2
     levels = np.arange(256, dtype=np.float32)[:, None]
     table = np.clip((levels - 128) * gain + 128 + offset, 0, 255).astype(np.uint8)  # (256, 3)
-    out = np.stack([table[frames[..., channel], channel] for channel in range(3)], axis=-1)
     keep = (
         0.0
         if rng.random() < augmentation.gray
         else rng.uniform(1 - augmentation.saturation, 1 + augmentation.saturation)
     )
-    luma = out @ np.array([0.299, 0.587, 0.114], np.float32)
-    out = np.clip(luma[..., None] + keep * (out - luma[..., None]), 0, 255).astype(np.uint8)
+    out = np.empty_like(frames)
+    for frame, changed in zip(frames, out, strict=True):  # one at a time: it stays in the cache
+        colours = cv2.LUT(frame, table[None]).astype(np.float32)
+        luma = (colours @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
+        colours -= luma
+        colours *= keep
+        colours += luma
+        changed[:] = np.clip(colours, 0, 255, out=colours)
     if rng.random() < augmentation.blur:
         sigma = rng.uniform(0.4, 1.5)
         out = np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in out])

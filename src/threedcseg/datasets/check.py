@@ -1,5 +1,6 @@
 """Is a data set on a disk whole? Finds what it holds, what is missing or damaged, what to do."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -150,9 +151,10 @@ def _open(name: str, kind: Kind, root: Path, split: str) -> tuple[list[Opened], 
 
 
 def _what_and_remedy(message: str) -> tuple[str, str]:
-    """An `InputError` names what is wrong and, behind the last semicolon, what to do."""
-    what, _, remedy = message.rpartition("; ")
-    return (what, remedy) if what else (message, "see docs/data.md")
+    """The two halves of an `InputError`: what is wrong and, behind the last "; " or ": ", what to
+    do."""
+    halves = re.fullmatch(r"(.+)[;:] (.+)", message)
+    return (halves[1], halves[2]) if halves else (message, "see docs/data.md")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,15 @@ from torch.utils.data import Dataset
 
 from threedcseg.clips.sampling import sample_indices
 from threedcseg.datasets.augmentation import Augmentation, Crop, photometric, random_crop
-from threedcseg.datasets.memory import MaskMemory
-from threedcseg.datasets.sequence import VOID, Sequence, foreground, is_reduced, read_frame
+from threedcseg.datasets.memory import RunMemory
+from threedcseg.datasets.sequence import (
+    VOID,
+    Sequence,
+    foreground,
+    is_reduced,
+    read_frame,
+    read_mask,
+)
 from threedcseg.datasets.synthesis import Motion, moving_object, moving_still
 from threedcseg.errors import InputError
 
@@ -36,7 +43,7 @@ class VideoClips:
     sequences: Items[Sequence]
     spans: tuple[int, ...] = (32,)
     reverse: float = 0.0
-    memory: MaskMemory = field(default_factory=MaskMemory, compare=False)
+    memory: RunMemory = field(default_factory=RunMemory, compare=False)
 
     def __post_init__(self) -> None:
         _check_annotated(self.sequences)
@@ -56,14 +63,18 @@ class VideoClips:
         if rng.random() < self.reverse:
             chosen.reverse()
         crop = None
-        drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        for index in chosen:
-            if index not in drawn:  # a short video's last frame comes several times
-                image, mask = _read_pair(sequence, index, size[0], self.memory, (number, index))
-                crop = crop or random_crop(image.shape[:2], size, augmentation, rng)
-                drawn[index] = crop.apply(image), _crop_mask(crop, mask, image.shape)
-        frames, masks = zip(*(drawn[index] for index in chosen), strict=True)
-        return np.stack(frames), np.stack(masks)
+        frames = np.empty((clip_length, *size, 3), np.uint8)
+        masks = np.empty((clip_length, *size), np.uint8)
+        for t, index in enumerate(chosen):
+            earlier = chosen.index(index)
+            if earlier < t:  # a video's last frame fills up clips that are too short
+                frames[t], masks[t] = frames[earlier], masks[earlier]
+                continue
+            image, layers = _read_pair(sequence, index, size[0], self.memory, (number, index))
+            crop = crop or random_crop(image.shape[:2], size, augmentation, rng)
+            crop.apply(image, out=frames[t])
+            masks[t] = _crop_layers(crop, layers)
+        return frames, masks
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class SyntheticClips:
     stills: Items[Sequence]
     motion: Motion = Motion()
     separate: float = 0.0
-    memory: MaskMemory = field(default_factory=MaskMemory, compare=False)
+    memory: RunMemory = field(default_factory=RunMemory, compare=False)
 
     def __post_init__(self) -> None:
         _check_annotated(self.stills)
@@ -99,9 +110,9 @@ class SyntheticClips:
         self, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         number = int(rng.integers(len(self.stills)))
-        image, mask = _read_pair(self.stills[number], 0, None, self.memory, number)
+        image, layers = _read_pair(self.stills[number], 0, None, self.memory, number)
         crop = random_crop(image.shape[:2], size, augmentation, rng)
-        return crop.apply(image), _crop_mask(crop, mask, image.shape)
+        return crop.apply(image), _crop_layers(crop, layers)
 
 
 def _check_annotated(sequences: Items[Sequence]) -> None:
@@ -116,38 +127,40 @@ def _check_annotated(sequences: Items[Sequence]) -> None:
 
 
 def _read_pair(
-    sequence: Sequence,
-    index: int,
-    max_short_edge: int | None,
-    memory: MaskMemory,
-    key: Hashable,
+    sequence: Sequence, index: int, max_short_edge: int | None, memory: RunMemory, key: Hashable
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A frame, at reduced size where possible, and its mask at full size."""
+    """A frame, at reduced size where possible, and its mask's layers at the same size.
+
+    Layers are ``(1 or 2, H, W)`` uint8: foreground and, if there are any, void pixels, as the share
+    of the pixel that they cover, 0 to 255.
+    """
     path, annotation = sequence.frames[index], sequence.masks[index]
     assert annotation is not None
-    image, mask = read_frame(path, max_short_edge), memory.read(key, annotation)
-    if not is_reduced(image.shape, mask.shape):
-        raise InputError(
-            f"{annotation}: the mask is {mask.shape[1]}x{mask.shape[0]}, its frame {path.name} of "
-            "another size; make them alike or leave the frame out"
-        )
-    return image, mask
+    image = read_frame(path, max_short_edge)
+    shape = image.shape[:2]
+
+    def layers() -> np.ndarray:
+        mask = read_mask(annotation)
+        if not is_reduced(shape, mask.shape):
+            raise InputError(
+                f"{annotation}: the mask is {mask.shape[1]}x{mask.shape[0]}, its frame {path.name} "
+                "of another size; make them alike or leave the frame out"
+            )
+        void = mask == VOID
+        parts = [np.where(void, np.uint8(0), mask), foreground(void)] if void.any() else [mask]
+        if mask.shape != shape:
+            parts = [cv2.resize(p, shape[::-1], interpolation=cv2.INTER_AREA) for p in parts]
+        return np.stack(parts)
+
+    return image, memory.get((key, shape), layers)
 
 
-def _crop_mask(crop: Crop, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """``mask`` cropped like a frame that was decoded at ``shape``; void pixels stay void."""
-
-    def cropped(binary: np.ndarray) -> np.ndarray:
-        if binary.shape != shape[:2]:
-            binary = cv2.resize(binary, shape[1::-1], interpolation=cv2.INTER_AREA)
-        return crop.apply_mask(binary)
-
-    void = mask == VOID
-    if not void.any():
-        return cropped(mask)
-    out = cropped(np.where(void, np.uint8(0), mask))
-    out[cropped(foreground(void)) > 0] = VOID
-    return out
+def _crop_layers(crop: Crop, layers: np.ndarray) -> np.ndarray:
+    """The mask {0, VOID, 255} of a crop."""
+    mask = crop.apply_mask(layers[0])
+    for void in layers[1:]:
+        mask[crop.apply_mask(void) > 0] = VOID
+    return mask
 
 
 class ClipDataset(Dataset[tuple[Tensor, Tensor]]):

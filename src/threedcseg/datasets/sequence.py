@@ -1,6 +1,5 @@
 """What every data set is to the rest of the code: named sequences of frames and their masks."""
 
-import io
 from collections.abc import Callable, Hashable, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
@@ -100,37 +99,43 @@ def read_frame(path: Path, max_short_edge: int | None = None) -> np.ndarray:
     image = _decode(data, max_short_edge) if data else None
     if image is None:
         raise InputError(f"{path}: not a readable image; replace the file or leave it out")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _decode(data: bytes, max_short_edge: int | None) -> np.ndarray | None:
-    flag = cv2.IMREAD_COLOR
-    if data[:2] == b"\xff\xd8":
-        # Some versions of OpenCV decode a JPEG that was cut short, half gray, and say nothing.
-        if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-            return None
-        if max_short_edge is not None:
-            flag = _reduced_flag(data, max_short_edge)
-    image: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     return image
 
 
-def _reduced_flag(data: bytes, max_short_edge: int) -> int:
-    from PIL import Image
+_REDUCED = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
+}
 
-    try:
-        with Image.open(io.BytesIO(data)) as image:  # reads the header only
-            short_edge = min(image.size)
-    except (OSError, SyntaxError):
-        return cv2.IMREAD_COLOR  # which will fail, too
-    for factor, flag in (
-        (8, cv2.IMREAD_REDUCED_COLOR_8),
-        (4, cv2.IMREAD_REDUCED_COLOR_4),
-        (2, cv2.IMREAD_REDUCED_COLOR_2),
-    ):
-        if short_edge // factor >= max_short_edge:
-            return flag
-    return cv2.IMREAD_COLOR
+
+def _decode(data: bytes, max_short_edge: int | None) -> np.ndarray | None:
+    factor = 1
+    if data[:2] == b"\xff\xd8":
+        short_edge, scan = _jpeg_header(data)
+        # Some versions of OpenCV decode a JPEG that was cut short, half gray, and say nothing.
+        if data.rfind(b"\xff\xd9", scan) < 0:
+            return None
+        if max_short_edge is not None:
+            factor = next((f for f in (8, 4, 2) if short_edge // f >= max_short_edge), 1)
+    image: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor])
+    return image
+
+
+def _jpeg_header(data: bytes) -> tuple[int, int]:
+    """The short edge in pixels, 0 if not said, and where the header ends and the image begins."""
+    short_edge, position = 0, 2
+    while position + 9 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        marker = data[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
+            height, width = data[position + 5 : position + 7], data[position + 7 : position + 9]
+            short_edge = min(int.from_bytes(height, "big"), int.from_bytes(width, "big"))
+        if marker == 0xFF:  # a fill byte
+            position += 1
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return short_edge, position
 
 
 def is_reduced(shape: tuple[int, ...], full: tuple[int, ...]) -> bool:
