@@ -1,16 +1,21 @@
 """F, the boundary measure of DAVIS: do the contours of two masks agree within a tolerance?
 
 The kit dilates boundary maps of the full size with a disk. All that matters lies in the rectangle
-around both boundaries, so the same is done there, in 8 bits: the numbers are the same.
+around both boundaries, so the same is done there, on masks packed into bits: the numbers are the
+same.
 """
 
-from functools import lru_cache
+from dataclasses import dataclass
 from math import ceil, hypot
 
 import cv2
 import numpy as np
 
+from threedcseg.metrics.bits import dilate, pack, stride_for
 from threedcseg.metrics.region import check_masks
+
+Window = tuple[slice, slice]
+"""Rows and columns of a part of an image."""
 
 TOLERANCE = 0.008
 """Share of the image's diagonal within which two boundary pixels are taken for the same."""
@@ -46,13 +51,33 @@ def boundary_f_measure(
     window = window_of(prediction, ground_truth)
     if window is None:
         return 1.0
-    ours, theirs = boundary_map(prediction[window]), boundary_map(ground_truth[window])
-    num_ours, num_theirs = cv2.countNonZero(ours), cv2.countNonZero(theirs)
+    return agreement(
+        Outline.of(prediction[window], tolerance), Outline.of(ground_truth[window], tolerance)
+    )
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The boundary of a mask, and all that is within the tolerance of it, as `bits`."""
+
+    boundary: int
+    surroundings: int
+
+    @classmethod
+    def of(cls, mask: np.ndarray, tolerance: int) -> "Outline":
+        """The outline of ``(H, W)`` bool; outlines of one shape and tolerance compare."""
+        stride = stride_for(mask.shape[1], tolerance)
+        boundary = pack(boundary_map(mask), stride)
+        return cls(boundary, dilate(boundary, stride, tolerance))
+
+
+def agreement(ours: Outline, theirs: Outline) -> float:
+    """F of two outlines."""
+    num_ours, num_theirs = ours.boundary.bit_count(), theirs.boundary.bit_count()
     if num_ours == 0 or num_theirs == 0:
         return float(num_ours == num_theirs)
-    reach = disk(tolerance)
-    precision = cv2.countNonZero(ours & cv2.dilate(theirs, reach)) / num_ours
-    recall = cv2.countNonZero(theirs & cv2.dilate(ours, reach)) / num_theirs
+    precision = (ours.boundary & theirs.surroundings).bit_count() / num_ours
+    recall = (theirs.boundary & ours.surroundings).bit_count() / num_theirs
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -72,19 +97,24 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, square, anchor=(0, 0))
 
 
-def window_of(*masks: np.ndarray) -> tuple[slice, slice] | None:
+def window_of(*masks: np.ndarray) -> Window | None:
     """The rectangle that holds the boundaries of all masks; None where all masks are empty."""
-    boxes = [cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8)) for mask in masks]
-    boxes = [box for box in boxes if box[2]]
-    if not boxes:
-        return None
-    left, top = min(x for x, _, _, _ in boxes), min(y for _, y, _, _ in boxes)
-    right, bottom = max(x + w for x, _, w, _ in boxes), max(y + h for _, y, _, h in boxes)
-    return slice(max(top - 1, 0), bottom + 1), slice(max(left - 1, 0), right + 1)
+    window = None
+    for mask in masks:
+        x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
+        if width:
+            rows = slice(max(y - 1, 0), min(y + height + 1, mask.shape[0]))
+            columns = slice(max(x - 1, 0), min(x + width + 1, mask.shape[1]))
+            window = hull(window, (rows, columns))
+    return window
 
 
-@lru_cache(maxsize=8)
-def disk(radius: int) -> np.ndarray:
-    """All points within ``radius`` of the centre: ``(2 radius + 1,) * 2`` uint8 {0, 1}."""
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return (x * x + y * y <= radius * radius).astype(np.uint8)
+def hull(one: Window | None, other: Window | None) -> Window | None:
+    """The smallest window that holds both."""
+    if one is None or other is None:
+        return one or other
+    (a, b), (c, d) = one, other
+    return (
+        slice(min(a.start, c.start), max(a.stop, c.stop)),
+        slice(min(b.start, d.start), max(b.stop, d.stop)),
+    )

@@ -15,10 +15,10 @@ is off by a constant few pixels and moves with the object; it is 1 for a mask th
 object at rest. The figure of a sequence is the mean over its pairs of frames.
 """
 
-import cv2
 import numpy as np
 
-from threedcseg.metrics.boundary import boundary_tolerance, disk, window_of
+from threedcseg.metrics.bits import dilate, pack, stride_for
+from threedcseg.metrics.boundary import boundary_tolerance, window_of
 from threedcseg.metrics.region import check_masks
 
 
@@ -27,6 +27,7 @@ def flicker(
     ground_truth: tuple[np.ndarray, np.ndarray],
     *,
     tolerance: int | None = None,
+    window: tuple[slice, slice] | None = None,
 ) -> float:
     """The flicker between two frames, in [0, 1].
 
@@ -34,29 +35,23 @@ def flicker(
         prediction: the masks of the earlier and the later frame, ``(H, W)`` bool.
         ground_truth: the same of the ground truth.
         tolerance: r in pixels; by default `boundary_tolerance` of the shape.
+        window: a part of the image outside of which all four are empty, if it is known.
     """
     check_masks(*prediction, *ground_truth)
     if tolerance is None:
         tolerance = boundary_tolerance(prediction[0].shape)
-    window = window_of(*prediction, *ground_truth)
+    window = window or window_of(*prediction, *ground_truth)
     if window is None:
         return 0.0
-    (before, after), (truth_before, truth_after) = (
-        [np.ascontiguousarray(mask[window]) for mask in pair] for pair in (prediction, ground_truth)
+    stride = stride_for(window[1].stop - window[1].start, tolerance)
+    before, after, truth_before, truth_after = (
+        pack(mask[window], stride) for mask in (*prediction, *ground_truth)
     )
-    unexplained = _unexplained(before, after, truth_before, truth_after, tolerance)
-    unexplained += _unexplained(after, before, truth_after, truth_before, tolerance)
-    return unexplained / np.count_nonzero(before | after | truth_before | truth_after)
 
+    def unexplained(here: int, true: int) -> int:
+        return (here & ~dilate(true, stride, tolerance)).bit_count()
 
-def _unexplained(
-    before: np.ndarray,
-    after: np.ndarray,
-    truth_before: np.ndarray,
-    truth_after: np.ndarray,
-    tolerance: int,
-) -> int:
-    """How many pixels appeared with none that truly appeared within ``tolerance``."""
-    appeared, truly = after & ~before, truth_after & ~truth_before
-    explained = cv2.dilate(truly.view(np.uint8), disk(tolerance))
-    return int(np.count_nonzero(appeared & (explained == 0)))
+    appeared = unexplained(after & ~before, truth_after & ~truth_before)
+    vanished = unexplained(before & ~after, truth_before & ~truth_after)
+    union = (before | after | truth_before | truth_after).bit_count()
+    return (appeared + vanished) / union if union else 0.0

@@ -5,7 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.metrics.boundary import boundary_f_measure, boundary_tolerance, window_of
+from threedcseg.metrics.boundary import (
+    Outline,
+    Window,
+    agreement,
+    boundary_tolerance,
+    hull,
+    window_of,
+)
 from threedcseg.metrics.flicker import flicker
 from threedcseg.metrics.maps import THRESHOLD, to_foreground, to_mask
 from threedcseg.metrics.region import region_similarity
@@ -18,6 +25,7 @@ class _Frame(NamedTuple):
     boundary: float
     mask: np.ndarray
     truth: np.ndarray
+    window: Window | None
 
 
 class MaskScorer(SequenceScorer):
@@ -32,17 +40,17 @@ class MaskScorer(SequenceScorer):
         self._last: _Frame | None = None
 
     def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> _Frame:
-        check_same_size(prediction, ground_truth)
         mask, truth = to_mask(prediction, self._threshold), to_foreground(ground_truth)
+        check_same_size(mask, truth)
         if mask is prediction or truth is ground_truth:  # kept for flicker, so not the caller's
             mask, truth = mask.copy(), truth.copy()
         window = window_of(mask, truth)
         if window is None:
-            return _Frame(1.0, 1.0, mask, truth)
+            return _Frame(1.0, 1.0, mask, truth, None)
+        tolerance = boundary_tolerance(mask.shape)
         inside = np.ascontiguousarray(mask[window]), np.ascontiguousarray(truth[window])
-        region = region_similarity(*inside)
-        boundary = boundary_f_measure(*inside, tolerance=boundary_tolerance(mask.shape))
-        return _Frame(region, boundary, mask, truth)
+        ours, theirs = (Outline.of(m, tolerance) for m in inside)
+        return _Frame(region_similarity(*inside), agreement(ours, theirs), mask, truth, window)
 
     def _add(self, measurement: _Frame) -> None:
         self._region.append(measurement.region)
@@ -50,7 +58,11 @@ class MaskScorer(SequenceScorer):
         last, self._last = self._last, measurement
         change = None
         if last is not None:
-            change = flicker((last.mask, measurement.mask), (last.truth, measurement.truth))
+            change = flicker(
+                (last.mask, measurement.mask),
+                (last.truth, measurement.truth),
+                window=hull(last.window, measurement.window),
+            )
         self._flicker.append(change)
 
     def result(self) -> SequenceResult:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from threedcseg.errors import InputError
-from threedcseg.metrics.boundary import boundary_f_measure
+from threedcseg.metrics.boundary import Outline, agreement, boundary_tolerance
 from threedcseg.metrics.region import region_similarity
 from threedcseg.metrics.results import Figures, SequenceResult, statistics
 from threedcseg.metrics.scorer import SequenceScorer, check_same_size
@@ -59,16 +59,14 @@ class ObjectScorer(SequenceScorer):
             )
         void = ground_truth == VOID
         proposals, objects = _numbers(prediction, void), _numbers(ground_truth, void)
-        scores = np.empty((2, len(proposals), len(objects)))
-        for i, number in enumerate(proposals):
-            mask = _mask(prediction, number)
-            for k, other in enumerate(objects):
-                truth = _mask(ground_truth, other)
-                scores[:, i, k] = (
-                    region_similarity(mask, truth, void),
-                    boundary_f_measure(mask, truth, void),
-                )
-        return _Frame(proposals, objects, highest, scores)
+        tolerance = boundary_tolerance(void.shape)
+        masks = [_mask(prediction, number, void) for number in proposals]
+        truths = [_mask(ground_truth, number, void) for number in objects]
+        outlines = [Outline.of(mask, tolerance) for mask in masks]
+        true_outlines = [Outline.of(truth, tolerance) for truth in truths]
+        region = [[region_similarity(mask, truth) for truth in truths] for mask in masks]
+        boundary = [[agreement(ours, theirs) for theirs in true_outlines] for ours in outlines]
+        return _Frame(proposals, objects, highest, np.array([region, boundary]))
 
     def _add(self, measurement: _Frame) -> None:
         self._measured.append(measurement)
@@ -117,8 +115,8 @@ def _numbers(labels: np.ndarray, void: np.ndarray) -> list[int]:
     return [0, *(int(n) for n in np.unique(labels[~void]) if n != 0)]
 
 
-def _mask(labels: np.ndarray, number: int) -> np.ndarray:
-    return labels == number if number else np.zeros(labels.shape, bool)
+def _mask(labels: np.ndarray, number: int, void: np.ndarray) -> np.ndarray:
+    return (labels == number) & ~void if number else np.zeros(labels.shape, bool)
 
 
 def _spread(frame: _Frame, num_proposals: int, num_objects: int) -> np.ndarray:

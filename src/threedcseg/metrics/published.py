@@ -8,15 +8,27 @@ given, and both are reported once more for the mask. See DEVIATIONS.md.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from threedcseg.metrics.maps import THRESHOLD, check_map, to_foreground
+from threedcseg.metrics.maps import THRESHOLD, to_foreground, to_mask
 from threedcseg.metrics.results import Figures, SequenceResult
 from threedcseg.metrics.scorer import SequenceScorer, check_same_size
 
 NUM_LEVELS = 1 << 16
 """Probabilities are counted to 16 bits; maps of 8 and 16 bits exactly."""
+
+
+class _Counts(NamedTuple):
+    """Numbers of pixels of the background and of the object, in some frames.
+
+    ``levels``: ``(2, NUM_LEVELS)`` int64, by value; ``mask``: ``(2,)`` int64, where the binarised
+    map is foreground.
+    """
+
+    levels: np.ndarray
+    mask: np.ndarray
 
 
 class PooledScorer(SequenceScorer):
@@ -25,42 +37,43 @@ class PooledScorer(SequenceScorer):
     def __init__(self, name: str, threshold: float = THRESHOLD) -> None:
         super().__init__(name)
         self._threshold = threshold
-        self._counts = np.zeros((2, NUM_LEVELS), np.int64)
+        self._counts = _Counts(np.zeros((2, NUM_LEVELS), np.int64), np.zeros(2, np.int64))
         self._per_frame: list[Figures] = []
 
-    def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> np.ndarray:
-        """``(2, NUM_LEVELS)`` int64: pixels of the background and of the object, by value."""
-        check_same_size(prediction, ground_truth)
-        check_map(prediction)
-        joint = _levels(prediction) + NUM_LEVELS * to_foreground(ground_truth).astype(np.int64)
-        return np.bincount(joint.ravel(), minlength=2 * NUM_LEVELS).reshape(2, NUM_LEVELS)
+    def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> _Counts:
+        mask, truth = to_mask(prediction, self._threshold), to_foreground(ground_truth)
+        check_same_size(mask, truth)
+        joint = _levels(prediction) + NUM_LEVELS * truth.astype(np.int64)
+        levels = np.bincount(joint.ravel(), minlength=2 * NUM_LEVELS).reshape(2, NUM_LEVELS)
+        true_positive = np.count_nonzero(mask & truth)
+        return _Counts(levels, np.array([np.count_nonzero(mask) - true_positive, true_positive]))
 
-    def _add(self, measurement: np.ndarray) -> None:
-        self._counts += measurement
-        self._per_frame.append(_figures(measurement, self._threshold))
+    def _add(self, measurement: _Counts) -> None:
+        for sums, counts in zip(self._counts, measurement, strict=True):
+            sums += counts
+        self._per_frame.append(_figures(measurement))
 
     def result(self) -> SequenceResult:
-        size = self.size
-        names = ("F1", "MAE")
         return SequenceResult(
             name=self.name,
-            size=size,
+            size=self.size,
             num_frames=len(self.frames),
-            figures=_figures(self._counts, self._threshold),
+            figures=_figures(self._counts),
             per_frame={
                 "frame": tuple(self.frames),
                 "counted": (True,) * len(self.frames),
-                **{name: tuple(figures[name] for figures in self._per_frame) for name in names},
+                "F1": tuple(figures["F1"] for figures in self._per_frame),
+                "MAE": tuple(figures["MAE"] for figures in self._per_frame),
             },
             missing=tuple(self.missing),
-            pooled=(self._counts.copy(), self._threshold),
+            pooled=_Counts(*(counts.copy() for counts in self._counts)),
         )
 
 
 def pool(sequences: Sequence[SequenceResult]) -> Figures:
     """The figures of all pixels of all sequences."""
-    counts = np.sum([s.pooled[0] for s in sequences], axis=0)
-    return _figures(counts, sequences[0].pooled[1])
+    parts = zip(*(sequence.pooled for sequence in sequences), strict=True)
+    return _figures(_Counts(*(np.sum(part, axis=0) for part in parts)))
 
 
 def _levels(prediction: np.ndarray) -> np.ndarray:
@@ -71,17 +84,15 @@ def _levels(prediction: np.ndarray) -> np.ndarray:
     return prediction.astype(np.int64) * ((NUM_LEVELS - 1) // largest)
 
 
-def _figures(counts: np.ndarray, threshold: float) -> Figures:
-    above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]  # pixels at or above each level
-    num_object, area = int(above[1, 0]), int(above[:, 0].sum())
-    f1 = 2 * above[1] / np.maximum(above.sum(axis=0) + num_object, 1)
+def _figures(counts: _Counts) -> Figures:
+    above = np.cumsum(counts.levels[:, ::-1], axis=1)  # pixels at or above each level
+    num_object, area = int(above[1, -1]), int(above[:, -1].sum())
     levels = np.arange(NUM_LEVELS) / (NUM_LEVELS - 1)
-    cut = int(threshold * (NUM_LEVELS - 1)) + 1  # the lowest level that is foreground
-    false_positive = int(above[0, cut]) if cut < NUM_LEVELS else 0
-    true_positive = int(above[1, cut]) if cut < NUM_LEVELS else 0
+    error = counts.levels[0] @ levels + counts.levels[1] @ (1 - levels)
+    false_positive, true_positive = map(int, counts.mask)
     return {
-        "F1_max": float(f1.max()),
-        "MAE": float(counts[0] @ levels + counts[1] @ (1 - levels)) / area,
-        "F1": float(f1[cut]) if cut < NUM_LEVELS else 0.0,
+        "F1_max": float((2 * above[1] / np.maximum(above.sum(axis=0) + num_object, 1)).max()),
+        "MAE": float(error) / area,
+        "F1": 2 * true_positive / max(false_positive + true_positive + num_object, 1),
         "MAE_hard": (false_positive + num_object - true_positive) / area,
     }

@@ -20,11 +20,11 @@ def region_similarity(
         ValueError: an array is not ``(H, W)`` bool, or the shapes differ.
     """
     check_masks(prediction, ground_truth, void)
-    both, either = prediction & ground_truth, prediction | ground_truth
     if void is not None:
-        both, either = both & ~void, either & ~void
-    union = np.count_nonzero(either)
-    return np.count_nonzero(both) / union if union else 1.0
+        prediction, ground_truth = prediction & ~void, ground_truth & ~void
+    both = np.count_nonzero(prediction & ground_truth)
+    union = np.count_nonzero(prediction) + np.count_nonzero(ground_truth) - both
+    return both / union if union else 1.0
 
 
 def check_masks(*masks: np.ndarray | None) -> None:

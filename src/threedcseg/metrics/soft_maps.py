@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from threedcseg.metrics.maps import THRESHOLD, check_map, to_foreground, to_mask
+from threedcseg.metrics.maps import THRESHOLD, to_foreground, to_mask
 from threedcseg.metrics.region import region_similarity
 from threedcseg.metrics.results import Figures, SequenceResult
 from threedcseg.metrics.saliency import NUM_THRESHOLDS, SaliencyMeasures, saliency_measures
@@ -37,11 +37,10 @@ class MapScorer(SequenceScorer):
         self._curves = np.zeros((2, NUM_THRESHOLDS))
 
     def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> _Frame:
-        check_same_size(prediction, ground_truth)
-        check_map(prediction)
-        truth = to_foreground(ground_truth)
-        region = region_similarity(to_mask(prediction, self._threshold), truth)
-        return _Frame(saliency_measures(prediction, truth, normalise=self._normalise), region)
+        mask, truth = to_mask(prediction, self._threshold), to_foreground(ground_truth)
+        check_same_size(mask, truth)
+        measures = saliency_measures(prediction, truth, normalise=self._normalise)
+        return _Frame(measures, region_similarity(mask, truth))
 
     def _add(self, measurement: _Frame) -> None:
         m = measurement.saliency

@@ -30,6 +30,7 @@ def weighted_f_measure(prediction: np.ndarray, ground_truth: np.ndarray) -> floa
     error = np.abs(prediction - ground_truth)
     background = (~ground_truth).view(np.uint8)
     distance = cv2.distanceTransform(background, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = np.sqrt(np.rint(distance * distance))  # whole squares, but for OpenCV's rounding
     importance = 2 - np.exp2(distance / -_HALF_LIFE)  # 1 on the object
     false_positive = float(np.vdot(importance * background, error))
     missed = _forgiven(error, ground_truth)

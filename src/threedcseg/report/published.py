@@ -23,6 +23,9 @@ def _masks(method: str, both: float | None, region: float | None, outline: float
 
 
 DAVIS16_VAL = (
+    _masks("Segment Any Motion", 90.9, None, None, "its paper"),
+    _masks("HMHI-Net", 89.8, None, None, "its paper"),
+    _masks("HFAN", 88.7, None, None, "its paper"),
     _masks("3DC-Seg, dense", 84.5, 84.3, 84.7),
     _masks("3DC-Seg", 84.1, 83.9, 84.3),
     _masks("AD-Net + instance pruning", 81.1, 81.7, 80.5),
@@ -35,9 +38,6 @@ DAVIS16_VAL = (
     _masks("LVO", 74.0, 75.9, 72.1),
     _masks("ARP", 73.4, 76.2, 70.6),
     _masks("OnAVOS", None, 72.7, None),
-    _masks("Segment Any Motion", 90.9, None, None, "its paper"),
-    _masks("HMHI-Net", 89.8, None, None, "its paper"),
-    _masks("HFAN", 88.7, None, None, "its paper"),
 )
 """J and F on the DAVIS 2016 validation set, no first frame given."""
 
@@ -71,16 +71,15 @@ def published_for(protocol: str, ground_truth: str) -> Comparison | None:
     """What was published under a protocol, on the set that the ground truth belongs to, if any."""
     if protocol == "davis16" and ground_truth.startswith("DAVIS 2016"):
         return Comparison(
-            "DAVIS 2016 val: 20 sequences, 1,376 frames",
+            "DAVIS 2016, val: 20 sequences",
             "Published figures are of all 20 sequences of the DAVIS 2016 validation set, under the "
             "same protocol. Figures of fewer or other sequences do not compare with them.",
             DAVIS16_VAL,
         )
-    table = ("davis16", "fbms", "visal")
-    sets = ("DAVIS 2016 val, 20 sequences", "FBMS-59 test, 30 sequences", "ViSal, 17 sequences")
+    sets = ("DAVIS 2016, val: 20 sequences", "FBMS-59, test: 30 sequences", "ViSal: 17 sequences")
     prefixes = ("DAVIS 2016", "FBMS", "ViSal")
     column = next((i for i, start in enumerate(prefixes) if ground_truth.startswith(start)), None)
-    if column is None or protocol not in {*table, "saliency", "3dc-seg-published"}:
+    if column is None or protocol not in {"saliency", "fbms", "visal", "3dc-seg-published"}:
         return None
     if protocol == "3dc-seg-published":
         warning = (
@@ -99,4 +98,4 @@ def published_for(protocol: str, ground_truth: str) -> Comparison | None:
         if protocol == "3dc-seg-published":
             figures["F1_max"] = values[2 * column] / 100
         rows.append(Published(method, TABLE_5, figures))
-    return Comparison(f"{sets[column]}", warning, tuple(rows))
+    return Comparison(sets[column], warning, tuple(rows))
