@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 _REACH = 3
+_FARTHEST = 4  # the nearest object pixel of the band is within 3 * sqrt(2), so at most 4 across
 _SIGMA = 5.0
 _HALF_LIFE = 5.0
 _EPSILON = float(np.spacing(1))
@@ -56,31 +57,27 @@ def _forgiven(error: np.ndarray, ground_truth: np.ndarray) -> float:
 
 
 def _extend(error: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """``error``, with each pixel within reach of the object having its nearest object pixel's.
+    """``error``, with each pixel of the band around the object having its nearest object pixel's.
 
     Of several at one distance the leftmost counts, then the topmost, as in SciPy's transform.
     """
     near = cv2.dilate(inside.view(np.uint8), np.ones((2 * _REACH + 1,) * 2, np.uint8)).view(bool)
-    height, width = inside.shape
-    stride = width + 2 * _REACH
-    padded = np.zeros((height + 2 * _REACH, stride), bool)
-    padded[_REACH:-_REACH, _REACH:-_REACH] = inside
-    values = np.zeros(padded.shape)
-    values[_REACH:-_REACH, _REACH:-_REACH] = error
-    is_object, flat = padded.ravel(), values.ravel()
+    is_object, flat = np.pad(inside, _FARTHEST).ravel(), np.pad(error, _FARTHEST).ravel()
+    stride = inside.shape[1] + 2 * _FARTHEST
     rows, columns = np.nonzero(near & ~inside)
-    waiting = (rows + _REACH) * stride + columns + _REACH
+    waiting = (rows + _FARTHEST) * stride + columns + _FARTHEST
     for step in _steps(stride):
         found = is_object[waiting + step]
         flat[waiting[found]] = flat[waiting[found] + step]
         waiting = waiting[~found]
         if not len(waiting):
             break
-    return np.ascontiguousarray(values[_REACH:-_REACH, _REACH:-_REACH])
+    extended = flat.reshape(-1, stride)[_FARTHEST:-_FARTHEST, _FARTHEST:-_FARTHEST]
+    return np.ascontiguousarray(extended)
 
 
 def _steps(stride: int) -> list[int]:
-    """Steps, in a flattened image, to all pixels within reach, the nearest first."""
-    span = range(-_REACH, _REACH + 1)
-    offsets = sorted((x * x + y * y, x, y) for y in span for x in span if x or y)
-    return [y * stride + x for _, x, y in offsets]
+    """Steps in a flattened image to all pixels that may be the nearest, the nearest first."""
+    span = range(-_FARTHEST, _FARTHEST + 1)
+    offsets = sorted((x * x + y * y, x, y) for y in span for x in span)
+    return [y * stride + x for square, x, y in offsets if 0 < square <= 2 * _REACH**2]
