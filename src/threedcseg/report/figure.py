@@ -1,6 +1,6 @@
 """Grids of overlays, sequences by frames, as in Figures 1, 4, 5 and 6 of the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,7 @@ def _choose(folders: dict[str, Path], masks: Path) -> list[str]:
     return names or (list(folders) if len(folders) == 1 else [])
 
 
-def _row(name: str, folder: Path, maps: dict[str, Path], count: int) -> list[np.ndarray]:
+def _row(name: str, folder: Path, maps: Mapping[str, Path], count: int) -> list[np.ndarray]:
     images = {path.stem: path for path in list_images(folder)}
     masks = match(images, maps)
     frames = list(images)

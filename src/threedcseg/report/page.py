@@ -232,7 +232,9 @@ def _span(name: str, runs: Sequence[Run]) -> tuple[str, str]:
 def _terms(run: Run) -> list[tuple[str, Any]]:
     """What a run's figures rest on, in words."""
     record, missing = run.record, run.record["frames_missing"]
-    made = {f"prediction: {name}": value for name, value in record["provenance"].items()}
+    made = record["provenance"]
+    how = [("predicted by" if n == "software" else n.replace("_", " "), v) for n, v in made.items()]
+    known = any(value is not None for value in made.values())
     return [
         ("protocol", record["protocol"]),
         ("ground truth", record["ground_truth"]),
@@ -243,7 +245,7 @@ def _terms(run: Run) -> list[tuple[str, Any]]:
         ("binarisation", record["binarisation"]),
         ("resolution", ", ".join(record["resolution"])),
         ("scored by", record["software"]),
-        *((name.replace("_", " "), value) for name, value in made.items()),
+        *(how if known else [("predictions made by", None)]),
     ]
 
 

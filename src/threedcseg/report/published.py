@@ -57,7 +57,7 @@ _SALIENCY = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """Published figures that may stand in a table of a protocol.
+    """Published figures that may stand in a table of a protocol and a data set.
 
     ``measured_on``: the whole set that all of them are of. ``warning``: what sets them apart.
     """
@@ -71,12 +71,12 @@ def published_for(protocol: str, ground_truth: str) -> Comparison | None:
     """What was published under a protocol, on the set that the ground truth belongs to, if any."""
     if protocol == "davis16" and ground_truth.startswith("DAVIS 2016"):
         return Comparison(
-            "DAVIS 2016, val: 20 sequences",
+            "20 sequences of val",
             "Published figures are of all 20 sequences of the DAVIS 2016 validation set, under the "
             "same protocol. Figures of fewer or other sequences do not compare with them.",
             DAVIS16_VAL,
         )
-    sets = ("DAVIS 2016, val: 20 sequences", "FBMS-59, test: 30 sequences", "ViSal: 17 sequences")
+    sets = ("20 sequences of val", "30 sequences of test", "17 sequences of all")
     prefixes = ("DAVIS 2016", "FBMS", "ViSal")
     column = next((i for i, start in enumerate(prefixes) if ground_truth.startswith(start)), None)
     if column is None or protocol not in {"saliency", "fbms", "visal", "3dc-seg-published"}:

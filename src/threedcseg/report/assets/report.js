@@ -8,7 +8,7 @@ const one = (id) => document.getElementById(id);
 
 function cellKey(row, column) {
   const cell = row.cells[column];
-  if (cell.dataset.value === undefined) return cell.textContent.trim();
+  if (cell.dataset.value === undefined) return cell.dataset.name ?? cell.textContent.trim();
   return cell.dataset.value === "" ? null : Number(cell.dataset.value);
 }
 
