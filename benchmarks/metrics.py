@@ -213,7 +213,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=default, help="SEQ/FRAME.png masks")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--saliency-every", type=int, default=16, metavar="N", help="frames")
+    parser.add_argument("--saliency-every", type=int, default=46, metavar="N", help="frames")
     parser.add_argument("--without-2016", action="store_true", help="leave the slowest out")
     args = parser.parse_args()
     if not args.data.is_dir():

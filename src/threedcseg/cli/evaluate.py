@@ -181,8 +181,9 @@ def _score(args: argparse.Namespace, predictions_name: str) -> int:
         read_as=args.read_as,
         allow_missing=args.allow_missing,
     )
+    workers = workers_from(args)
     with count_progress(sum(len(pairs) for _, pairs in sequences)) as tick:
-        result = score(protocol, sequences, settings, workers=workers_from(args), on_frame=tick)
+        result = score(protocol, sequences, settings, workers=workers, on_frame=tick)
     record = evaluation_record(
         result,
         protocol,
@@ -282,12 +283,12 @@ def _known(value: Any) -> str:
 
 
 def _ground_truth(args: argparse.Namespace, protocol: "Protocol") -> "GroundTruth":
-    from threedcseg.metrics.folders import chosen, find_ground_truth
+    from threedcseg.metrics.folders import choose, find_ground_truth
 
     truth = find_ground_truth(args.ground_truth, protocol.foreground, protocol.data, args.split)
     if args.sequences is None:
         return truth
-    return chosen(truth, sequence_names(args.sequences))
+    return choose(truth, sequence_names(args.sequences))
 
 
 def sequence_names(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Folders of predictions and of ground truth to pairs of files, sequence by sequence."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from threedcseg.metrics.scorer import Readable
 PROBABILITIES = "probabilities"
 """The folder within a sequence's predictions that `3dcseg segment --probabilities` writes."""
 
+_LARGEST_LABEL = 20  # gray values up to it may be labels, if there are no others
 _NAMED = 5  # how many missing things an error names
 
 Foreground = Literal["zero", "half", "labels"]
@@ -74,6 +75,16 @@ def find_ground_truth(
         for folder in folders
     }
     return GroundTruth(_davis_name(root.resolve()) or root.resolve().name, sequences)
+
+
+def choose(truth: GroundTruth, names: Collection[str]) -> GroundTruth:
+    """Only the sequences of those names; raises `InputError` for one that there is not."""
+    unknown = [name for name in names if name not in truth.sequences]
+    if unknown:
+        raise InputError(
+            f"no ground truth of {_some(unknown)}; there is {_some(list(truth.sequences))}"
+        )
+    return GroundTruth(truth.name, {name: truth.sequences[name] for name in names})
 
 
 def find_predictions(
@@ -223,23 +234,5 @@ def _check_gray(predictions: Mapping[str, PredictionFolder]) -> None:
         )
 
 
-_LARGEST_LABEL = 20
-
-
 def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-
-
-def chosen(truth: GroundTruth, names: Collection[str]) -> GroundTruth:
-    """Only the sequences of those names; raises `InputError` for one that there is not."""
-    unknown = [name for name in names if name not in truth.sequences]
-    if unknown:
-        raise InputError(
-            f"no ground truth of {_some(unknown)}; there is {_some(list(truth.sequences))}"
-        )
-    return GroundTruth(truth.name, {name: truth.sequences[name] for name in names})
-
-
-def prediction_folders(predictions: Mapping[str, PredictionFolder]) -> Iterator[Path]:
-    """The folders of the sequences, where completion records lie."""
-    return (prediction.folder for prediction in predictions.values())
