@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from made_trees import write_frame
 
+from threedcseg.datasets.check import check_dataset
 from threedcseg.datasets.coco import PUBLISHED_CATEGORIES, coco_instances
 from threedcseg.datasets.sequence import read_mask
 from threedcseg.errors import InputError
@@ -155,3 +156,12 @@ def test_without_pycocotools_the_extra_is_named(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
     with pytest.raises(InputError, match=r"pip install 'threedcseg\[coco\]'"):
         coco_instances(root)
+
+
+def test_the_check_decodes_polygons_too(write):
+    root = write(annotation(1, (0, 0, 40, 40)), annotation(2, (0, 0, 40, 40)))
+    assert check_dataset(root).all_findings() == []
+    write_frame(root / "train2017" / "000000000002.jpg", (H // 2, W // 2))
+    (finding,) = check_dataset(root).all_findings()
+    assert finding.severity == "error"
+    assert finding.what == "1 mask of another size than the frame (80x60, not 40x30): 000000000002"
