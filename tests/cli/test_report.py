@@ -136,6 +136,32 @@ def test_what_does_not_fit_is_told_in_one_line(scored, tmp_path, monkeypatch, ca
     assert not list(tmp_path.iterdir())
 
 
+def test_ground_truth_is_never_taken_for_the_frames(scored, tmp_path, capsys):
+    words = ["report", str(scored / "result.json"), "-o", str(tmp_path / "report")]
+    assert main([*words, "--ground-truth", str(scored / "masks")]) == 2
+    assert "--frames" in capsys.readouterr().err
+    frames = ["--frames", str(scored / "davis" / "JPEGImages" / "480p")]
+    assert main([*words, "--ground-truth", str(scored / "masks"), *frames]) == 0
+
+
+def test_gray_masks_of_labels_are_shown_as_they_were_scored(scored, tmp_path):
+    for name in SEQUENCES:
+        (tmp_path / "labels" / name).mkdir(parents=True)
+        for path in sorted((scored / "masks" / name).iterdir()):
+            labels = Image.open(path).point(lambda value: value // 255)
+            labels.save(tmp_path / "labels" / name / path.name)
+    truth = [str(scored / "davis"), "--split", "train"]
+    scoring = [str(tmp_path / "labels"), *truth, "--read-as", "labels"]
+    assert main(["evaluate", *scoring, "--json", str(tmp_path / "run.json")]) == 0
+    words = words_of(scored, tmp_path / "report")
+    words[1] = str(tmp_path / "run.json")
+    assert main(words) == 0
+    for kind in ("run0", "truth"):
+        (folder,) = (tmp_path / "report" / "media").glob(f"*left/{kind}")
+        shown = Image.open(folder / "00003.png").convert("RGBA").getchannel("A")
+        assert shown.getextrema() == (0, 255)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "other"}', "\x00"])
 def test_a_file_that_is_no_result_is_told(tmp_path, capsys, text):
     (tmp_path / "run.json").write_text(text)

@@ -76,25 +76,28 @@ class Scene:
             return None
         if frame not in files:  # counted as empty
             return np.zeros(truth.shape, bool)
-        mask = _foreground(files[frame], run)
-        recorded = run.sequences[self.name]["per_frame"].get("J", ())
-        if mask.shape != truth.shape or (
-            recorded
-            and run.protocol.foreground != "labels"
-            and abs(region_similarity(mask, truth) - recorded[index]) > _SAME
-        ):
-            raise InputError(
-                f"{files[frame]} is not what {run.path} was made from, or the ground truth is not: "
-                "name the folders that were scored with --predictions and --ground-truth"
-            )
-        return mask
+        recorded = run.sequences[self.name]["per_frame"].get("J")
+        masks = [mask for mask in _readings(files[frame], run) if mask.shape == truth.shape]
+        for mask in masks:
+            if recorded is None or run.protocol.foreground == "labels":  # J is of objects there
+                return mask
+            if abs(region_similarity(mask, truth) - recorded[index]) <= _SAME:
+                return mask
+        raise InputError(
+            f"{files[frame]} is not what {run.path} was made from, or the ground truth is not: "
+            "name the folders that were scored with --predictions and --ground-truth"
+        )
 
 
-def _foreground(path: Path, run: Run) -> np.ndarray:
+def _readings(path: Path, run: Run) -> list[np.ndarray]:
+    """What a file may mean, ``(H, W)`` bool, likeliest first.
+
+    Whether gray values are probabilities or labels is not recorded; J tells.
+    """
     values = read_values(path)
     if run.protocol.foreground == "labels":
-        return values != 0
-    return to_mask(values, run.threshold)
+        return [values != 0]
+    return [to_mask(values, run.threshold), values != 0]
 
 
 def find_scenes(
@@ -155,7 +158,7 @@ def _scene(
     return Scene(
         name,
         order,
-        _images_of(name, order, truth_folder, frames),
+        _images_of(name, order, truths, truth_folder, frames),
         truths,
         tuple(
             match(order, folders[name].maps if name in folders else {})
@@ -189,12 +192,19 @@ def _predictions_of(run: Run, folder: Path) -> dict[str, PredictionFolder]:
 
 
 def _images_of(
-    name: str, order: Sequence[str], truth_folder: Path, frames: Path | None
+    name: str,
+    order: Sequence[str],
+    truths: Mapping[str, Readable],
+    truth_folder: Path,
+    frames: Path | None,
 ) -> dict[str, Path]:
     """The image of each frame; raises `InputError` where one is missing."""
+    masks = {path.resolve() for truth in truths.values() if (path := getattr(truth, "path", None))}
     places = _frame_folders(name, truth_folder if frames is None else frames, frames is None)
     for place in places:
         images = match(order, {path.stem: path for path in list_images(place)})
+        if masks & {path.resolve() for path in images.values()}:
+            continue  # the ground truth itself
         missing = next((frame for frame in order if frame not in images), None)
         if images and missing is not None:
             raise InputError(f"{place}: no frame {missing}; complete it, or give --frames")

@@ -115,6 +115,7 @@ class Player {
     one("p-sequence").value = number;
     const { frames, size, measures } = this.sequence;
     for (const canvas of [this.canvas, this.layer, this.edge]) [canvas.width, canvas.height] = size;
+    this.canvas.parentElement.style.setProperty("--aspect", size[0] / size[1]);
     const runs = this.data.runs.map((name, run) => [`run${run}`, name, measures[run] !== null]);
     const choices = [...runs, ["truth", "ground truth", true], ["none", "image only", true]];
     const first = choices.filter(([, , there]) => there);
@@ -190,7 +191,7 @@ class Player {
     context.clearRect(0, 0, width, height);
     this.side(context, images, one("p-left").value, 0, at);
     this.side(context, images, one("p-right").value, at, width);
-    this.handle(context, at);
+    this.names();
     this.canvas.dataset.frame = this.index;
   }
 
@@ -208,6 +209,8 @@ class Player {
       context.fillStyle = "#808080";
       context.fillRect(0, 0, width, height);
       context.globalCompositeOperation = "source-over";
+      context.fillStyle = "rgb(0 0 0 / .4)"; // dimmed, so that the colours stand out
+      context.fillRect(0, 0, width, height);
       const { extra, missed } = this.data.colors;
       this.tint(context, images[kind], images.truth, "destination-in", "#ffffff", 0.4 * opacity);
       this.tint(context, images[kind], images.truth, "destination-out", extra, opacity);
@@ -258,36 +261,15 @@ class Player {
     this.tint(context, this.edge, mask, "destination-out", color, Math.min(1, 1.8 * opacity));
   }
 
-  handle(context, at) {
-    const { width, height } = this.canvas;
-    const name = (id) => one(id).selectedOptions[0].text;
-    const small = Math.max(12, Math.round(width / 48));
-    context.font = `600 ${small}px system-ui, sans-serif`;
-    context.textBaseline = "middle";
-    const label = (text, x, align) => {
-      const long = context.measureText(text).width;
-      const left = align === "left" ? x : x - long - 1.2 * small;
-      context.fillStyle = "rgb(0 0 0 / .62)";
-      context.beginPath();
-      context.roundRect(left, 0.7 * small, long + 1.2 * small, 1.9 * small, 0.95 * small);
-      context.fill();
-      context.fillStyle = "#fff";
-      context.fillText(text, left + 0.6 * small, 1.68 * small);
-    };
-    if (at > 3 * small) label(name("p-left"), 0.7 * small, "left");
-    if (at < width - 3 * small) label(name("p-right"), width - 0.7 * small, "right");
-    if (at <= 0 || at >= width) return;
-    context.fillStyle = "rgb(0 0 0 / .5)";
-    context.fillRect(at - 2, 0, 4, height);
-    context.fillStyle = "#fff";
-    context.fillRect(at - 1, 0, 2, height);
-    context.beginPath();
-    context.arc(at, height / 2, 0.8 * small, 0, 2 * Math.PI);
-    context.fill();
-    context.fillStyle = "#222";
-    context.textAlign = "center";
-    context.fillText("⇆", at, height / 2 + 1);
-    context.textAlign = "left";
+  names() {
+    // What is on either side, and where they part.
+    const share = Number(one("p-wipe").value);
+    for (const side of ["p-left", "p-right"]) {
+      one(`${side}-name`).textContent = one(side).selectedOptions[0].text;
+      one(`${side}-name`).hidden = side === "p-left" ? share < 5 : share > 95;
+    }
+    one("p-divider").hidden = share <= 0 || share >= 100;
+    one("p-divider").style.left = `${share}%`;
   }
 
   words() {
@@ -296,7 +278,7 @@ class Player {
     const figures = sides.filter((side) => side.startsWith("run")).map((side) => {
       const run = Number(side.slice(3));
       const values = Object.entries(measures[run]).map(([m, v]) => `${m} ${percent(v[this.index])}`);
-      return `${this.data.runs[run]}: ${values.join(", ")}`;
+      return { run, text: `${this.data.runs[run]}: ${values.join(", ")}` };
     });
     return [`${name}, frame ${frames[this.index]} (${this.index + 1} of ${frames.length})`, ...figures];
   }
@@ -305,16 +287,18 @@ class Player {
     const [where, ...figures] = this.words();
     const bold = document.createElement("b");
     bold.textContent = where;
-    const spans = figures.map((text) => {
+    const spans = figures.map(({ run, text }) => {
       const span = document.createElement("span");
-      span.textContent = text;
+      const key = document.createElement("i");
+      key.className = `key key-${run % 6}`;
+      span.append(key, text);
       return span;
     });
     one("p-status").replaceChildren(bold, ...spans);
     one("p-frame").setAttribute("aria-valuetext", where);
     clearTimeout(this.speaking); // a screen reader hears where it stops, not every frame
     if (!this.playing) {
-      this.speaking = setTimeout(() => { one("p-spoken").textContent = this.words().join(". "); }, 500);
+      this.speaking = setTimeout(() => { one("p-spoken").textContent = [where, ...figures.map(({ text }) => text)].join(". "); }, 500);
     }
   }
 
