@@ -102,7 +102,7 @@ def test_the_player_plays_and_stops(page):
     page.wait_for_function("Number(document.getElementById('p-canvas').dataset.frame) >= 3")
     page.click("#p-play")
     assert page.locator("#p-play").get_attribute("aria-label") == "Play"
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(500)
     stopped = page.locator("#p-canvas").get_attribute("data-frame")
     page.wait_for_timeout(300)
     assert page.locator("#p-canvas").get_attribute("data-frame") == stopped
@@ -129,8 +129,11 @@ def test_wipe_opacity_errors_and_outline_change_the_picture(page):
     def changes(act) -> None:
         before = picture(page)
         act()
-        page.wait_for_timeout(150)
-        assert picture(page) != before
+        for _ in range(50):
+            if picture(page) != before:
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError("the picture stays as it was")
 
     def slide(name: str, value: int) -> None:
         page.locator(name).fill(str(value))
