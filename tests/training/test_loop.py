@@ -1,50 +1,27 @@
 import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from tiny_recipes import CPU, losses, network, recipe
 from torch import nn
 
-from threedcseg.datasets.synthesis import Motion
+from threedcseg.datasets.clips import ClipDataset
 from threedcseg.errors import InputError
-from threedcseg.models import create_model
-from threedcseg.training.loop import fit, freeze_batch_norm, learning_rate
-from threedcseg.training.recipe import Recipe, Source, Stage
-
-CPU = torch.device("cpu")
-
-
-def recipe(data: Path, **changes) -> Recipe:
-    video = Source("video", "davis")
-    stills = Source("stills", "stills", motion=Motion(shift=0.1), separate=0.5)
-    stages = (
-        Stage("stills", (stills,), 4, 2, (32, 64), 1e-3, clip_length=1, warmup=2),
-        Stage("motion", (video, stills), 6, 2, (32, 64), 1e-3, clip_length=4),
-    )
-    values = Recipe(
-        model={"name": "compact", "width": "lite0", "channels": 8},
-        stages=stages,
-        data=str(data),
-        imagenet=False,
-        moving_average=0.9,
-        checkpoint_every=3,
-    )
-    return dataclasses.replace(values, **changes)
-
-
-def network() -> nn.Module:
-    torch.manual_seed(0)
-    return create_model("compact", width="lite0", channels=8)
-
-
-def losses(records: list[dict]) -> dict[int, float]:
-    return {r["step"]: r["loss"] for r in records if r["event"] == "step"}
+from threedcseg.models.network import SegmentationNetwork
+from threedcseg.training import loop
+from threedcseg.training.distributed import World
+from threedcseg.training.loop import clips_at_once, fit, freeze_batch_norm, learning_rate
+from threedcseg.training.recipe import Source, Stage
+from threedcseg.training.sources import clip_files, stage_clips
 
 
 def test_a_run_broken_off_anywhere_goes_on_with_the_same_losses(tiny_data, tmp_path):
@@ -107,9 +84,130 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tiny
             with torch.no_grad():
                 model.decoder.head.conv.weight.fill_(float("nan"))
 
-    with pytest.raises(InputError, match="loss is nan at step 4 of stage 'motion'"):
+    with pytest.raises(InputError, match="loss is nan at step 4 of stage 'motion'") as error:
         fit(recipe(tiny_data), model, tmp_path, device=CPU, workers=0, log=poison)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
+    clips = stage_clips(recipe(tiny_data), recipe(tiny_data).stages[1], seed=1)
+    for number in (0, 1):  # both clips of the batch: the fault is the network's
+        files = ", ".join(str(path) for path in clip_files(clips, number))
+        assert f"clip {number} of {files}" in str(error.value)
+    assert str(tmp_path / "checkpoint.pt") in str(error.value)
+
+
+class Brightest(SegmentationNetwork):
+    """Has no finite logits for clips as bright as those of a given source."""
+
+    def forward(self, clip):
+        logits = super().forward(clip)
+        return logits / (clip.mean(dim=(1, 2, 3, 4), keepdim=True) < 0.9)
+
+
+def test_the_one_clip_that_is_at_fault_is_named(tiny_data, tmp_path):
+    white = tmp_path / "white"
+    for kind, value in (("images", 255), ("masks", 255)):
+        (white / kind).mkdir(parents=True)
+        cv2.imwrite(str(white / kind / "only.png"), np.full((48, 80), value, np.uint8))
+    stage = recipe(tiny_data).stages[0]
+    dull = dataclasses.replace(stage.augmentation, brightness=0, contrast=0, gray=0, saturation=0)
+    sources = (stage.sources[0], Source("stills", str(white), weight=0.2))
+    stage = dataclasses.replace(stage, sources=sources, steps=50, augmentation=dull)
+    model = network()
+    model.__class__ = Brightest
+    with pytest.raises(InputError, match="loss is nan") as error:
+        fit(recipe(tiny_data, stages=(stage,)), model, tmp_path / "run", device=CPU, workers=0)
+    assert str(white / "images" / "only.png") in str(error.value)
+    assert str(tiny_data) not in str(error.value)
+
+
+def test_a_gradient_that_is_not_a_number_stops_the_run(tiny_data, tmp_path):
+    model = network()
+    model.decoder.head.conv.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(InputError, match=r"gradient is (nan|inf) at step 0"):
+        fit(recipe(tiny_data), model, tmp_path, device=CPU, workers=0)
+
+
+def test_parts_of_a_batch_add_up_to_the_batch(tiny_data, tmp_path):
+    """Cross-entropy is a mean over pixels, so the mean over two halves is that of the whole."""
+    whole: list[dict] = []
+    parts: list[dict] = []
+    once, twice = (recipe(tiny_data, loss={"cross_entropy": 1.0}, accumulate=n) for n in (1, 2))
+    fit(once, network(), tmp_path / "a", device=CPU, workers=0, log=whole.append)
+    fit(twice, network(), tmp_path / "b", device=CPU, workers=0, log=parts.append)
+    assert losses(parts) == pytest.approx(losses(whole), abs=1e-6)
+    assert [r["clips"] for r in parts] == [2] * 10
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_at_the_start(tiny_data, tmp_path):
+    wrong = recipe(tiny_data, accumulate=4)
+    with pytest.raises(InputError, match=r"batch_size 2 cannot be split evenly .* multiple of 4"):
+        fit(wrong, network(), tmp_path, device=CPU, workers=0)
+    stage = dataclasses.replace(wrong.stages[0], batch_size=24)
+    assert clips_at_once(wrong, stage, World(size=3)) == 2
+
+
+def test_processes_draw_each_clip_of_a_batch_once(tiny_data, tmp_path):
+    """What ranks 0 and 1 of a job would draw is, together, what one process draws."""
+    drawn: list[int] = []
+
+    class Noted(ClipDataset):
+        def __getitem__(self, number):
+            drawn.append(number)
+            return super().__getitem__(number)
+
+    given = recipe(tiny_data)
+    stage = dataclasses.replace(given.stages[1], batch_size=4)
+    clips = stage_clips(given, stage, seed=1)
+    clips.__class__ = Noted
+    batches = []
+    for rank in range(2):
+        drawn.clear()
+        for _ in loop._batches(clips, given, stage, 1, 0, World(rank, 2)):
+            pass
+        assert len(drawn) == 10  # five steps are left
+        batches.append([drawn[i : i + 2] for i in range(0, 10, 2)])
+    assert [sorted(a + b) for a, b in zip(*batches, strict=True)] == [
+        list(range(n, n + 4)) for n in range(4, 24, 4)
+    ]
+    assert loop._numbers(stage, 1, World(1, 2)) == range(5, 8, 2)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_and_resumes(tiny_data, tmp_path, precision):
+    records: list[dict] = []
+    stage = dataclasses.replace(
+        recipe(tiny_data).stages[1], steps=4, size=(96, 64), clip_length=1, schedule="constant"
+    )
+    half = recipe(tiny_data, stages=(stage,), precision=precision)
+    model = fit(half, network(), tmp_path / "a", device=CPU, workers=0, log=records.append)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert losses(records)[1] == pytest.approx(math.log(2), abs=0.05)
+    short = recipe(tiny_data, stages=(dataclasses.replace(stage, steps=2),), precision=precision)
+    fit(short, network(), tmp_path / "b", device=CPU, workers=0)
+    scaler = torch.load(tmp_path / "b" / "checkpoint.pt", weights_only=True)["scaler"]
+    assert (scaler != {}) == (precision == "float16")
+    again: list[dict] = []
+    fit(half, network(), tmp_path / "b", device=CPU, workers=0, log=again.append)
+    assert losses(again).items() <= losses(records).items()
+
+
+def test_clips_for_which_bfloat16_goes_wrong_are_refused(tiny_data, tmp_path):
+    with pytest.raises(InputError, match="96 rows"):
+        fit(recipe(tiny_data, precision="bfloat16"), network(), tmp_path, device=CPU, workers=0)
+
+
+def test_gradient_checkpointing_changes_no_loss(tiny_data, tmp_path):
+    plain: list[dict] = []
+    again: list[dict] = []
+    for name, records, on in (("a", plain, False), ("b", again, True)):
+        fit(
+            recipe(tiny_data, gradient_checkpointing=on, batch_norm="trained"),
+            network(),
+            tmp_path / name,
+            device=CPU,
+            workers=0,
+            log=records.append,
+        )
+    assert losses(again) == losses(plain)
 
 
 def test_a_checkpoint_of_another_model_is_refused(tiny_data, tmp_path):
@@ -127,7 +225,7 @@ def test_a_damaged_checkpoint_is_named(tiny_data, tmp_path):
 
 
 def test_learning_rates():
-    stage = Stage("x", (), 100, 1, (32, 32), 1.0, warmup=10)
+    stage = Stage("x", (Source("stills", "."),), 100, 1, (32, 32), 1.0, warmup=10)
     assert learning_rate(stage, 0) == pytest.approx(0.1)
     assert learning_rate(stage, 10) == pytest.approx(1.0)
     assert learning_rate(stage, 55) == pytest.approx(0.5)

@@ -2,18 +2,35 @@
 
 import argparse
 import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+
+from threedcseg.errors import InputError
+
+TERMINATED = (
+    "stopped by SIGTERM (torchrun sends it when another process of the job has ended, and names "
+    "that one); start the same command again: it goes on from the last checkpoint"
+)
 
 EPILOG = """\
 The run writes into its output folder, and picks up there after a stop or a kill:
   checkpoint.pt      network, moving average, optimizer and step (resumes from here)
   log.jsonl          one JSON line a step and a validation
   tensorboard/       the same as curves (with the [train] extra)
-  model.safetensors  the weights to use: 3dcseg segment VIDEO --weights model.safetensors
+  model.safetensors  the weights to use: 3dcseg segment VIDEO --model model.safetensors
 
 Examples:
   3dcseg train --config recipes/compact.yaml -o runs/compact
   3dcseg train --config recipes/compact.yaml --data /my/data -o runs/mine
+  3dcseg train --config recipes/compact.yaml --set stages.clips.steps=100 --dry-run
+  torchrun --nproc-per-node 4 --no-python 3dcseg train --config recipes/paper/final.yaml -o final
+
+docs/training.md says what recipes hold, and how to use several GPUs and machines.
 """
 
 
@@ -21,8 +38,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; imports no torch."""
     parser.epilog = EPILOG
     parser.add_argument("--config", type=Path, required=True, help="recipe file (YAML)")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of this run")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of this run")
     parser.add_argument("--data", help="folder that the recipe's data roots are relative to")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="another value for this run, such as optimizer=adam or stages.0.steps=100; repeatable",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the whole recipe, the model, data counts and memory, and train nothing",
+    )
+    parser.add_argument(
+        "--no-data", action="store_true", help="with --dry-run: look for no data and no weights"
+    )
     parser.add_argument(
         "--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, ..."
     )
@@ -33,12 +66,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; returns 0 once the recipe's last step is done."""
+    if args.output is None and not args.dry_run:
+        raise InputError(
+            "no folder for this run: give -o DIR, or --dry-run to see what it would do"
+        )
+    if args.workers < 0:
+        raise InputError(f"--workers {args.workers}: give 0 or more")
+    from threedcseg.training.distributed import World
     from threedcseg.training.recipe import read_recipe
-    from threedcseg.training.run import train
 
-    recipe = read_recipe(args.config)
+    recipe = read_recipe(args.config, args.overrides)
     if args.data is not None:
         recipe = dataclasses.replace(recipe, data=args.data)
-    weights = train(recipe, args.output, device=args.device, workers=args.workers)
-    print(f"weights: {weights}")
+    world = World.from_environment()
+    if args.dry_run:
+        from threedcseg.training.plan import plan
+
+        text = plan(recipe, data=not args.no_data, world=world)
+        print(text if world.writes else "", end="")
+        return 0
+    from threedcseg.training.run import train
+
+    with _told_how_it_ends():
+        weights = train(recipe, args.output, device=args.device, workers=args.workers)
+    if world.writes:
+        print(f"weights: {weights}")
     return 0
+
+
+@contextmanager
+def _told_how_it_ends() -> Iterator[None]:
+    """Within it, SIGTERM and the death of a worker end the run with one line, not a traceback."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # Not by an exception: torchrun also ends our workers, which raises others meanwhile.
+        os.write(sys.stderr.fileno(), f"error: {TERMINATED}\n".encode())
+        os._exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "a process that prepares clips was killed, most often for want of memory; start the "
+            "same command again with fewer --workers: it goes on from the last checkpoint"
+        ) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -30,7 +30,8 @@ class TrainingLog:
         step = record["step"]
         if self._board is not None:
             for name in sorted(record.keys() - {"event", "step", "stage"}):
-                self._board.add_scalar(f"{record['event']}/{name}", record[name], step)
+                if record[name] is not None:
+                    self._board.add_scalar(f"{record['event']}/{name}", record[name], step)
         if record["event"] != "step":
             rest = {k: v for k, v in record.items() if k not in {"event", "step"}}
             figures = "  ".join(f"{k} {v:.4g}" for k, v in rest.items())

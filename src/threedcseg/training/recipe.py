@@ -1,45 +1,76 @@
 """Recipes: typed YAML that says all there is to say about a training run."""
 
-import dataclasses
-import difflib
-import types
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import yaml
 
 from threedcseg.datasets.augmentation import Augmentation
+from threedcseg.datasets.registry import find_kind
 from threedcseg.datasets.synthesis import Motion
 from threedcseg.errors import InputError
+from threedcseg.inference.settings import Settings
+from threedcseg.training.layers import read_values, set_value
+from threedcseg.training.typed import build, plain
 
 BatchNorm = Literal["trained", "frozen-statistics", "frozen-affine", "frozen"]
 """Which part of the batch norms stays as it was: the running statistics, the affine parameters
 (what the published training froze), or both."""
 
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What convolutions are computed in; weights, losses and updates are always float32."""
+
 
 @dataclass(frozen=True)
-class Source:
-    """One data set in a stage's mix; ``root`` is relative to the recipe's ``data`` folder."""
+class DataSource:
+    """A split of a data set; ``root`` is relative to the recipe's ``data`` folder.
 
-    kind: Literal["video", "stills"]
+    ``kind``: a key of `datasets.registry.KINDS`, or "video", a name for "davis16". ``options``,
+    and ``resolution`` for DAVIS, go to its reader.
+    """
+
+    kind: str
     root: str
+    split: str | None = None
+    resolution: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind == "video":
+            object.__setattr__(self, "kind", "davis16")
+        find_kind(self.kind)
+
+
+@dataclass(frozen=True)
+class Source(DataSource):
+    """One data set in a stage's mix, and how clips are drawn from it.
+
+    Of videos: ``spans`` and ``reverse`` (`VideoClips`). Of stills: ``motion`` and ``separate``
+    (`SyntheticClips`).
+    """
+
     weight: float = 1.0
-    split: str = "train"
-    resolution: str = "480p"
     spans: tuple[int, ...] = (32,)
     reverse: float = 0.0
     motion: Motion = Motion()
     separate: float = 0.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weight < 0:
+            raise InputError(f"weight: {self.weight} is negative; give 0 or more")
+
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the run with its own data, clip shape and learning rate.
+    """A part of the run with its own data, clip shape and learning rate; 0 ``steps`` leave it out.
 
-    The learning rate rises linearly over ``warmup`` steps and then follows ``schedule``: "cosine"
-    to zero, "exponential" by ``decay`` every ``decay_steps`` steps (the paper's, per epoch), or
-    "constant". ``encoder_rate`` scales it for the encoder.
+    ``batch_size``: clips that one update rests on, whatever the number of devices. The learning
+    rate rises linearly over ``warmup`` steps and then follows ``schedule``: "cosine" to zero,
+    "exponential" by ``decay`` every ``decay_steps`` steps (the paper's, per epoch), or "constant".
+    ``encoder_rate`` scales it for the encoder.
     """
 
     name: str
@@ -56,107 +87,103 @@ class Stage:
     decay_steps: int = 1000
     augmentation: Augmentation = Augmentation()
 
+    def __post_init__(self) -> None:
+        at_least(1, batch_size=self.batch_size, clip_length=self.clip_length)
+        at_least(1, height=self.size[0], width=self.size[1], decay_steps=self.decay_steps)
+        at_least(0, steps=self.steps, warmup=self.warmup)
+        if not any(source.weight > 0 for source in self.sources):
+            raise InputError(f"stage {self.name!r} has no source with a weight above 0; add one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation(DataSource):
+    """The data set on which J&F is measured every so many steps; never trained on.
+
+    ``settings``: windows and resolution of the predictions.
+    """
+
+    kind: str = "davis16"
+    split: str | None = "dev"
+    every: int = 1000
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, every=self.every)
+        self.settings.check()
+
 
 @dataclass(frozen=True)
-class Validation:
-    """The data set on which J&F is measured every so many steps; never trained on."""
+class InitialWeights:
+    """Files to start from, relative to the working folder: of an encoder, or a whole network."""
 
-    root: str
-    split: str = "dev"
-    resolution: str = "480p"
-    every: int = 1000
+    encoder: str | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole training run. ``model`` is passed to `create_model`: its ``name`` and options."""
+    """A whole training run. ``model`` is passed to `create_model`: its ``name`` and options.
+
+    How to fit it on devices changes no clips: ``accumulate``, the parts that each process computes
+    its share of a batch in; ``gradient_checkpointing``, which computes activations twice instead of
+    keeping them; ``precision``; and ``sync_batch_norm``, batch statistics of all GPUs together.
+    ``clip_gradient`` and ``moving_average``: 0 for none.
+    """
 
     model: dict[str, Any]
     stages: tuple[Stage, ...]
     data: str = "."
     seed: int = 0
     imagenet: bool = True
+    initial_weights: InitialWeights = field(default_factory=InitialWeights)
     optimizer: Literal["adam", "adamw"] = "adamw"
     weight_decay: float = 1e-4
     clip_gradient: float = 1.0
     batch_norm: BatchNorm = "frozen-statistics"
+    sync_batch_norm: bool = False
     loss: dict[str, float] = field(default_factory=lambda: {"cross_entropy": 1.0})
+    precision: Precision = "float32"
+    accumulate: int = 1
+    gradient_checkpointing: bool = False
     moving_average: float = 0.0
     checkpoint_every: int = 200
     validation: Validation | None = None
 
+    def __post_init__(self) -> None:
+        at_least(1, accumulate=self.accumulate, checkpoint_every=self.checkpoint_every)
+        if not isinstance(self.model.get("name"), str):
+            raise InputError("model: missing name; `3dcseg models` lists them")
+        if not any(stage.steps for stage in self.stages):
+            raise InputError("stages: there is none with steps; give at least one")
 
-def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe file.
+    @property
+    def steps(self) -> int:
+        """Updates of the whole run."""
+        return sum(stage.steps for stage in self.stages)
 
-    Raises `InputError` naming the file, the unknown or ill-typed key and the nearest known key.
+
+def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, and what it extends, with ``overrides`` such as "stages.0.steps=100".
+
+    Raises `InputError` naming the file or the override, the unknown or ill-typed key and the
+    nearest known key.
     """
-    path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such recipe; recipes/ holds the ones that come along"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from error
-    return build(Recipe, values, str(path))
+    values = read_values(Path(path))
+    recipe: Recipe = build(Recipe, values, str(path))
+    for assignment in overrides:
+        values = set_value(values, assignment)
+        recipe = build(Recipe, values, f"--set {assignment}")
+    return recipe
 
 
-def build(kind: Any, value: Any, where: str) -> Any:
-    """Turn plain YAML values into ``kind``: a dataclass, tuple, dict, union, literal or scalar."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        return _build_dataclass(kind, value, where)
-    if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return build(next(a for a in arguments if a is not type(None)), value, where)
-    if origin is Literal:
-        if value not in arguments:
-            raise InputError(f"{where}: {value!r} is unknown; choose one of {_names(arguments)}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise InputError(f"{where}: {value!r} should be a list")
-        if arguments[-1] is not Ellipsis and len(value) != len(arguments):
-            raise InputError(f"{where}: {value!r} should have {len(arguments)} entries")
-        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        pairs = enumerate(zip(kinds, value, strict=True))
-        return tuple(build(k, item, f"{where}[{i}]") for i, (k, item) in pairs)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise InputError(f"{where}: {value!r} should be a mapping")
-        return {str(k): build(arguments[1], item, f"{where}.{k}") for k, item in value.items()}
-    if kind is Any:
-        return value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{where}: {value!r} should be of type {kind.__name__}")
-    return value
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML, all defaults spelled out; `read_recipe` reads the same from it."""
+    return yaml.safe_dump(plain(recipe), sort_keys=False, default_flow_style=None, width=100)
 
 
-def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: {value!r} should be a mapping")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    for key in value:
-        if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0)
-            raise InputError(f"{where}: unknown key {key!r}; did you mean {near[0]!r}?")
-    missing = [
-        name
-        for name, f in fields.items()
-        if name not in value
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise InputError(f"{where}: missing {_names(missing)}")
-    hints = get_type_hints(kind)
-    return kind(**{key: build(hints[key], item, f"{where}: {key}") for key, item in value.items()})
-
-
-def _names(items: Any) -> str:
-    return ", ".join(str(item) for item in items)
+def at_least(least: int, **values: int) -> None:
+    """Raise `InputError` for a value that is too small."""
+    for name, value in values.items():
+        if value < least:
+            raise InputError(f"{name}: {value} is too small; give {least} or more")

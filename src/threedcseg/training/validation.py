@@ -9,8 +9,9 @@ from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, segment
 from threedcseg.inference.settings import Settings
-from threedcseg.metrics.protocol import davis16
+from threedcseg.metrics.protocol import PROTOCOLS, davis16
 from threedcseg.metrics.results import Result
+from threedcseg.training.distributed import World
 
 
 def score_sequences(
@@ -31,6 +32,20 @@ def score_sequences(
         return sequence.name, predictions, truths
 
     return davis16(map(scored, sequences), threshold=settings.threshold)
+
+
+def score_shared(
+    sequences: Items[Sequence], network: Network, settings: Settings, world: World
+) -> Result:
+    """The same with each sequence scored by one process of ``world``; all get the whole result.
+
+    The sequences are dealt out in turn, and the result has them in their order.
+    """
+    own = sequences[world.rank :: world.size]
+    scored = score_sequences(own, network, settings).sequences if own else ()
+    dealt = world.gather(scored)
+    whole = tuple(dealt[i % world.size][i // world.size] for i in range(len(sequences)))
+    return Result("davis16", PROTOCOLS["davis16"].overall(whole), whole)
 
 
 def _truth(sequence: Sequence, index: int) -> np.ndarray:

@@ -1,0 +1,107 @@
+"""Recipe files that extend others, and single values set on top of them."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from threedcseg.errors import InputError
+
+
+def read_values(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
+    """The plain values of a YAML file, merged into those of the file that it ``extends``.
+
+    That file is looked for beside it. Raises `InputError` for files that are missing or no YAML,
+    and where files extend each other in a circle.
+    """
+    if path.resolve() in (seen.resolve() for seen in extended_by):
+        chain = " -> ".join(str(seen) for seen in (*extended_by, path))
+        raise InputError(f"{path}: recipes extend each other in a circle ({chain}); break it")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = "recipes/ holds the ones that come along"
+        if extended_by:
+            hint = f"{extended_by[-1]} extends it: give its path from there"
+        raise InputError(f"{path}: no such recipe; {hint}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(values, dict) or "extends" not in values:
+        return values
+    base = values.pop("extends")
+    if not isinstance(base, str):
+        raise InputError(f"{path}: extends: {base!r} should be the path of another recipe")
+    return merge(read_values(path.parent / base, (*extended_by, path)), values)
+
+
+def merge(base: Any, change: Any) -> Any:
+    """``base`` with ``change`` on top.
+
+    Mappings merge key by key, and None removes a key. Lists of mappings with a ``name`` merge by
+    name, new ones at the end; anything else is replaced.
+    """
+    if isinstance(base, dict) and isinstance(change, dict):
+        merged = {key: merge(base.get(key), value) for key, value in change.items()}
+        return {key: value for key, value in (base | merged).items() if value is not None}
+    if _named(base) and _named(change):
+        changes = {item["name"]: item for item in change}
+        merged_items = [merge(item, changes.pop(item["name"], {})) for item in base]
+        return merged_items + list(changes.values())
+    return change
+
+
+def set_value(values: Any, assignment: str) -> Any:
+    """``values`` with one of them set: ``"optimizer=adam"``, ``"stages.0.steps=100"``.
+
+    A path goes through mappings by key and through lists by number or by name
+    (``stages.clips.steps``); what comes after the = is YAML. Raises `InputError` for a path that
+    leads nowhere; unknown keys are for `build` to find.
+    """
+    path, equals, text = assignment.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set {assignment}: expected KEY=VALUE, such as stages.0.steps=100")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {assignment}: {text!r} is not valid YAML; quote it") from None
+    values = copy.deepcopy(values)
+    place = values
+    index: int | str
+    for depth, key in enumerate(keys):
+        if isinstance(place, list):
+            index = _index(place, key, f"--set {assignment}: {'.'.join(keys[:depth])}")
+        elif isinstance(place, dict):
+            index = key
+        else:
+            raise InputError(
+                f"--set {assignment}: {'.'.join(keys[:depth])} is {place!r}, which has no "
+                f"{key!r}; set it as a whole"
+            )
+        if depth == len(keys) - 1:
+            place[index] = value
+        elif isinstance(place, dict) and place.get(index) is None:
+            place[index] = {}
+        place = place[index]
+    return values
+
+
+def _named(items: Any) -> bool:
+    return (
+        isinstance(items, list)
+        and bool(items)
+        and all(isinstance(item, dict) and "name" in item for item in items)
+    )
+
+
+def _index(items: list[Any], key: str, where: str) -> int:
+    if key.isdecimal() and int(key) < len(items):
+        return int(key)
+    names = [item.get("name") for item in items if isinstance(item, dict)]
+    if key in names:
+        return names.index(key)
+    known = ", ".join(str(name) for name in names if name is not None)
+    raise InputError(
+        f"{where} has no entry {key!r}; give 0 to {len(items) - 1}{' or ' * bool(known)}{known}"
+    )

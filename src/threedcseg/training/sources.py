@@ -1,0 +1,87 @@
+"""From the data sources of a recipe to training clips, and from a clip back to its files."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import SupportsIndex, overload
+
+from threedcseg.datasets.clips import ClipDataset, SyntheticClips, VideoClips
+from threedcseg.datasets.registry import Dataset, open_dataset
+from threedcseg.datasets.sequence import Sequence
+from threedcseg.errors import InputError
+from threedcseg.training.recipe import DataSource, Recipe, Source, Stage
+
+Clips = VideoClips | SyntheticClips
+
+
+def open_source(data: str | Path, source: DataSource) -> Dataset:
+    """Read the names of a source's files below the folder ``data``.
+
+    Raises `InputError` where they are not as they should be, or the split is empty.
+    """
+    options = dict(source.options)
+    if source.resolution is not None:
+        options["resolution"] = source.resolution
+    root = Path(data) / source.root
+    dataset = open_dataset(source.kind, root, source.split, **options)
+    if not dataset.sequences:
+        raise InputError(
+            f"{root}: the split {dataset.split!r} is empty; `3dcseg data check {root}` says what "
+            "is there"
+        )
+    return dataset
+
+
+def stage_clips(recipe: Recipe, stage: Stage, seed: int) -> ClipDataset:
+    """The endless clips of a stage."""
+    sources = [
+        (source.weight, _clips(source, open_source(recipe.data, source)))
+        for source in stage.sources
+    ]
+    return ClipDataset(sources, stage.clip_length, stage.size, stage.augmentation, seed)
+
+
+def clip_files(clips: ClipDataset, number: int) -> list[Path]:
+    """The frames that clip ``number`` is made from, found by drawing it once more."""
+    read: dict[Path, None] = {}  # in order, each once
+
+    def watched(sequence: Sequence) -> Sequence:
+        return replace(sequence, frames=_Watched(sequence.frames, read))
+
+    again = [
+        replace(source, stills=[watched(s) for s in source.stills])
+        if isinstance(source, SyntheticClips)
+        else replace(source, sequences=[watched(s) for s in source.sequences])
+        for source in clips.sources
+    ]
+    shares = zip(clips.shares.tolist(), again, strict=True)
+    ClipDataset(list(shares), clips.clip_length, clips.size, clips.augmentation, clips.seed)[number]
+    return list(read)
+
+
+def _clips(source: Source, dataset: Dataset) -> Clips:
+    if dataset.stills:
+        return SyntheticClips(dataset.sequences, source.motion, source.separate)
+    return VideoClips(dataset.sequences, source.spans, source.reverse)
+
+
+class _Watched(tuple[Path, ...]):
+    """The frames of a sequence, which note down those that are asked for."""
+
+    read: dict[Path, None]
+
+    def __new__(cls, frames: tuple[Path, ...], read: dict[Path, None]) -> "_Watched":
+        watched = super().__new__(cls, frames)
+        watched.read = read
+        return watched
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> Path: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Path, ...]: ...
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Path | tuple[Path, ...]:
+        item = super().__getitem__(key)
+        if isinstance(item, Path):
+            self.read[item] = None
+        return item
