@@ -66,9 +66,9 @@ def prepare_for_gpu(
     """A copy of ``model`` for inference on a GPU; **never run on one so far, only on a CPU**.
 
     Batch norms are folded and unread heads dropped, as for a CPU; the convolutions are the GPU's
-    own, channels-last. ``autocast`` computes them in `torch.float16` or `torch.bfloat16`, which
-    changes probabilities by about 1e-2; ``compiled`` passes the copy through `torch.compile`. The
-    copy takes clips on ``device`` and returns float32 logits.
+    own, channels-last. ``autocast`` computes them in `torch.float16` or `torch.bfloat16`, with
+    results of that precision; ``compiled`` passes the copy through `torch.compile`. The copy takes
+    clips on ``device`` and returns float32 logits.
     """
     prepared = prepare_for_inference(model).to(device)
     for parameter in prepared.parameters():
