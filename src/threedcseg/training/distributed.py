@@ -97,7 +97,7 @@ def joined(world: World, device: torch.device) -> Iterator[None]:
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=PATIENCE)
         yield
         dist.destroy_process_group()
     except RuntimeError as error:
