@@ -104,7 +104,7 @@ def test_two_processes_train_like_one(words, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds ranks in /proc")
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [1])
 def test_a_killed_rank_stops_the_job_which_goes_on_later(words, tmp_path, victim):
     words += ["--set", "validation=null", "--set", "stages.0.steps=60"]
     assert main([*words, "-o", str(tmp_path / "whole"), "--set", "accumulate=2"]) == 0

@@ -1,12 +1,17 @@
 """`3dcseg segment`: videos in, masks out."""
 
 import argparse
+import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
     from threedcseg.inference.settings import Settings
+    from threedcseg.inference.shards import Shard
 
 EPILOG = """\
 Each input gets a folder of its own below the output folder:
@@ -20,6 +25,7 @@ Examples:
   3dcseg segment dog.mp4 -o masks --overlay
   3dcseg segment holiday/*.mov frames/ -o masks --probabilities
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
+  3dcseg segment --manifest list.txt --shard 2/8 -o masks
 """
 
 
@@ -28,12 +34,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument(
         "inputs",
-        nargs="+",
+        nargs="*",
         metavar="INPUT",
         help="a video file, a folder of frames, or a folder of videos",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results"
+    )
+    many = parser.add_argument_group(
+        "many videos", "what an earlier run, or another process, has done is not done again"
+    )
+    many.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="a text file that names one INPUT a line"
+    )
+    many.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="part I of N of the list (default: by torchrun's or SLURM's variables, else all)",
     )
     what = parser.add_argument_group("what to write, beside the masks")
     what.add_argument("--probabilities", action="store_true", help="probability maps as 8-bit PNG")
@@ -107,33 +124,70 @@ def settings_from(args: argparse.Namespace) -> "Settings":
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment every input; returns 0."""
-    from threedcseg.video.inputs import expand_inputs, output_names
+    """Segment every input; returns 0, or 2 where some of a list could not be used."""
+    from threedcseg.inference.batch import do_once
+    from threedcseg.inference.shards import own_device
+    from threedcseg.video.inputs import output_names
 
     settings = settings_from(args)
-    inputs = expand_inputs(args.inputs)  # bad input is told before torch is imported
+    inputs, shard = inputs_from(args)  # bad input is told before torch is imported
+    jobs = shard.of(list(zip(inputs, output_names(inputs), strict=True)))
+    import torch
+
     from threedcseg.cli.progress import frame_progress
     from threedcseg.inference.files import Product, segment_video
     from threedcseg.models import load_model, provenance
 
-    network = load_model(args.model, args.device, args.weights, args.precision)
-    made_by = provenance(args.model, args.weights)
+    device = args.device
+    if args.manifest is not None:
+        device = own_device(device, os.environ, torch.cuda.device_count())
+    network = load_model(args.model, device, args.weights, args.precision)
+    made_by: dict[str, Any] = {**provenance(args.model, args.weights)}
     print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
     write: tuple[Product, ...] = ("masks",)
     if args.probabilities:
         write += ("probabilities",)
     if args.overlay:
         write += ("overlay",)
-    for path, name in zip(inputs, output_names(inputs), strict=True):
-        with frame_progress(name) as tick:
+
+    def work(path: Path, folder: Path) -> None:
+        with frame_progress(folder.name) as tick:
             result = segment_video(
                 path,
-                args.output / name,
+                folder,
                 network,
                 settings,
                 write=write,
                 provenance=made_by,
                 on_frame=tick,
             )
-        print(f"{result.num_frames} frames of {path} -> {result.folder}")
-    return 0
+        print(f"{result.num_frames} frames of {path} -> {result.folder}", flush=True)
+
+    folders = [(path, args.output / name) for path, name in jobs]
+    if args.manifest is None:
+        for path, folder in folders:
+            work(path, folder)
+        return 0
+    print(f"shard {shard}: {len(jobs)} of {len(inputs)} videos", file=sys.stderr)
+    made_by["products"] = list(write)
+    expected = {"settings": asdict(settings), **made_by}
+    tally = do_once(folders, work, expected, lambda line: print(line, file=sys.stderr))
+    print(f"shard {shard}: {tally}", file=sys.stderr)
+    return 2 if tally.failed else 0
+
+
+def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
+    """All videos that are given or listed, and this process's share of them."""
+    from threedcseg.inference.batch import read_manifest
+    from threedcseg.inference.shards import Shard
+    from threedcseg.video.inputs import expand_inputs
+
+    if args.manifest is None:
+        if args.shard is not None:
+            raise InputError("--shard goes with --manifest FILE, which names one input a line")
+        return expand_inputs(args.inputs), Shard()
+    if args.inputs:
+        raise InputError(f"give --manifest {args.manifest} or inputs ({args.inputs[0]}), not both")
+    if args.shard is not None:
+        return read_manifest(args.manifest), Shard.parse(args.shard)
+    return read_manifest(args.manifest), Shard.from_environment(os.environ)
