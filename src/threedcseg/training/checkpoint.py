@@ -1,6 +1,7 @@
 """Training checkpoints: written whole or not at all, read without executing anything."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+    except (OSError, RuntimeError) as error:
+        free = shutil.disk_usage(path.parent).free / 2**20
         temporary.unlink(missing_ok=True)
+        # torch reports a full disk as a RuntimeError that speaks of its own source code.
+        reason = error.strerror if isinstance(error, OSError) else f"{free:.0f} MiB were left"
         raise InputError(
-            f"{path}: could not save the checkpoint ({error}); free some space and start again "
+            f"{path}: could not save the checkpoint ({reason}); free some space and start again "
             "with the same command, the last good checkpoint is untouched"
         ) from error
 
