@@ -161,7 +161,7 @@ def test_processes_draw_each_clip_of_a_batch_once(tiny_data, tmp_path):
     batches = []
     for rank in range(2):
         drawn.clear()
-        for _ in loop._batches(clips, given, stage, 1, 0, World(rank, 2)):
+        for _ in loop._batches(clips, given, stage, 1, 0, World(rank, 2), CPU):
             pass
         assert len(drawn) == 10  # five steps are left
         batches.append([drawn[i : i + 2] for i in range(0, 10, 2)])
@@ -195,19 +195,45 @@ def test_clips_for_which_bfloat16_goes_wrong_are_refused(tiny_data, tmp_path):
         fit(recipe(tiny_data, precision="bfloat16"), network(), tmp_path, device=CPU, workers=0)
 
 
-def test_gradient_checkpointing_changes_no_loss(tiny_data, tmp_path):
-    plain: list[dict] = []
-    again: list[dict] = []
-    for name, records, on in (("a", plain, False), ("b", again, True)):
-        fit(
+def test_gradient_checkpointing_changes_nothing(tiny_data, tmp_path):
+    logs: list[dict[int, float]] = []
+    answers: list[torch.Tensor] = []
+    for on in (False, True):
+        records: list[dict] = []
+        trained = fit(
             recipe(tiny_data, gradient_checkpointing=on, batch_norm="trained"),
             network(),
-            tmp_path / name,
+            tmp_path / str(on),
             device=CPU,
             workers=0,
             log=records.append,
         )
-    assert losses(again) == losses(plain)
+        logs.append(losses(records))
+        with torch.inference_mode():
+            answers.append(trained.eval()(torch.full((1, 3, 4, 32, 64), 0.5)))
+    assert logs[0] == logs[1]
+    assert torch.equal(*answers)
+    states = [
+        torch.load(tmp_path / str(on) / "checkpoint.pt", weights_only=True)["network"]
+        for on in (False, True)
+    ]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_missing_data_of_a_later_stage_is_told_at_the_start(tiny_data, tmp_path):
+    given = recipe(tiny_data)
+    later = dataclasses.replace(given.stages[1], sources=(Source("davis16", "nowhere"),))
+    records: list[dict] = []
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        fit(
+            recipe(tiny_data, stages=(given.stages[0], later)),
+            network(),
+            tmp_path,
+            device=CPU,
+            workers=0,
+            log=records.append,
+        )
+    assert records == []
 
 
 def test_a_checkpoint_of_another_model_is_refused(tiny_data, tmp_path):

@@ -68,11 +68,15 @@ def fit(
     _check_same_step(world.gather(step), out)
     copies = world.copies(network)  # averages the gradients of all processes
 
-    for stage_index, stage, first in _stages(recipe):
-        if step >= first + stage.steps:
-            continue
-        clips = stage_clips(recipe, stage, 1000 * recipe.seed + stage_index)
-        for frames, masks in _batches(clips, recipe, stage, step - first, workers, world):
+    # Data of all stages that are left, so that what is missing is told now
+    stages = [
+        (stage, first, stage_clips(recipe, stage, 1000 * recipe.seed + index))
+        for index, stage, first in _stages(recipe)
+        if step < first + stage.steps
+    ]
+
+    for stage, first, clips in stages:
+        for frames, masks in _batches(clips, recipe, stage, step - first, workers, world, device):
             started = time.perf_counter()
 
             # Learning rate of this step
@@ -85,18 +89,17 @@ def fit(
             freeze_batch_norm(network, recipe.batch_norm)
             optimizer.zero_grad(set_to_none=True)
             own_loss = 0.0
-            for part in range(recipe.accumulate):
-                clip, target = (
-                    tensor.chunk(recipe.accumulate)[part].to(device).float() / 255
-                    for tensor in (frames, masks)
-                )  # (B, 3, T, H, W), (B, 1, T, H, W)
-                last = part == recipe.accumulate - 1
+            parts = zip(
+                frames.chunk(recipe.accumulate), masks.chunk(recipe.accumulate), strict=True
+            )
+            for number, (clip, target) in enumerate(parts):
+                last = number == recipe.accumulate - 1
                 with nullcontext() if last else world.keeping_gradients(copies):
                     with torch.autocast(
                         device.type, DTYPES[recipe.precision], recipe.precision != "float32"
                     ):
-                        logits = copies(clip)
-                    loss = loss_of(logits, target) / recipe.accumulate
+                        logits = copies(_on(device, clip))  # (B, K, T, H, W)
+                    loss = loss_of(logits, _on(device, target)) / count
                     scaler.scale(loss).backward()
                 own_loss += loss.item()
 
@@ -213,7 +216,13 @@ def _stages(recipe: Recipe) -> Iterator[tuple[int, Stage, int]]:
 
 
 def _batches(
-    clips: ClipDataset, recipe: Recipe, stage: Stage, done: int, workers: int, world: World
+    clips: ClipDataset,
+    recipe: Recipe,
+    stage: Stage,
+    done: int,
+    workers: int,
+    world: World,
+    device: torch.device,
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """This process's shares of the batches that are left of a stage."""
     numbers = range(
@@ -225,7 +234,13 @@ def _batches(
         sampler=numbers,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        pin_memory=device.type == "cuda",
     )
+
+
+def _on(device: torch.device, levels: Tensor) -> Tensor:
+    """Levels from 0 to 255 as float32 in [0, 1] on ``device``."""
+    return levels.to(device, non_blocking=True).float() / 255
 
 
 def _numbers(stage: Stage, step: int, world: World) -> range:
@@ -247,7 +262,7 @@ def _culprits(
     device = network.mean.device
     found = []
     for number, clip, target in zip(numbers, frames, masks, strict=True):
-        loss = loss_of(network(clip[None].to(device) / 255), target[None].to(device) / 255)
+        loss = loss_of(network(_on(device, clip[None])), _on(device, target[None]))
         if not loss.isfinite():
             found.append(number)
     told = [f"clip {n} of {', '.join(map(str, clip_files(clips, n)))}" for n in found[:2]]
