@@ -89,11 +89,10 @@ def fit(
             freeze_batch_norm(network, recipe.batch_norm)
             optimizer.zero_grad(set_to_none=True)
             own_loss = 0.0
-            parts = zip(
-                frames.chunk(recipe.accumulate), masks.chunk(recipe.accumulate), strict=True
-            )
-            for number, (clip, target) in enumerate(parts):
-                last = number == recipe.accumulate - 1
+            count = recipe.accumulate
+            parts = zip(frames.chunk(count), masks.chunk(count), strict=True)
+            for number, (clip, target) in enumerate(parts, 1):
+                last = number == count
                 with nullcontext() if last else world.keeping_gradients(copies):
                     with torch.autocast(
                         device.type, DTYPES[recipe.precision], recipe.precision != "float32"
