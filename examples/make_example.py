@@ -4,16 +4,18 @@ python examples/make_example.py DAVIS/JPEGImages/480p/dog examples/dog.mp4
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from threedcseg.video.atomic import replacing
-from threedcseg.video.encoder import H264Encoder
+from threedcseg.video.encoder import H264, VideoEncoder
 from threedcseg.video.reader import open_video
 
 
 def main(folder: str, out: str) -> None:
     with open_video(folder) as frames, replacing(Path(out)) as temporary:
-        encoder = H264Encoder(temporary, frames, quality=25, preset="veryslow")
+        small = replace(H264, options={"crf": "25", "preset": "veryslow"})
+        encoder = VideoEncoder(temporary, frames, small)
         with encoder.container:
             for frame in frames:
                 encoder.write(frame.image, frame.time)

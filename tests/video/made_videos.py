@@ -111,3 +111,19 @@ def write_video(
 def read_all(path: Path) -> list[Frame]:
     with open_video(path) as video:
         return list(video)
+
+
+def read_alpha(path: Path) -> list[np.ndarray]:
+    """The alpha plane of every frame as ``(H, W)`` uint8, as the format's own decoder gives it."""
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        context = stream.codec_context
+        if context.name == "vp9":  # FFmpeg's own decoder leaves the alpha out
+            context = av.CodecContext.create("libvpx-vp9", "r")
+        frames = [f for packet in file.demux(stream) for f in context.decode(packet)]
+    planes = []
+    for frame in frames:
+        plane, deep = frame.planes[3], frame.format.name == "yuva444p12le"
+        values = np.frombuffer(plane, np.uint16 if deep else np.uint8).reshape(plane.height, -1)
+        planes.append(np.round(values[:, : plane.width] / (4095 if deep else 255) * 255))
+    return [plane.astype(np.uint8) for plane in planes]

@@ -50,9 +50,10 @@ def test_left_overs_of_a_killed_run_are_removed(tmp_path: Path) -> None:
         temporary.write_bytes(b"half")
         left_over = temporary.with_name(temporary.name.replace("overlay", "other"))
         left_over.write_bytes(b"half")
+    (tmp_path / "notes.txt").touch()
     (tmp_path / UNFINISHED_NAME).touch()
     start_run(tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {"overlay.mp4", UNFINISHED_NAME}
+    assert {file.name for file in tmp_path.iterdir()} == {"notes.txt", UNFINISHED_NAME}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\xff\xfe"])

@@ -10,20 +10,29 @@ from typing import TYPE_CHECKING, Any
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
+    from threedcseg.inference.products import Look
     from threedcseg.inference.settings import Settings
     from threedcseg.inference.shards import Shard
 
 EPILOG = """\
 Each input gets a folder of its own below the output folder:
   NAME/00000.png ...             masks, 0 and 255, at the source's size
-  NAME/probabilities/00000.png   with --probabilities, 8 bits
-  NAME/overlay.mp4               with --overlay, the original timing and sound kept
   NAME/3dcseg.json               written last: without it, the folder is unfinished
+
+--write takes one or more of these, with commas between; videos keep timing and sound:
+  masks          (default)                 palette      objects numbered and coloured, as DAVIS
+  probabilities  8-bit PNG                 coco         coco.json, run lengths
+  overlay        .mp4, object tinted       cvat         cvat.xml, a track for each object
+  matte          .mp4, white on black      boxes        boxes.csv
+  cutout         .mp4, on --background     alpha.mov    ProRes 4444, for editors
+                                           alpha.webm   VP9, for browsers
 
 Examples:
   3dcseg segment dog.mp4 -o masks
   3dcseg segment dog.mp4 -o masks --overlay
-  3dcseg segment holiday/*.mov frames/ -o masks --probabilities
+  3dcseg segment dog.mp4 -o edit --write matte,alpha.mov --edges soft
+  3dcseg segment dog.mp4 -o edit --write cutout --background beach.jpg
+  3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
   3dcseg segment --manifest list.txt --shard 2/8 -o masks
 """
@@ -52,9 +61,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="I/N",
         help="part I of N of the list (default: by torchrun's or SLURM's variables, else all)",
     )
-    what = parser.add_argument_group("what to write, beside the masks")
-    what.add_argument("--probabilities", action="store_true", help="probability maps as 8-bit PNG")
-    what.add_argument("--overlay", action="store_true", help="the video with the object tinted")
+    what = parser.add_argument_group("what to write")
+    what.add_argument(
+        "--write", default="masks", metavar="NAME[,NAME...]", help="see below (default: masks)"
+    )
+    what.add_argument("--probabilities", action="store_true", help="write probabilities as well")
+    what.add_argument("--overlay", action="store_true", help="write the overlay as well")
+    what.add_argument(
+        "--edges",
+        choices=["hard", "soft"],
+        default="hard",
+        help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
+    )
+    what.add_argument(
+        "--background",
+        metavar="COLOUR|FILE",
+        help="behind the cut-out: a colour, image or video (default: green)",
+    )
     add_model(parser, default="compact")
     add_settings(parser)
 
@@ -123,6 +146,16 @@ def settings_from(args: argparse.Namespace) -> "Settings":
     return settings
 
 
+def products_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Look"]:
+    """What to write, and how it looks."""
+    from threedcseg.inference.products import Look, parse_products
+
+    extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
+    look = Look(args.edges) if args.background is None else Look(args.edges, args.background)
+    look.check()
+    return parse_products(",".join([args.write, *extra])), look
+
+
 def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 0, or 2 where some of a list could not be used."""
     from threedcseg.inference.batch import do_once
@@ -130,12 +163,13 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.video.inputs import output_names
 
     settings = settings_from(args)
+    write, look = products_from(args)
     inputs, shard = inputs_from(args)  # bad input is told before torch is imported
     jobs = shard.of(list(zip(inputs, output_names(inputs), strict=True)))
     import torch
 
     from threedcseg.cli.progress import frame_progress
-    from threedcseg.inference.files import Product, segment_video
+    from threedcseg.inference.files import segment_video
     from threedcseg.models import load_model, provenance
 
     device = args.device
@@ -144,11 +178,6 @@ def run(args: argparse.Namespace) -> int:
     network = load_model(args.model, device, args.weights, args.precision)
     made_by: dict[str, Any] = {**provenance(args.model, args.weights)}
     print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
-    write: tuple[Product, ...] = ("masks",)
-    if args.probabilities:
-        write += ("probabilities",)
-    if args.overlay:
-        write += ("overlay",)
 
     def work(path: Path, folder: Path) -> None:
         with frame_progress(folder.name) as tick:
@@ -158,6 +187,7 @@ def run(args: argparse.Namespace) -> int:
                 network,
                 settings,
                 write=write,
+                look=look,
                 provenance=made_by,
                 on_frame=tick,
             )
@@ -169,8 +199,8 @@ def run(args: argparse.Namespace) -> int:
             work(path, folder)
         return 0
     print(f"shard {shard}: {len(jobs)} of {len(inputs)} videos", file=sys.stderr)
-    made_by["products"] = list(write)
-    expected = {"settings": asdict(settings), **made_by}
+    wanted = {"products": list(write), "look": asdict(look), "settings": asdict(settings)}
+    expected = {**wanted, **made_by}
     tally = do_once(folders, work, expected, lambda line: print(line, file=sys.stderr))
     print(f"shard {shard}: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0

@@ -1,25 +1,28 @@
 """A video file in, a folder of masks out: the path that `3dcseg segment` walks."""
 
 import platform
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, segment
+from threedcseg.inference.products import (
+    OF_OBJECTS,
+    PRODUCTS,
+    Look,
+    SegmentedFrame,
+    check_products,
+)
 from threedcseg.inference.settings import Settings
+from threedcseg.video.objects import ObjectTracker
 from threedcseg.video.reader import Frame, FrameSource, open_video
 from threedcseg.video.record import start_run, write_record
-from threedcseg.video.writer import MaskWriter, OverlayWriter, ProbabilityWriter
-
-Product = Literal["masks", "probabilities", "overlay"]
-Sink = Callable[[Frame, np.ndarray, np.ndarray], None]
-"""Takes a frame, its probabilities ``(H, W)`` float32 and its mask ``(H, W)`` bool."""
 
 
 @dataclass(frozen=True)
@@ -36,30 +39,40 @@ def segment_video(
     network: Network,
     settings: Settings | None = None,
     *,
-    write: tuple[Product, ...] = ("masks",),
+    write: Sequence[str] = ("masks",),
+    look: Look | None = None,
     provenance: dict[str, Any] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
 
-    ``folder`` receives, by what ``write`` names: ``NAME.png`` masks (0 and 255, the source's size
-    and frame names), ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``; and at the very end
-    ``3dcseg.json``, the completion record with the settings, ``provenance`` and frame count: a
-    folder without it is unfinished. ``on_frame`` is called after each written frame.
+    ``folder`` receives what ``write`` names, any of `products.PRODUCTS`, all in one pass
+    (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
+    ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
+    the completion record with the settings, ``provenance`` and frame count: a folder without it is
+    unfinished. ``look`` decides on edges and background. ``on_frame`` is called after each written
+    frame.
 
     Raises `InputError` for input that cannot be read or output that cannot be written.
     """
-    settings = settings or Settings()
+    settings, look = settings or Settings(), look or Look()
+    check_products(write)
+    look.check()
     folder = Path(folder)
     num_frames = 0
+    tracker = ObjectTracker() if OF_OBJECTS & set(write) else None
     with open_video(path) as source, ExitStack() as stack:
         _check_apart(source.path, folder)
+        if "cutout" in write:
+            _check_apart(Path(look.background), folder)
         start_run(folder)
-        sinks = [stack.enter_context(PRODUCTS[product](folder, source)) for product in write]
+        sinks = [stack.enter_context(PRODUCTS[product](folder, source, look)) for product in write]
         for frame, probabilities in segment_source(source, network, settings):
             mask = probabilities > settings.threshold
+            objects = tracker.update(mask) if tracker else ()
+            result = SegmentedFrame(frame, probabilities, mask, objects)
             for sink in sinks:
-                sink(frame, probabilities, mask)
+                sink(result)
             num_frames += 1
             if on_frame is not None:
                 on_frame(source)
@@ -70,6 +83,8 @@ def segment_video(
             "source": str(path),
             "num_frames": num_frames,
             "size": size,
+            "products": list(write),
+            "look": asdict(look),
             "settings": asdict(settings),
             "software": f"threedcseg {version('threedcseg')}, Python {platform.python_version()}",
             **(provenance or {}),
@@ -96,35 +111,10 @@ def segment_source(
         yield waiting.pop(index), probabilities
 
 
-@contextmanager
-def _masks(folder: Path, source: FrameSource) -> Iterator[Sink]:
-    with MaskWriter(folder) as writer:
-        yield lambda frame, probabilities, mask: writer.write(frame.name, mask)
-
-
-@contextmanager
-def _probabilities(folder: Path, source: FrameSource) -> Iterator[Sink]:
-    with ProbabilityWriter(folder / "probabilities") as writer:
-        yield lambda frame, probabilities, mask: writer.write(frame.name, probabilities)
-
-
-@contextmanager
-def _overlay(folder: Path, source: FrameSource) -> Iterator[Sink]:
-    with OverlayWriter(folder / "overlay.mp4", source) as writer:
-        yield lambda frame, probabilities, mask: writer.write(frame, mask)
-
-
-PRODUCTS: dict[Product, Callable[[Path, FrameSource], AbstractContextManager[Sink]]] = {
-    "masks": _masks,
-    "probabilities": _probabilities,
-    "overlay": _overlay,
-}
-
-
-def _check_apart(source: Path, folder: Path) -> None:
-    """Never write among the frames that are read."""
-    if source.is_dir() and folder.resolve() == source.resolve():
+def _check_apart(path: Path, folder: Path) -> None:
+    """Never write among, or clear away, the files that are read."""
+    if folder.resolve() in (path.resolve(), *path.resolve().parents):
         raise InputError(
-            f"{folder}: the masks would go among the frames they are made from; give another "
-            "output folder"
+            f"{path} lies in the output folder {folder}, where the results would replace it: give "
+            "another output folder"
         )

@@ -1,5 +1,6 @@
-"""RGB frames to H.264 in MP4, each at its exact time."""
+"""Pictures to video files, each at its exact time: H.264 for players, two formats with alpha."""
 
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,66 +9,155 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 
-from threedcseg.video.reader import UNSPECIFIED_COLOR, FrameSource
+from threedcseg.video.audio import MOV_SOUND, MP4_SOUND, WEBM_SOUND, SoundFormat
+from threedcseg.video.reader import SMPTE170M, UNSPECIFIED_COLOR, FrameSource
 
 BT709 = 1  # ITU-T H.273, for matrix, primaries and transfer alike
 
 
-class H264Encoder:
-    """Writes an MP4 that every player opens: yuv420p, BT.709 matrix, limited range, all tagged.
+@dataclass(frozen=True)
+class VideoFormat:
+    """A container, and how picture and sound are coded in it.
 
-    Odd sizes are padded to even with a copy of the edge pixels, since yuv420p has no odd sizes and
-    yuv444p, which has, does not play in browsers and on most hardware.
+    Attributes:
+        suffix: of the file's name.
+        container, codec, pixels: FFmpeg's names.
+        sound: what sound it takes.
+        alpha: pictures are RGBA.
+        even: sides must be even; odd ones are padded with a copy of the edge.
+        full_range: may hold full-range YUV.
+        options: of the codec.
+        container_options: of the container.
+    """
+
+    suffix: str
+    container: str
+    codec: str
+    pixels: str
+    sound: SoundFormat
+    alpha: bool = False
+    even: bool = False
+    full_range: bool = True
+    options: dict[str, str] = field(default_factory=dict)
+    container_options: dict[str, str] = field(default_factory=dict)
+
+
+# What every player opens. yuv444p, which has odd sizes, does not play in browsers. CRF 20 is hard
+# to tell from the source; slower presets make smaller files.
+H264 = VideoFormat(
+    ".mp4",
+    "mp4",
+    "libx264",
+    "yuv420p",
+    MP4_SOUND,
+    even=True,
+    options={"crf": "20", "preset": "veryfast"},
+    container_options={"movflags": "faststart"},
+)
+# What editors open; its alpha is coded without loss.
+PRORES_4444 = VideoFormat(
+    ".mov",
+    "mov",
+    "prores_ks",
+    "yuva444p10le",
+    MOV_SOUND,
+    alpha=True,
+    full_range=False,
+    options={"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
+)
+# What browsers play with their page behind it. Alternate reference frames do not go with alpha.
+VP9_ALPHA = VideoFormat(
+    ".webm",
+    "webm",
+    "libvpx-vp9",
+    "yuva420p",
+    WEBM_SOUND,
+    alpha=True,
+    options={
+        "crf": "24",
+        "b:v": "0",
+        "deadline": "realtime",
+        "cpu-used": "6",
+        "row-mt": "1",
+        "auto-alt-ref": "0",
+    },
+)
+
+# H.264 at CRF 20 can need many times the bits of a source that is compressed hard. The file stays
+# below three times the source's bytes: the rate is capped at 2.2 times its average, and what the
+# decoder's buffer (of at most 15 Mbit, so that the level stays one that hardware plays) may lend at
+# the beginning is at most 0.8 times the source's bits.
+_RATE_CAP = 2.2
+_BUFFER_CAP = 0.8
+_LARGEST_BUFFER = 15_000_000
+
+
+class VideoEncoder:
+    """Writes pictures with the source's timing, pixel aspect, colour matrix, range and tags.
 
     Args:
         file: where to write; created at once.
-        source: gives size, rate, clock, pixel aspect and colours of the frames to come.
-        quality: x264's CRF, 0 (lossless) to 51; 20 is hard to tell from the source.
-        preset: x264's preset; slower ones make smaller files.
+        source: gives size, rate, clock, pixel aspect, colours and bytes of the video.
+        format: container and codec.
 
     Attributes:
-        container: the open MP4, to add further streams before the first `write`.
+        container: the open file, to add further streams before the first `write`.
     """
 
-    def __init__(
-        self, file: Path, source: FrameSource, quality: float = 20, preset: str = "veryfast"
-    ) -> None:
+    def __init__(self, file: Path, source: FrameSource, format: VideoFormat = H264) -> None:
+        self.format = format
+        color = source.color
+        self._range = ColorRange.JPEG if color.full_range and format.full_range else ColorRange.MPEG
+        self._matrix = Colorspace.ITU601 if color.matrix == SMPTE170M else Colorspace(color.matrix)
         self.container: OutputContainer = av.open(
-            str(file.absolute()), "w", format="mp4", container_options={"movflags": "faststart"}
+            str(file.absolute()),
+            "w",
+            format=format.container,
+            container_options=format.container_options,
         )
-        self._stream = self.container.add_stream(
-            "libx264",
+        options = {**format.options, **(_rate_cap(source) if format.codec == "libx264" else {})}
+        stream = self.container.add_stream(
+            format.codec,
             rate=source.rate,
-            options={"crf": str(quality), "preset": preset},
-            width=source.width + source.width % 2,
-            height=source.height + source.height % 2,
+            options=options,
+            width=source.width + source.width % 2 * format.even,
+            height=source.height + source.height % 2 * format.even,
             time_base=source.time_base,
         )
-        context = self._stream.codec_context
-        context.pix_fmt = "yuv420p"
+        assert isinstance(stream, VideoStream)  # what a name of type `str` hides from the types
+        self._stream = stream
+        context = stream.codec_context
+        context.pix_fmt = format.pixels
         context.thread_type = "AUTO"
         context.sample_aspect_ratio = source.pixel_aspect
-        context.color_range = ColorRange.MPEG
-        context.colorspace = BT709
+        context.color_range = self._range
+        context.colorspace = color.matrix
         # The RGB values keep the source's primaries and transfer (HDR stays HDR), so its tags too.
         context.color_primaries, context.color_trc = (
-            BT709 if code == UNSPECIFIED_COLOR else code for code in source.color
+            BT709 if code == UNSPECIFIED_COLOR else code
+            for code in (color.primaries, color.transfer)
         )
         self._reformatter = VideoReformatter()
         self._time_base = source.time_base
         self._ticks = -1
 
     def write(self, image: np.ndarray, time: Fraction) -> None:
-        """Add a frame, ``(H, W, 3)`` uint8 RGB, at ``time`` seconds; times must grow."""
+        """Add a picture at ``time`` seconds; times must grow.
+
+        ``image``: uint8, ``(H, W, 3)`` RGB, or ``(H, W, 4)`` RGBA where the format has alpha.
+        """
         height, width = image.shape[:2]
-        if height % 2 or width % 2:
+        if self.format.even and (height % 2 or width % 2):
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = self._reformatter.reformat(
-            VideoFrame.from_ndarray(image, format="rgb24"),
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
+            VideoFrame.from_ndarray(image, format="rgba" if self.format.alpha else "rgb24"),
+            format=self.format.pixels,
+            dst_colorspace=self._matrix,
+            dst_color_range=self._range,
+            # FFmpeg's threads damage 10-bit alpha where the parts of a picture meet.
+            threads=1 if self.format.alpha else None,
         )
         self._ticks = max(self._ticks + 1, round(time / self._time_base))
         frame.pts = self._ticks
@@ -77,3 +167,16 @@ class H264Encoder:
     def finish(self) -> None:
         """Write what the encoder still holds; the container is left open."""
         self.container.mux(self._stream.encode(None))
+
+
+def _rate_cap(source: FrameSource) -> dict[str, str]:
+    """x264's options that keep the file below three times the source's bytes."""
+    if not source.num_bytes or not source.num_frames:
+        return {}
+    bits = 8 * source.num_bytes
+    rate = bits * source.rate / source.num_frames
+    plenty = source.width * source.height * source.rate  # at a bit a pixel CRF 20 needs no cap
+    if rate * _RATE_CAP > plenty:
+        return {}
+    buffer = min(_LARGEST_BUFFER, bits * _BUFFER_CAP)
+    return {"maxrate": str(round(rate * _RATE_CAP)), "bufsize": str(max(1000, round(buffer)))}

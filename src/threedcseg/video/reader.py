@@ -14,7 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
@@ -25,6 +25,7 @@ from threedcseg.video.wholeness import is_cut_short
 FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock: as DAVIS is shown
 
 UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
+SMPTE170M = 6  # the matrix of BT.601 by its second number
 # FFmpeg opens these as videos, but they are text shown as on a terminal.
 _TEXT_FORMATS = frozenset(["tty", "bin", "xbin", "adf", "idf"])
 _TURNS = {
@@ -32,6 +33,20 @@ _TURNS = {
     180: cv2.ROTATE_180,
     270: cv2.ROTATE_90_CLOCKWISE,
 }
+
+
+@dataclass(frozen=True)
+class Color:
+    """How the source codes colour, so that what is written from it can be coded alike.
+
+    ``primaries``, ``transfer`` and ``matrix`` are code points of ITU-T H.273, the first two 2 where
+    the file does not say; ``matrix`` is the one its YUV was read with, or BT.709 for RGB.
+    """
+
+    primaries: int = UNSPECIFIED_COLOR
+    transfer: int = UNSPECIFIED_COLOR
+    matrix: int = int(Colorspace.ITU709)
+    full_range: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +80,8 @@ class FrameSource(Protocol):
         time_base: seconds; the clock in whose ticks the frames' times are counted.
         start: seconds; the file's own time that is 0 here (that of its first frame or sound).
         pixel_aspect: width over height of one pixel.
-        color: primaries and transfer, as code points of ITU-T H.273 (2 where unspecified).
+        color: how colour is coded.
+        num_bytes: size of the whole file; None where there is none.
     """
 
     path: Path
@@ -77,7 +93,8 @@ class FrameSource(Protocol):
     time_base: Fraction
     start: Fraction
     pixel_aspect: Fraction
-    color: tuple[int, int]
+    color: Color
+    num_bytes: int | None
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -145,7 +162,8 @@ class VideoReader:
                 self.start = min(self.start, max(audio.start_time * audio.time_base, Fraction(0)))
             aspect = stream.sample_aspect_ratio or Fraction(1)
             self.pixel_aspect = 1 / aspect if lying else aspect
-            self.color = stream.codec_context.color_primaries, stream.codec_context.color_trc
+            self.color = _color(stream, first, self._matrix)
+            self.num_bytes: int | None = self.path.stat().st_size
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
@@ -287,7 +305,8 @@ class FolderReader:
     has_audio = False
     start = Fraction(0)
     pixel_aspect = Fraction(1)
-    color = UNSPECIFIED_COLOR, UNSPECIFIED_COLOR
+    color = Color()
+    num_bytes: int | None = None
 
     def __init__(self, path: str | Path, rate: Fraction = FOLDER_RATE) -> None:
         self.path = Path(path)
@@ -365,6 +384,18 @@ def _color_matrix(frame: VideoFrame) -> int | None:
     if frame.format.is_rgb or frame.format.has_palette:
         return None
     return int(Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601)
+
+
+def _color(stream: VideoStream, frame: VideoFrame, assumed_matrix: int | None) -> Color:
+    context = stream.codec_context
+    primaries, transfer = context.color_primaries, context.color_trc
+    if frame.format.is_rgb or frame.format.has_palette:
+        return Color(primaries, transfer)
+    matrix = assumed_matrix or int(frame.colorspace)
+    if matrix not in (*Colorspace, SMPTE170M):  # a rare one, to which FFmpeg does not convert
+        matrix = int(Colorspace.ITU709)
+    full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+    return Color(primaries, transfer, matrix, full_range)
 
 
 def _estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:

@@ -9,6 +9,20 @@ from threedcseg.video.atomic import PART_SUFFIX, replacing
 
 RECORD_NAME = "3dcseg.json"
 UNFINISHED_NAME = ".3dcseg-unfinished"
+_RESULTS = (
+    "*.png",
+    "*/*.png",
+    "overlay.mp4",
+    "matte.mp4",
+    "cutout.mp4",
+    "alpha.mov",
+    "alpha.webm",
+    "coco.json",
+    "cvat.xml",
+    "boxes.csv",
+    f".*{PART_SUFFIX}",
+    f"*/.*{PART_SUFFIX}",
+)
 
 
 def start_run(folder: str | Path) -> None:
@@ -29,7 +43,7 @@ def start_run(folder: str | Path) -> None:
             )
     unfinished.touch()
     (folder / RECORD_NAME).unlink(missing_ok=True)
-    for pattern in ("*.png", "*/*.png", f".*{PART_SUFFIX}", f"*/.*{PART_SUFFIX}"):
+    for pattern in _RESULTS:
         for left_over in folder.glob(pattern):
             left_over.unlink(missing_ok=True)
 

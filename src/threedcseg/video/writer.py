@@ -1,7 +1,8 @@
-"""Results to files: masks, probability maps, the overlay video. Every file appears whole."""
+"""Results to files: masks and probability maps, videos. Every file appears whole."""
 
 import os
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,13 +13,17 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.video.atomic import replacing
 from threedcseg.video.audio import AudioTrack
-from threedcseg.video.encoder import H264Encoder
-from threedcseg.video.overlay import COLOR, OPACITY, overlay
-from threedcseg.video.reader import Frame, FrameSource
+from threedcseg.video.encoder import H264, VideoEncoder, VideoFormat
+from threedcseg.video.reader import FrameSource
+
+NO_ALPHA_IN_MP4 = (
+    "MP4 holds no alpha; write alpha.mov (ProRes 4444, for editors) or alpha.webm (VP9, for "
+    "browsers)"
+)
 
 
-class _PngFolder:
-    """A folder of single-channel 8-bit PNG files; made, with its parents, on entering."""
+class PngFolder:
+    """A folder of PNG files; made, with its parents, on entering."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -35,14 +40,12 @@ class _PngFolder:
     ) -> None:
         return None
 
-    def _write(self, name: str, image: np.ndarray) -> None:
-        # OpenCV's own setting (run lengths, level 1) is the fastest and nearly the smallest here.
-        _, png = cv2.imencode(".png", image)
+    def _write(self, name: str, png: bytes) -> None:
         with replacing(self.folder / f"{name}.png") as temporary:
-            temporary.write_bytes(png.tobytes())
+            temporary.write_bytes(png)
 
 
-class MaskWriter(_PngFolder):
+class MaskWriter(PngFolder):
     """Masks as lossless PNG, mode L, 0 and 255.
 
     >>> with MaskWriter("out/dog") as writer:  # doctest: +SKIP
@@ -55,10 +58,10 @@ class MaskWriter(_PngFolder):
             raise ValueError(
                 f"expected an (H, W) bool or uint8 mask, got {mask.shape} {mask.dtype}"
             )
-        self._write(name, np.where(mask, np.uint8(255), np.uint8(0)))
+        self._write(name, _gray_png(np.where(mask, np.uint8(255), np.uint8(0))))
 
 
-class ProbabilityWriter(_PngFolder):
+class ProbabilityWriter(PngFolder):
     """Probabilities as PNG, mode L: round(255 p)."""
 
     def write(self, name: str, probabilities: np.ndarray) -> None:
@@ -67,57 +70,58 @@ class ProbabilityWriter(_PngFolder):
             raise ValueError(
                 f"expected (H, W) floats, got {probabilities.shape} {probabilities.dtype}"
             )
-        self._write(name, (np.clip(probabilities, 0, 1) * 255 + 0.5).astype(np.uint8))
+        self._write(name, _gray_png(to_levels(probabilities)))
 
 
-class OverlayWriter:
-    """The video with the object tinted and outlined: H.264 in MP4, sound and timing kept.
+def to_levels(probabilities: np.ndarray) -> np.ndarray:
+    """Floats in [0, 1] to uint8: round(255 p)."""
+    return (np.clip(probabilities, 0, 1) * 255 + 0.5).astype(np.uint8)
 
-    Each frame is shown at the time it has in the source (also at a variable rate); the sound is
-    copied without encoding it anew where MP4 can hold it. The file appears under its name when the
-    block ends without an exception; otherwise nothing is left behind.
+
+class VideoWriter:
+    """A video made of another one's frames: same size, timing and sound.
+
+    Each picture is shown at the time its frame has in the source (also at a variable rate); the
+    sound is copied without encoding it anew where the container can hold it. The file appears under
+    its name when the block ends without an exception; otherwise nothing is left behind.
 
     Args:
-        path: ends in ``.mp4``; missing folders are made.
-        source: the open video or folder whose frames will be written.
-        color: of the object, RGB.
-        opacity: of the tint, 0 to 1.
+        path: ends in the format's suffix; missing folders are made.
+        source: the open video or folder whose frames the pictures are made from.
+        format: container and codec, with alpha or without.
 
     Raises:
-        InputError: ``path`` is the source itself, a folder, not an ``.mp4``, or cannot be written.
+        InputError: ``path`` is the source itself, a folder, has another suffix (alpha in an
+            ``.mp4``, say), or cannot be written.
 
-    >>> with open_video("dog.mp4") as video, OverlayWriter("out.mp4", video) as writer:
+    >>> with open_video("dog.mp4") as video, VideoWriter("out.mp4", video) as writer:
     ...     for frame in video:  # doctest: +SKIP
-    ...         writer.write(frame, segment(frame.image))
+    ...         writer.write(overlay(frame.image, segment(frame.image)), frame.time)
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        source: FrameSource,
-        *,
-        color: tuple[int, int, int] = COLOR,
-        opacity: float = OPACITY,
-    ) -> None:
+    def __init__(self, path: str | Path, source: FrameSource, format: VideoFormat = H264) -> None:
         self.path = Path(path)
         self._source = source
-        self._color, self._opacity = color, opacity
+        self._format = format
         self._audio: AudioTrack | None = None
         self._stack = ExitStack()
         self._empty = True
+        suffix = format.suffix
         if self.path.is_dir():
-            raise InputError(f"{self.path} is a folder, expected the name of a new .mp4 file")
-        if self.path.suffix.lower() != ".mp4":
-            raise InputError(f"overlay {self.path} is not an .mp4: name it {self.path.stem}.mp4")
-        if self.path.exists() and self.path.samefile(source.path):
-            raise InputError(f"overlay {self.path} is the input itself: give another name")
+            raise InputError(f"{self.path} is a folder, expected the name of a new {suffix} file")
+        if format.alpha and self.path.suffix.lower() == ".mp4":
+            raise InputError(f"{self.path}: {NO_ALPHA_IN_MP4}")
+        if self.path.suffix.lower() != suffix:
+            raise InputError(f"{self.path} is not a {suffix}: name it {self.path.stem}{suffix}")
+        if self.path.exists() and source.path.exists() and self.path.samefile(source.path):
+            raise InputError(f"{self.path} is the input itself: give another name")
 
     def __enter__(self) -> Self:
         _make_folder(self.path.parent)
         with ExitStack() as stack:
             temporary = stack.enter_context(replacing(self.path))
             try:
-                self._encoder = H264Encoder(temporary, self._source)
+                self._encoder = VideoEncoder(temporary, self._source, self._format)
             except OSError as error:
                 raise InputError(
                     f"{self.path} cannot be written ({error.strerror}): give another place"
@@ -125,17 +129,23 @@ class OverlayWriter:
             stack.enter_context(self._encoder.container)
             if self._source.has_audio:
                 container, start = self._encoder.container, self._source.start
-                self._audio = AudioTrack(self._source.path, container, start)
+                sound = self._format.sound
+                self._audio = AudioTrack(self._source.path, container, start, sound)
                 stack.callback(self._audio.close)
             stack.push(self._finish)
             self._stack = stack.pop_all()
         return self
 
-    def write(self, frame: Frame, mask: np.ndarray) -> None:
-        """Add a frame with its ``(H, W)`` bool mask; frames come in order."""
-        self._encoder.write(overlay(frame.image, mask, self._color, self._opacity), frame.time)
+    def write(self, image: np.ndarray, time: Fraction) -> None:
+        """Add a picture at ``time`` seconds; times grow.
+
+        ``image``: uint8, ``(H, W)`` gray, ``(H, W, 3)`` RGB, or RGBA where the format has alpha.
+        """
+        if image.ndim == 2:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        self._encoder.write(image, time)
         if self._audio is not None:
-            self._audio.write_until(frame.time)
+            self._audio.write_until(time)
         self._empty = False
 
     def __exit__(
@@ -155,6 +165,11 @@ class OverlayWriter:
         self._encoder.finish()
         if self._audio is not None:
             self._audio.write_until()
+
+
+def _gray_png(image: np.ndarray) -> bytes:
+    # OpenCV's own setting (run lengths, level 1) is the fastest and nearly the smallest here.
+    return cv2.imencode(".png", image)[1].tobytes()
 
 
 def _make_folder(folder: Path) -> None:

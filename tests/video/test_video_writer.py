@@ -1,4 +1,4 @@
-"""The overlay video: right picture, exact times, sound in sync, and nothing left when it fails."""
+"""Written videos: right picture, exact times, sound in sync, nothing left when it fails."""
 
 import logging
 import os
@@ -17,15 +17,15 @@ from threedcseg.errors import InputError
 from threedcseg.video.audio import AudioTrack
 from threedcseg.video.overlay import overlay
 from threedcseg.video.reader import open_video
-from threedcseg.video.writer import OverlayWriter
+from threedcseg.video.writer import VideoWriter
 
 
 def make_overlay(source: Path, target: Path) -> Path:
-    with open_video(source) as video, OverlayWriter(target, video) as writer:
+    with open_video(source) as video, VideoWriter(target, video) as writer:
         mask = np.zeros((video.height, video.width), bool)
         mask[video.height // 4 : video.height // 2, video.width // 4 :] = True
         for frame in video:
-            writer.write(frame, mask)
+            writer.write(overlay(frame.image, mask), frame.time)
     assert not list(target.parent.glob(".*")), "a temporary file was left"
     return target
 
@@ -190,9 +190,9 @@ def test_picture_and_colour_tags(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", [image] * 3, codec="ffv1", pix_fmt="bgr0")
     mask = np.zeros((96, 128), bool)
     mask[30:70, 40:90] = True
-    with open_video(source) as video, OverlayWriter(tmp_path / "o.mp4", video) as writer:
+    with open_video(source) as video, VideoWriter(tmp_path / "o.mp4", video) as writer:
         for frame in video:
-            writer.write(frame, mask)
+            writer.write(overlay(frame.image, mask), frame.time)
     got = read_all(tmp_path / "o.mp4")[1].image
     assert np.abs(got.astype(int) - overlay(image, mask)).mean() < 5
     with av.open(str(tmp_path / "o.mp4")) as file:
@@ -221,9 +221,9 @@ def test_odd_sizes_are_padded_with_the_edge(tmp_path: Path, height: int, width: 
     image = np.full((height, width, 3), 90, np.uint8)
     image[:, -1] = image[-1] = 200
     source = write_video(tmp_path / "in.mkv", [image] * 2, codec="ffv1", pix_fmt="bgr0")
-    with open_video(source) as video, OverlayWriter(tmp_path / "o.mp4", video) as writer:
+    with open_video(source) as video, VideoWriter(tmp_path / "o.mp4", video) as writer:
         for frame in video:
-            writer.write(frame, np.zeros((height, width), bool))
+            writer.write(frame.image, frame.time)
     got = read_all(tmp_path / "o.mp4")[0].image
     assert got.shape == (height + height % 2, width + width % 2, 3)
     padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -242,7 +242,7 @@ def error_of(path: Path, source: Path) -> str:
     with (
         pytest.raises(InputError) as caught,
         open_video(source) as video,
-        OverlayWriter(path, video),
+        VideoWriter(path, video),
     ):
         pytest.fail("entered")
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
@@ -277,14 +277,14 @@ def test_folder_that_may_not_be_written(tmp_path: Path) -> None:
         import os, sys
         from threedcseg.errors import InputError
         from threedcseg.video.reader import open_video
-        from threedcseg.video.writer import MaskWriter, OverlayWriter
+        from threedcseg.video.writer import MaskWriter, VideoWriter
         if os.geteuid() == 0:
             os.setuid(65534)
         folder = sys.argv[1]
         for writer in (
             lambda: MaskWriter(folder),
             lambda: MaskWriter(f"{folder}/new"),
-            lambda: OverlayWriter(f"{folder}/o.mp4", open_video(f"{folder}/a.mp4")),
+            lambda: VideoWriter(f"{folder}/o.mp4", open_video(f"{folder}/a.mp4")),
         ):
             try:
                 writer().__enter__()
@@ -311,12 +311,12 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, after: i
     with (
         pytest.raises(KeyboardInterrupt),
         open_video(source) as video,
-        OverlayWriter(target, video) as writer,
+        VideoWriter(target, video) as writer,
     ):
         for frame in video:
             if frame.index == after:
                 raise KeyboardInterrupt
-            writer.write(frame, mask)
+            writer.write(overlay(frame.image, mask), frame.time)
     assert target.read_bytes() == b"old"
     assert list(target.parent.iterdir()) == [target]
 
@@ -326,7 +326,7 @@ def test_without_frames_nothing_is_written(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match="no frame was written"),
         open_video(source) as video,
-        OverlayWriter(tmp_path / "o.mp4", video),
+        VideoWriter(tmp_path / "o.mp4", video),
     ):
         pass
     assert list(tmp_path.iterdir()) == [source]
