@@ -6,7 +6,7 @@ random state needs to be carried along.
 
 from collections.abc import Hashable
 from collections.abc import Sequence as Items
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -25,7 +25,19 @@ from threedcseg.datasets.sequence import (
     read_frame,
     read_mask,
 )
-from threedcseg.datasets.synthesis import Motion, moving_object, moving_still
+from threedcseg.datasets.synthesis import (
+    WIGGLE,
+    Layer,
+    Motion,
+    Scene,
+    bar,
+    compose,
+    middle,
+    motion_fields,
+    moving_still,
+    nearer,
+    placed,
+)
 from threedcseg.errors import InputError
 
 Clip = tuple[np.ndarray, np.ndarray]
@@ -37,12 +49,15 @@ class VideoClips:
     """Clips of annotated video, sampled as in section 4.2 among the frames that have a mask.
 
     ``spans``: the values of S to choose from for each clip; ``reverse``: probability of playing
-    the clip backwards. Raises `InputError` for no sequences, or one without any mask.
+    the clip backwards; ``transplant``: probability of cutting the object out and setting it among
+    the ``surroundings``. Raises `InputError` for no sequences, or one without any mask.
     """
 
     sequences: Items[Sequence]
     spans: tuple[int, ...] = (32,)
     reverse: float = 0.0
+    transplant: float = 0.0
+    surroundings: "SyntheticClips | None" = None
     memory: RunMemory = field(default_factory=RunMemory, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,13 +89,15 @@ class VideoClips:
             crop = crop or random_crop(image.shape[:2], size, augmentation, rng)
             crop.apply(image, out=frames[t])
             masks[t] = _crop_layers(crop, layers)
+        if self.surroundings is not None and rng.random() < self.transplant:
+            return self.surroundings.around(frames, masks, augmentation, rng)
         return frames, masks
 
 
 @dataclass(frozen=True)
 class SyntheticClips:
     """Clips made from stills: the whole still moves or, with probability ``separate``, its object
-    moves over another still that moves differently.
+    moves in a ``scene`` made of other stills, which moves differently.
 
     Void pixels count as background. Raises `InputError` for no stills, or one without a mask.
     """
@@ -88,6 +105,7 @@ class SyntheticClips:
     stills: Items[Sequence]
     motion: Motion = Motion()
     separate: float = 0.0
+    scene: Scene = Scene()
     memory: RunMemory = field(default_factory=RunMemory, compare=False)
 
     def __post_init__(self) -> None:
@@ -100,11 +118,65 @@ class SyntheticClips:
         augmentation: Augmentation,
         rng: np.random.Generator,
     ) -> Clip:
-        image, mask = self._still(size, augmentation, rng)
         if rng.random() >= self.separate:
+            image, mask = self._still(size, augmentation, rng)
             return moving_still(image, mask, clip_length, self.motion, rng)
+        image, mask = self._still(size, _whole(augmentation), rng)
+        scale = rng.uniform(*self.scene.scale)
+        centre = _between(middle(mask), _anywhere(size, rng), 1 - scale)
+        fields = motion_fields(*size, clip_length, self.motion, rng, centre)
+        thing = Layer.of_still(image, mask, placed(fields, mask, centre, scale), is_object=True)
+        return self._set(thing, size, augmentation, rng)
+
+    def around(
+        self,
+        frames: np.ndarray,
+        masks: np.ndarray,
+        augmentation: Augmentation,
+        rng: np.random.Generator,
+    ) -> Clip:
+        """A scene around the object of a clip: ``(T, H, W, 3)`` and ``(T, H, W)`` to the same."""
+        height, width = masks.shape[1:]
+        soft = [cv2.GaussianBlur(foreground(mask > VOID), (3, 3), 0) for mask in masks]
+        still = motion_fields(height, width, 1, Motion(0, 0, 0, 0, 0), rng) * len(frames)
+        thing = Layer(list(frames), soft, still, is_object=True)
+        return self._set(thing, (height, width), augmentation, rng)
+
+    def _set(
+        self,
+        thing: Layer,
+        size: tuple[int, int],
+        augmentation: Augmentation,
+        rng: np.random.Generator,
+    ) -> Clip:
+        """``thing`` among what stands about."""
         background, _ = self._still(size, augmentation, rng)
-        return moving_object(image, mask, background, clip_length, self.motion, self.motion, rng)
+        fields = motion_fields(*size, len(thing.fields), self.motion, rng)
+        behind, before = [], []
+        for _ in range(rng.integers(self.scene.distractors + 1)):
+            if rng.random() < self.scene.twins:
+                t = int(rng.integers(len(thing.images)))
+                image, mask = thing.images[t], thing.alphas[t]
+                if rng.random() < 0.5:
+                    image, mask = image[:, ::-1].copy(), mask[:, ::-1].copy()
+            else:
+                image, mask = self._still(size, _whole(augmentation), rng)
+            moved = nearer(fields, rng.uniform(1.0, 1.3))
+            if rng.random() < self.scene.wiggle:
+                stirred = motion_fields(*size, len(fields), WIGGLE, rng)
+                grid = motion_fields(*size, 1, Motion(0, 0, 0, 0, 0), rng)[0]
+                moved = [field + stir - grid for field, stir in zip(moved, stirred, strict=True)]
+            scale, centre = rng.uniform(0.3, 1.0), _anywhere(size, rng)
+            behind.append(Layer.of_still(image, mask, placed(moved, mask, centre, scale)))
+        for _ in range(rng.integers(self.scene.occluders + 1)):
+            image, mask = self._still(size, _whole(augmentation), rng)
+            moved = nearer(fields, rng.uniform(1.1, 1.8))
+            if rng.random() < 0.5:
+                mask = bar(*size, rng)
+            else:
+                moved = placed(moved, mask, _anywhere(size, rng), rng.uniform(0.15, 0.6))
+            before.append(Layer.of_still(image, mask, moved))
+        return compose(background, fields, [*behind, thing, *before])
 
     def _still(
         self, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
@@ -113,6 +185,26 @@ class SyntheticClips:
         image, layers = _read_pair(self.stills[number], 0, None, self.memory, number)
         crop = random_crop(image.shape[:2], size, augmentation, rng)
         return crop.apply(image), _crop_layers(crop, layers)
+
+
+def _whole(augmentation: Augmentation) -> Augmentation:
+    """Crops that cut off little of an object."""
+    return replace(
+        augmentation, scale=(max(augmentation.scale[1] - 0.1, 0.0), augmentation.scale[1])
+    )
+
+
+def _anywhere(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float]:
+    """A point (x, y) of the frame."""
+    return rng.uniform(0, size[1]), rng.uniform(0, size[0])
+
+
+def _between(
+    one: tuple[float, float], other: tuple[float, float], share: float
+) -> tuple[float, float]:
+    """The point that lies ``share`` of the way from one to the other; at most all of it."""
+    share = min(max(share, 0.0), 1.0)
+    return one[0] + share * (other[0] - one[0]), one[1] + share * (other[1] - one[1])
 
 
 def _check_annotated(sequences: Items[Sequence]) -> None:

@@ -5,6 +5,7 @@ however many transformations it went through. Fields map output pixels to input 
 ``(H, W, 2)`` as (x, y).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -79,31 +80,108 @@ def moving_still(
     return frames, np.where(masks > 127, np.uint8(255), np.uint8(0))
 
 
-def moving_object(
-    image: np.ndarray,
-    mask: np.ndarray,
-    background: np.ndarray,
-    num_frames: int,
-    object_motion: Motion,
-    background_motion: Motion,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The object of ``image`` moves over ``background``, which moves in its own way.
+@dataclass(frozen=True)
+class Scene:
+    """What is in a synthetic scene besides the object that moves.
 
-    Shapes as in `moving_still`; ``background`` has the image's size. Edges are blended over about
-    a pixel, so that the seam does not give the object away.
+    ``distractors``, ``occluders``: the most things that stand behind and before it and move only
+    as the background does, so that nothing but motion tells them from the object. ``twins``: the
+    share of distractors that look like the object. ``scale``: (low, high) of the object's size
+    against its still. ``wiggle``: the share of distractors that stir a little on the spot.
     """
-    height, width = mask.shape
-    rows, columns = np.nonzero(mask)
-    centre = (float(columns.mean()), float(rows.mean())) if len(rows) else None
-    object_fields = motion_fields(height, width, num_frames, object_motion, rng, centre)
-    background_fields = motion_fields(height, width, num_frames, background_motion, rng)
-    soft = cv2.GaussianBlur(mask, (3, 3), 0)
-    frames, masks = [], []
-    for object_field, background_field in zip(object_fields, background_fields, strict=True):
-        alpha = warp(soft, object_field, cv2.BORDER_CONSTANT)[..., None].astype(np.float32) / 255
-        front = warp(image, object_field)
-        back = warp(background, background_field)
-        frames.append((front * alpha + back * (1 - alpha) + 0.5).astype(np.uint8))
-        masks.append(np.where(alpha[..., 0] > 0.5, np.uint8(255), np.uint8(0)))
-    return np.stack(frames), np.stack(masks)
+
+    distractors: int = 0
+    occluders: int = 0
+    twins: float = 0.3
+    scale: tuple[float, float] = (1.0, 1.0)
+    wiggle: float = 0.5
+
+
+WIGGLE = Motion(shift=0.01, zoom=0.01, turn=2.0, bend=0.015, shake=0.0)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A flat thing in a scene, frame by frame.
+
+    ``images (H, W, 3)`` uint8; ``alphas (H, W)`` uint8, 255 where it is opaque; ``fields``: where
+    in them the frame's pixels are found. ``is_object``: to be segmented.
+    """
+
+    images: Sequence[np.ndarray]
+    alphas: Sequence[np.ndarray]
+    fields: Sequence[np.ndarray]
+    is_object: bool = False
+
+    @classmethod
+    def of_still(
+        cls,
+        image: np.ndarray,
+        mask: np.ndarray,
+        fields: Sequence[np.ndarray],
+        is_object: bool = False,
+    ) -> "Layer":
+        """Its edge is blended over about a pixel, so that the seam does not give it away."""
+        soft = cv2.GaussianBlur(mask, (3, 3), 0)
+        return cls([image] * len(fields), [soft] * len(fields), fields, is_object)
+
+
+def compose(
+    background: np.ndarray, fields: Sequence[np.ndarray], layers: Sequence[Layer]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A clip of ``layers``, the farthest first, before a still that ``fields`` move.
+
+    Frames ``(T, H, W, 3)`` and masks ``(T, H, W)`` uint8 {0, 255} of what is seen of the objects.
+    """
+    frames = np.stack([warp(background, field) for field in fields])
+    masks = np.zeros(frames.shape[:3], np.uint8)
+    for t, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        for layer in layers:
+            alpha = warp(layer.alphas[t], layer.fields[t], cv2.BORDER_CONSTANT)
+            x, y, width, height = cv2.boundingRect(alpha)
+            window = slice(y, y + height), slice(x, x + width)
+            if width == 0:
+                continue
+            front = warp(layer.images[t], layer.fields[t][window]).astype(np.float32)
+            share = alpha[window][..., None].astype(np.float32) / 255
+            frame[window] = frame[window] * (1 - share) + front * share + 0.5
+            mask[window][alpha[window] > 127] = 255 if layer.is_object else 0
+    return frames, masks
+
+
+def placed(
+    fields: Sequence[np.ndarray],
+    mask: np.ndarray,
+    centre: tuple[float, float],
+    scale: float,
+) -> list[np.ndarray]:
+    """``fields`` for a thing scaled and moved so that its ``mask``'s middle comes to ``centre``."""
+    shift = np.array(middle(mask), np.float32) - np.array(centre, np.float32) / scale
+    return [field / np.float32(scale) + shift for field in fields]
+
+
+def nearer(fields: Sequence[np.ndarray], depth: float) -> list[np.ndarray]:
+    """The motion of something ``depth`` times as near to the camera as what ``fields`` moves."""
+    height, width = fields[0].shape[:2]
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+    return [grid + (field - grid) * np.float32(depth) for field in fields]
+
+
+def bar(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """The mask of a pole or branch across the frame, ``(H, W)`` uint8 {0, 255}."""
+    thickness = max(1, round(width * rng.uniform(0.01, 0.07)))
+    one, other = (round(end) for end in rng.uniform(-0.2, 1.2, 2) * width)
+    mask = np.zeros((height, width), np.uint8)
+    if rng.random() < 0.75:
+        cv2.line(mask, (one, -thickness), (other, height + thickness), 255, thickness)
+    else:
+        cv2.line(mask, (-thickness, one), (width + thickness, other), 255, thickness)
+    return mask
+
+
+def middle(mask: np.ndarray) -> tuple[float, float]:
+    """The centre (x, y) of the box around a mask; of the frame, if the mask is empty."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        height, width = mask.shape
+    return x + width / 2, y + height / 2

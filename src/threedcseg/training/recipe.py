@@ -9,7 +9,7 @@ import yaml
 
 from threedcseg.datasets.augmentation import Augmentation
 from threedcseg.datasets.registry import find_kind
-from threedcseg.datasets.synthesis import Motion
+from threedcseg.datasets.synthesis import Motion, Scene
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
 from threedcseg.training.layers import read_values, set_value
@@ -47,20 +47,26 @@ class DataSource:
 class Source(DataSource):
     """One data set in a stage's mix, and how clips are drawn from it.
 
-    Of videos: ``spans`` and ``reverse`` (`VideoClips`). Of stills: ``motion`` and ``separate``
-    (`SyntheticClips`).
+    Of videos: ``spans``, ``reverse``, and ``transplant`` with the stills that the
+    ``surroundings`` come from (`VideoClips`). Of stills: ``separate`` (`SyntheticClips`). Of both:
+    ``motion`` and ``scene``.
     """
 
     weight: float = 1.0
     spans: tuple[int, ...] = (32,)
     reverse: float = 0.0
+    transplant: float = 0.0
+    surroundings: DataSource | None = None
     motion: Motion = Motion()
     separate: float = 0.0
+    scene: Scene = Scene()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.weight < 0:
             raise InputError(f"weight: {self.weight} is negative; give 0 or more")
+        if self.transplant and self.surroundings is None:
+            raise InputError("transplant: needs surroundings; name a data set of stills")
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,7 @@ def open_source(data: str | Path, source: DataSource) -> Dataset:
 
 def stage_clips(recipe: Recipe, stage: Stage, seed: int) -> ClipDataset:
     """The endless clips of a stage."""
-    sources = [
-        (source.weight, _clips(source, open_source(recipe.data, source)))
-        for source in stage.sources
-    ]
+    sources = [(source.weight, _clips(recipe.data, source)) for source in stage.sources]
     return ClipDataset(sources, stage.clip_length, stage.size, stage.augmentation, seed)
 
 
@@ -47,10 +44,16 @@ def clip_files(clips: ClipDataset, number: int) -> list[Path]:
     def watched(sequence: Sequence) -> Sequence:
         return replace(sequence, frames=_Watched(sequence.frames, read))
 
+    def watched_stills(source: SyntheticClips) -> SyntheticClips:
+        return replace(source, stills=[watched(s) for s in source.stills])
+
+    def watched_video(source: VideoClips) -> VideoClips:
+        around = source.surroundings and watched_stills(source.surroundings)
+        sequences = [watched(s) for s in source.sequences]
+        return replace(source, sequences=sequences, surroundings=around)
+
     again = [
-        replace(source, stills=[watched(s) for s in source.stills])
-        if isinstance(source, SyntheticClips)
-        else replace(source, sequences=[watched(s) for s in source.sequences])
+        watched_stills(source) if isinstance(source, SyntheticClips) else watched_video(source)
         for source in clips.sources
     ]
     shares = zip(clips.shares.tolist(), again, strict=True)
@@ -58,10 +61,19 @@ def clip_files(clips: ClipDataset, number: int) -> list[Path]:
     return list(read)
 
 
-def _clips(source: Source, dataset: Dataset) -> Clips:
+def _clips(data: str, source: Source) -> Clips:
+    dataset = open_source(data, source)
     if dataset.stills:
-        return SyntheticClips(dataset.sequences, source.motion, source.separate)
-    return VideoClips(dataset.sequences, source.spans, source.reverse)
+        return SyntheticClips(dataset.sequences, source.motion, source.separate, source.scene)
+    around = None
+    if source.surroundings is not None:
+        stills = open_source(data, source.surroundings)
+        if not stills.stills:
+            raise InputError(
+                f"surroundings: {source.surroundings.kind} is video; name a data set of stills"
+            )
+        around = SyntheticClips(stills.sequences, source.motion, 1.0, source.scene)
+    return VideoClips(dataset.sequences, source.spans, source.reverse, source.transplant, around)
 
 
 class _Watched(tuple[Path, ...]):
