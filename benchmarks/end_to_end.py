@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from fractions import Fraction
 from pathlib import Path
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "dog.mp4"
@@ -92,8 +93,9 @@ def _loop(video: Path, looped: Path, count: int) -> None:
                 for frame in source.decode(video=0):
                     if written == count:
                         break
-                    stream.width, stream.height = frame.width, frame.height
-                    frame.pts, frame.time_base = written, None
+                    if written == 0:
+                        stream.width, stream.height = frame.width, frame.height
+                    frame.pts, frame.time_base = written, Fraction(1, 24)
                     target.mux(stream.encode(frame))
                     written += 1
         target.mux(stream.encode(None))
