@@ -17,6 +17,7 @@ from threedcseg.inference.products import (
     PRODUCTS,
     Look,
     SegmentedFrame,
+    Sink,
     check_products,
 )
 from threedcseg.inference.settings import Settings
@@ -43,6 +44,7 @@ def segment_video(
     look: Look | None = None,
     provenance: dict[str, Any] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
+    also: Sequence[Sink] = (),
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
 
@@ -51,7 +53,7 @@ def segment_video(
     ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
     the completion record with the settings, ``provenance`` and frame count: a folder without it is
     unfinished. ``look`` decides on edges and background. ``on_frame`` is called after each written
-    frame.
+    frame; ``also`` are given the results of each frame, besides what is written.
 
     Raises `InputError` for input that cannot be read or output that cannot be written.
     """
@@ -66,7 +68,8 @@ def segment_video(
         if "cutout" in write:
             _check_apart(Path(look.background), folder)
         start_run(folder)
-        sinks = [stack.enter_context(PRODUCTS[product](folder, source, look)) for product in write]
+        written = (stack.enter_context(PRODUCTS[name](folder, source, look)) for name in write)
+        sinks = [*written, *also]
         for frame, probabilities in segment_source(source, network, settings):
             mask = probabilities > settings.threshold
             objects = tracker.update(mask) if tracker else ()
