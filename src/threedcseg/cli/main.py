@@ -15,6 +15,7 @@ from threedcseg.errors import InputError
 COMMANDS = {
     "segment": "cut the moving objects out of videos: masks, probability maps, overlays",
     "evaluate": "score masks, or a model on a data set, against ground truth",
+    "demo": "open a page on this machine to drop videos on: watch, compare, download",
     "report": "make pages to read from results: tables, curves, a player, errors",
     "figure": "draw a grid of overlays, sequences by frames, as PNG or PDF",
     "train": "train a network from a recipe",

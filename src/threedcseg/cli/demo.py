@@ -1,0 +1,66 @@
+"""`3dcseg demo`: a page to drop a video on, served on this machine."""
+
+import argparse
+
+from threedcseg.cli.segment import add_model, add_settings, settings_from
+
+EPILOG = """\
+Open the address that is printed, drop a video, watch its masks arrive, compare, download. Videos
+are deleted --keep-minutes after they are done, and all of them when the server is stopped (Ctrl-C).
+Nobody else can reach the page unless --host says so.
+
+Examples:
+  3dcseg demo
+  3dcseg demo --port 9000 --device cuda --max-seconds 300
+  3dcseg demo --host 0.0.0.0
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments; imports no torch."""
+    parser.epilog = EPILOG
+    server = parser.add_argument_group("server")
+    server.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to serve at: 127.0.0.1 (default) is this machine only, 0.0.0.0 everybody",
+    )
+    server.add_argument("--port", type=int, default=8765, help="8765; 0 takes any that is free")
+    server.add_argument(
+        "--max-seconds", type=float, default=60, metavar="N", help="length of a video (60)"
+    )
+    server.add_argument(
+        "--max-megabytes", type=float, default=200, metavar="N", help="size of a video (200)"
+    )
+    server.add_argument(
+        "--keep-minutes",
+        type=float,
+        default=30,
+        metavar="N",
+        help="a video and its results are deleted so long after it is done (30)",
+    )
+    add_model(parser, default="compact")
+    add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted; returns 0."""
+    from threedcseg.demo.uploads import Limits
+    from threedcseg.errors import InputError
+
+    limits = Limits(args.max_seconds, args.max_megabytes, args.keep_minutes)
+    limits.check()
+    settings = settings_from(args)
+    try:
+        from threedcseg.demo.server import bind, serve
+    except ImportError as error:
+        raise InputError(
+            f"3dcseg demo needs {error.name}, which is not installed: "
+            "pip install 'threedcseg[demo]'"
+        ) from None
+    with bind(args.host, args.port) as listening:
+        from threedcseg.models import load_model
+
+        network = load_model(args.model, args.device, args.weights, args.precision)
+        serve(network, args.model, settings, limits, listening, args.host)
+    return 0

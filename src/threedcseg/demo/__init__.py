@@ -1,0 +1,1 @@
+"""A local web page: drop a video on it, watch its masks arrive, compare, download."""

@@ -1,0 +1,301 @@
+"""The page and the addresses behind it. Nothing of anybody else's: no scripts, fonts or hosts."""
+
+import asyncio
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from threedcseg.demo.jobs import Busy, Job, Jobs
+from threedcseg.demo.uploads import shown_name
+from threedcseg.errors import InputError
+from threedcseg.inference.products import PRODUCTS, Look, check_products
+
+EVENT_SECONDS = 0.15
+TIDY_SECONDS = 2.0
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+
+
+def create_app(
+    jobs: Jobs,
+    about: Mapping[str, Any],
+    *,
+    host: str = "127.0.0.1",
+    sample: Path | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> ASGIApp:
+    """The demo as an ASGI application; it closes ``jobs`` when it is shut down.
+
+    ``about``: what the page says of the server ("model", "device"). ``host``: where it is served,
+    the name that browsers may call it by besides localhost, this machine's name and any address in
+    numbers. ``sample``: a video to try. ``is_stopping``: asked, so that pages which listen do not
+    hold up the end.
+    """
+
+    async def page(request: Request) -> Response:
+        return _asset("page.html")
+
+    async def asset(request: Request) -> Response:
+        return _asset(request.path_params["name"])
+
+    async def tell_about(request: Request) -> Response:
+        limits = vars(jobs.limits)
+        return JSONResponse(
+            {**about, **limits, "sample": sample is not None, "products": _offered()}
+        )
+
+    async def post_video(request: Request) -> Response:
+        name = shown_name(request.query_params.get("name", ""))
+        announced = request.headers.get("content-length", "")
+        num_bytes = int(announced) if announced.isdecimal() else 0
+        _checked(jobs.limits.check_bytes, num_bytes, status=413)
+        job = _received(jobs, name, num_bytes)
+        try:
+            received = 0
+            with job.video.open("wb") as file:
+                async for chunk in request.stream():
+                    received += len(chunk)
+                    _checked(jobs.limits.check_bytes, received, status=413)
+                    await run_in_threadpool(file.write, chunk)
+        except ClientDisconnect:
+            jobs.discard(job)
+            return Response(status_code=400)
+        except OSError as error:
+            jobs.discard(job)
+            raise HTTPException(507, f"The video could not be stored: {error.strerror}.") from None
+        except BaseException:
+            jobs.discard(job)
+            raise
+        return await _submitted(jobs, job)
+
+    async def post_sample(request: Request) -> Response:
+        if sample is None:
+            raise HTTPException(404, "There is no example here.")
+        job = _received(jobs, sample.name, sample.stat().st_size)
+        await run_in_threadpool(lambda: job.video.write_bytes(sample.read_bytes()))
+        return await _submitted(jobs, job)
+
+    async def events(request: Request) -> Response:
+        job = _job(request, jobs)
+
+        async def stream() -> AsyncIterator[str]:
+            last, quiet = None, 0.0
+            with jobs.watching(job):
+                while not is_stopping():
+                    settled = job.is_settled  # before the snapshot, which then says the last word
+                    snapshot = jobs.snapshot(job)
+                    shown = {**snapshot, "seconds": 0, "seconds_left": 0, "seconds_kept": 0}
+                    shown["speed"] = None  # it changes all the time; a new frame is news enough
+                    if shown != last or quiet >= 1:
+                        yield f"data: {json.dumps(snapshot)}\n\n"
+                        last, quiet = shown, 0.0
+                    if settled:
+                        return
+                    await asyncio.sleep(EVENT_SECONDS)
+                    quiet += EVENT_SECONDS
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async def preview(request: Request) -> Response:
+        job = _job(request, jobs)
+        number, kind = request.path_params["number"], request.path_params["kind"]
+        if number >= job.num_done or kind not in ("jpg", "png"):
+            raise HTTPException(404, "There is no such frame.")
+        return FileResponse(job.previews / f"{number:05d}.{kind}")
+
+    async def post_output(request: Request) -> Response:
+        job = _job(request, jobs)
+        product = request.path_params["product"]
+        background = request.query_params.get("background", "#000000")
+        if product not in _offered():
+            raise HTTPException(404, "There is no such output.")
+        if not re.fullmatch("#[0-9a-fA-F]{6}", background):  # never the name of a file
+            raise HTTPException(422, "The colour must look like #00b140.")
+        look = Look(request.query_params.get("edges", "hard"), background)  # type: ignore[arg-type]
+        _checked(look.check, status=422)
+        if job.state != "done":
+            raise HTTPException(409, "This video is not finished.")
+        return JSONResponse({"number": jobs.make(job, product, look)}, 202)
+
+    async def output(request: Request) -> Response:
+        job = _job(request, jobs)
+        number = request.path_params["number"]
+        outputs = jobs.snapshot(job)["outputs"]
+        if number >= len(outputs) or outputs[number]["state"] != "ready":
+            raise HTTPException(404, "There is no such file.")
+        path = job.outputs[number].path
+        assert path is not None
+        return FileResponse(path, filename=outputs[number]["name"])
+
+    async def delete(request: Request) -> Response:
+        await run_in_threadpool(jobs.discard, _job(request, jobs))
+        return Response(status_code=204)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        tidying = asyncio.create_task(_tidy(jobs))
+        try:
+            yield
+        finally:
+            tidying.cancel()
+            await run_in_threadpool(jobs.close)
+
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/about", tell_about),
+            Route("/assets/{name}", asset),
+            Route("/jobs", post_video, methods=["POST"]),
+            Route("/sample", post_sample, methods=["POST"]),
+            Route("/jobs/{id}", delete, methods=["DELETE"]),
+            Route("/jobs/{id}/events", events),
+            Route("/jobs/{id}/frames/{number:int}.{kind}", preview),
+            Route("/jobs/{id}/outputs/{product}", post_output, methods=["POST"]),
+            Route("/jobs/{id}/outputs/{number:int}", output),
+        ],
+        exception_handlers={HTTPException: _told},
+        lifespan=lifespan,
+    )
+    return _Guard(app, host)
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+def _asset(name: str) -> Response:
+    kind = name.rpartition(".")[2]
+    if name not in ("page.html", "demo.css", "demo.js"):
+        raise HTTPException(404, "There is no such page.")
+    text = (resources.files("threedcseg.demo") / "assets" / name).read_text("utf-8")
+    return Response(text, media_type=_TYPES[kind])
+
+
+def _offered() -> list[str]:
+    """The products that can be made with what is installed."""
+
+    def works(name: str) -> bool:
+        try:
+            check_products([name])
+        except InputError:
+            return False
+        return True
+
+    return [name for name in PRODUCTS if works(name)]
+
+
+def _job(request: Request, jobs: Jobs) -> Job:
+    job = jobs.get(request.path_params["id"])
+    if job is None:
+        raise HTTPException(404, "This video is no longer here.")
+    return job
+
+
+def _received(jobs: Jobs, name: str, num_bytes: int) -> Job:
+    try:
+        return jobs.receive(name, num_bytes)
+    except Busy as busy:
+        raise HTTPException(503, str(busy)) from None
+
+
+async def _submitted(jobs: Jobs, job: Job) -> Response:
+    try:
+        await run_in_threadpool(jobs.submit, job)
+    except InputError as error:
+        raise HTTPException(415, str(error)) from None
+    return JSONResponse({"id": job.id}, 201)
+
+
+def _checked(check: Callable[..., None], *values: Any, status: int) -> None:
+    try:
+        check(*values)
+    except InputError as error:
+        raise HTTPException(status, str(error)) from None
+
+
+async def _tidy(jobs: Jobs) -> None:
+    while True:
+        await asyncio.sleep(TIDY_SECONDS)
+        await run_in_threadpool(jobs.tidy)
+
+
+class _Guard:
+    """Keeps other sites out: they can neither call this server nor be called by its page.
+
+    A page elsewhere may make a browser send anything here. It is refused by its ``Origin``; and
+    where it has made its own name mean this machine (DNS rebinding), by that name in ``Host``.
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._names = {"localhost", host.lower(), socket.gethostname().lower()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refused = self._refused(scope["method"], headers)
+        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = self._app
+        if refused:
+            answer = JSONResponse({"error": refused}, 403)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *_SAFETY]
+            await send(message)
+
+        await answer(scope, receive, send_with_headers)
+
+    def _refused(self, method: str, headers: Headers) -> str | None:
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return "This server is not known by that name; use its address in numbers."
+        if method in ("GET", "HEAD"):
+            return None
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return "Only the page of this server may do that."
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return "Only the page of this server may do that."
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in self._names
+        return True
+
+
+_SAFETY = [
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        b"img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]

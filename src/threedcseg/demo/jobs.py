@@ -1,0 +1,314 @@
+"""Videos in a queue: one is segmented at a time, each belongs to who sent it, all are deleted."""
+
+import logging
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from threedcseg.demo.outputs import KEPT, make_output
+from threedcseg.demo.previews import PreviewWriter
+from threedcseg.demo.uploads import (
+    Limits,
+    VideoFacts,
+    check_video,
+    download_name,
+    in_words_of_the_page,
+)
+from threedcseg.errors import InputError
+from threedcseg.inference.files import segment_video
+from threedcseg.inference.predictor import Network
+from threedcseg.inference.products import Look, SegmentedFrame
+from threedcseg.inference.settings import Settings
+
+MAX_WAITING = 8
+MIN_FREE_BYTES = 1_000_000_000
+ABANDONED_SECONDS = 30.0  # a page that reloads, or a phone that sleeps for a moment, comes back
+
+State = Literal["receiving", "queued", "running", "done", "failed"]
+log = logging.getLogger(__name__)
+
+
+class Busy(Exception):
+    """There is no room for one more video at the moment."""
+
+
+class _Cancelled(Exception):
+    pass
+
+
+@dataclass(eq=False)
+class Output:
+    """A file that was asked for."""
+
+    product: str
+    look: Look
+    state: Literal["making", "ready", "failed"] = "making"
+    num_frames: int = 0
+    path: Path | None = None
+
+
+@dataclass(eq=False)
+class Job:
+    """One video on its way, or done.
+
+    Attributes:
+        id: unguessable; who knows it may see and delete the video.
+        folder: holds all there is of it.
+        name: of the file, as its owner knows it.
+        watchers: pages that look at it now.
+        seen: when one last did, by `time.monotonic`.
+    """
+
+    id: str
+    folder: Path
+    name: str
+    state: State = "receiving"
+    facts: VideoFacts | None = None
+    num_done: int = 0
+    started: float | None = None
+    finished: float | None = None
+    error: str | None = None
+    outputs: list[Output] = field(default_factory=list)
+    watchers: int = 0
+    seen: float = field(default_factory=time.monotonic)
+    cancelled: bool = False
+    hands: int = 0  # threads that work in its folder
+
+    @property
+    def video(self) -> Path:
+        return self.folder / "video"
+
+    @property
+    def previews(self) -> Path:
+        return self.folder / "previews"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing will change before somebody asks for it."""
+        making = any(output.state == "making" for output in self.outputs)
+        return self.cancelled or (self.state in ("done", "failed") and not making)
+
+
+class Jobs:
+    """All videos of a server, in ``folder``, which is removed in the end."""
+
+    def __init__(
+        self, network: Network, folder: Path, limits: Limits, settings: Settings | None = None
+    ) -> None:
+        self.limits = limits
+        self._network = network
+        self._settings = settings or Settings()
+        self._folder = folder
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        # Outputs do not wait for other people's videos: they need no network and are quick.
+        self._segmenter = ThreadPoolExecutor(1, "segmenter")
+        self._maker = ThreadPoolExecutor(1, "maker")
+
+    def receive(self, name: str, num_bytes: int) -> Job:
+        """A place for a video of about ``num_bytes``; raises `Busy` where there is none.
+
+        Write it to ``job.video``, then call `submit`.
+        """
+        if shutil.disk_usage(self._folder).free < 4 * num_bytes + MIN_FREE_BYTES:
+            raise Busy("The disk of this computer is nearly full. Try again later.")
+        with self._lock:
+            coming = [job for job in self._jobs.values() if job.state in ("receiving", "queued")]
+            if len(coming) >= MAX_WAITING:
+                raise Busy(f"{len(coming)} videos are waiting already. Try again in a few minutes.")
+            token = secrets.token_urlsafe(16)
+            job = Job(token, self._folder / token, name)
+            self._jobs[token] = job
+        job.folder.mkdir()
+        return job
+
+    def submit(self, job: Job) -> None:
+        """Check what came and put it in the queue; raises `InputError` and forgets it if bad."""
+        try:
+            with self._at_work(job):
+                job.facts = check_video(job.video, job.name, self.limits)
+        except InputError:
+            self.discard(job)
+            raise
+        job.seen = time.monotonic()
+        job.state = "queued"
+        self._segmenter.submit(self._segment, job)
+
+    def get(self, token: str) -> Job | None:
+        """The job of that id."""
+        return self._jobs.get(token)
+
+    def num_before(self, job: Job) -> int:
+        """How many videos are segmented before this one is."""
+        if job.state != "queued":
+            return 0
+        before = 0
+        for other in list(self._jobs.values()):
+            if other is job:
+                break
+            before += other.state in ("queued", "running")
+        return before
+
+    def make(self, job: Job, product: str, look: Look) -> int:
+        """Have an output made, unless it is already; returns its number in ``job.outputs``."""
+        with self._lock:
+            for number, output in enumerate(job.outputs):
+                if (output.product, output.look) == (product, look) and output.state != "failed":
+                    return number
+            output = Output(product, look)
+            job.outputs.append(output)
+            number = len(job.outputs) - 1
+        self._maker.submit(self._make, job, output, job.folder / f"output-{number}")
+        return number
+
+    def discard(self, job: Job) -> None:
+        """Stop and forget a video, and delete all there is of it."""
+        with self._lock:
+            self._jobs.pop(job.id, None)
+            job.cancelled = True
+            idle = job.hands == 0
+        if idle:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Discard what has been kept long enough, and what nobody waits for any more."""
+        now, waited = time.monotonic(), ABANDONED_SECONDS
+        for job in list(self._jobs.values()):
+            if job.finished is not None:
+                if now - job.finished > 60 * self.limits.keep_minutes and job.is_settled:
+                    self.discard(job)
+            elif job.state != "receiving" and not job.watchers and now - job.seen > waited:
+                self.discard(job)
+
+    def close(self) -> None:
+        """Stop everything and delete everything; waits for the threads."""
+        for job in list(self._jobs.values()):
+            self.discard(job)
+        self._segmenter.shutdown(cancel_futures=True)
+        self._maker.shutdown(cancel_futures=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def watching(self, job: Job) -> Iterator[None]:
+        """While a page looks at the job it is not abandoned."""
+        job.watchers += 1
+        try:
+            yield
+        finally:
+            job.watchers -= 1
+            job.seen = time.monotonic()
+
+    def snapshot(self, job: Job) -> dict[str, Any]:
+        """All that the page shows of a job, ready for JSON."""
+        facts, now = job.facts, time.monotonic()
+        total = job.num_done if job.state == "done" else facts and facts.num_frames
+        seconds = (job.finished or now) - job.started if job.started is not None else 0
+        speed = job.num_done / seconds if seconds > 0 and job.num_done else None
+        left = max(total - job.num_done, 0) / speed if speed and total else None
+        kept = 60 * self.limits.keep_minutes - (now - job.finished) if job.finished else None
+        return {
+            "name": job.name,
+            "state": "cancelled" if job.cancelled else job.state,
+            "before": self.num_before(job),
+            "width": facts and facts.width,
+            "height": facts and facts.height,
+            "rate": facts and facts.rate,
+            "total": total,
+            "done": job.num_done,
+            "speed": speed,
+            "seconds": seconds,
+            "seconds_left": left,
+            "seconds_kept": kept,
+            "error": job.error,
+            "outputs": [
+                {
+                    "state": output.state,
+                    "share": min(output.num_frames / max(job.num_done, 1), 1),
+                    "name": output.path and download_name(job.name, output.path.name),
+                    "bytes": output.path and output.path.stat().st_size,
+                }
+                for output in list(job.outputs)
+            ],
+        }
+
+    @contextmanager
+    def _at_work(self, job: Job) -> Iterator[None]:
+        """Its folder stays until the block ends; an error in the block is the job's."""
+        with self._lock:
+            job.hands += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                job.hands -= 1
+                last = job.cancelled and job.hands == 0
+            if last:
+                shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _segment(self, job: Job) -> None:
+        if job.cancelled:
+            return
+        with self._at_work(job):
+            job.state, job.started = "running", time.monotonic()
+            write_preview = PreviewWriter(job.previews)
+
+            def sink(result: SegmentedFrame) -> None:
+                if job.cancelled:
+                    raise _Cancelled
+                self.limits.check_seconds(float(result.frame.time))
+                write_preview(result)
+                job.num_done = result.frame.index + 1
+
+            try:
+                segment_video(
+                    job.video, job.results, self._network, self._settings, write=KEPT, also=[sink]
+                )
+            except _Cancelled:
+                return
+            except Exception as error:
+                job.error = _in_plain_words(error, job)
+            job.finished = time.monotonic()
+            job.state = "failed" if job.error else "done"
+
+    def _make(self, job: Job, output: Output, folder: Path) -> None:
+        def on_frame() -> None:
+            if job.cancelled:
+                raise _Cancelled
+            output.num_frames += 1
+
+        if job.cancelled:
+            return
+        with self._at_work(job):
+            try:
+                output.path = make_output(
+                    job.video, job.results, folder, output.product, output.look, on_frame
+                )
+                output.state = "ready"
+            except _Cancelled:
+                return
+            except Exception as error:
+                job.error = _in_plain_words(error, job)
+                output.state = "failed"
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_plain_words(error: Exception, job: Job) -> str:
+    if isinstance(error, InputError):
+        return in_words_of_the_page(error, job.video, job.name)
+    log.error("%s could not be done", job.name, exc_info=error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"This computer could not write its files: {error.strerror.lower()}."
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return "This video needs more memory than there is here: scale it down."
+    return "Something went wrong; the window in which 3dcseg runs says what."

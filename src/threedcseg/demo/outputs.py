@@ -1,0 +1,63 @@
+"""Any product of a video that is segmented already, made when it is asked for."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from threedcseg.inference.products import OF_OBJECTS, PRODUCTS, Look, SegmentedFrame
+from threedcseg.video.atomic import replacing
+from threedcseg.video.objects import ObjectTracker
+from threedcseg.video.reader import open_video
+
+KEPT = ("masks", "probabilities")
+"""What is written while the network runs; all else is made from these and the video."""
+
+
+def make_output(
+    video: Path,
+    results: Path,
+    folder: Path,
+    product: str,
+    look: Look,
+    on_frame: Callable[[], None],
+) -> Path:
+    """Write ``product`` from the masks and 8-bit probabilities in ``results``, without a network.
+
+    Returns the file, in ``folder``: the product's own, or a ZIP of its images. The same as
+    `segment_video` writes, byte for byte where the encoder is. ``on_frame`` is called after each
+    frame.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if product in KEPT:
+        images = results if product == "masks" else results / product
+        return _zip(sorted(images.glob("*.png")), folder / f"{product}.zip", on_frame)
+    tracker = ObjectTracker() if product in OF_OBJECTS else None
+    with open_video(video) as source, PRODUCTS[product](folder, source, look) as sink:
+        for frame in source:
+            mask = _read(results / f"{frame.name}.png") > 0
+            probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
+            objects = tracker.update(mask) if tracker else ()
+            sink(SegmentedFrame(frame, probabilities, mask, objects))
+            on_frame()
+    made = sorted(folder.glob("*/*.png"))
+    if made:
+        return _zip(made, folder / f"{product}.zip", lambda: None)
+    (path,) = (path for path in folder.iterdir() if path.is_file())
+    return path
+
+
+def _read(path: Path) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert image is not None  # we wrote it
+    return image
+
+
+def _zip(images: list[Path], path: Path, on_frame: Callable[[], None]) -> Path:
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for image in images:  # stored: PNG does not shrink any further
+            archive.write(image, image.name)
+            on_frame()
+    return path

@@ -1,0 +1,49 @@
+"""Small pictures of the frames and of what was found in them, for the page to put together."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from threedcseg.inference.products import SegmentedFrame
+
+LONG_EDGE = 960  # pixels
+JPEG_QUALITY = 82
+
+
+class PreviewWriter:
+    """Writes ``00000.jpg``, the frame, and ``00000.png``, its masks, of each frame.
+
+    The PNG is RGB: red is the mask (0, 255), green the alpha of soft edges, blue nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, result: SegmentedFrame) -> None:
+        picture = _shrink(result.frame.image)
+        masks = _shrink(np.dstack([result.alpha("hard"), result.alpha("soft"), _nothing(result)]))
+        masks[..., 0] = np.where(masks[..., 0] > 127, 255, 0)
+        path = self._folder / f"{result.frame.index:05d}"
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        path.with_suffix(".jpg").write_bytes(_encode(".jpg", picture, quality))
+        path.with_suffix(".png").write_bytes(_encode(".png", masks))
+
+
+def _nothing(result: SegmentedFrame) -> np.ndarray:
+    return np.zeros(result.mask.shape, np.uint8)
+
+
+def _shrink(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    scale = LONG_EDGE / max(height, width)
+    if scale >= 1:
+        return image.copy()
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _encode(extension: str, rgb: np.ndarray, options: list[int] | None = None) -> bytes:
+    _, data = cv2.imencode(extension, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options or [])
+    return data.tobytes()

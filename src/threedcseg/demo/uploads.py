@@ -1,0 +1,111 @@
+"""What a stranger sends: is it a video, and one that is not too much?"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from threedcseg.errors import InputError
+from threedcseg.video.inputs import output_names
+from threedcseg.video.reader import FrameSource, open_video
+
+MAX_PIXELS = 4096 * 2304  # of a frame: more would need gigabytes for a clip
+# Containers only. Playlists, captures and scripts, which make FFmpeg open other files or addresses,
+# are not among them; neither are images.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,mxf,"
+    "yuv4mpegpipe,h264,hevc,m4v,dv,ivf,rm,swf,apng"
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one video may be, and how long its results are kept."""
+
+    max_seconds: float = 60
+    max_megabytes: float = 200
+    keep_minutes: float = 30
+
+    def check(self) -> None:
+        """Raise `InputError` for values that cannot work."""
+        for name, value in vars(self).items():
+            if not 0 < value < float("inf"):
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} {value:g} is out of range: give more than 0")
+
+    @property
+    def max_bytes(self) -> int:
+        return int(self.max_megabytes * 1e6)
+
+    def check_bytes(self, num_bytes: int) -> None:
+        """Raise `InputError` for a file that is too large."""
+        if num_bytes > self.max_bytes:
+            raise InputError(
+                f"This file is larger than {self.max_megabytes:g} MB, the most this page takes: "
+                "use a shorter or smaller one."
+            )
+
+    def check_seconds(self, seconds: float) -> None:
+        """Raise `InputError` for a video that is too long."""
+        if seconds > self.max_seconds:
+            raise InputError(
+                f"This video is longer than {self.max_seconds:g} seconds, the most this page "
+                "takes: use a part of it."
+            )
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What is known of a video before it is read: pixels, frames a second, estimated frames."""
+
+    width: int
+    height: int
+    rate: float
+    num_frames: int | None
+
+
+def shown_name(name: str) -> str:
+    """What a file calls itself, as one short line; never used as a path."""
+    name = re.split(r"[/\\]", name)[-1]
+    return "".join(c for c in name if c.isprintable())[-80:].strip() or "video"
+
+
+def download_name(name: str, file: str) -> str:
+    """The name under which ``file`` is saved: that of the video before it.
+
+    >>> download_name("my dog.mp4", "overlay.mp4")
+    'my_dog-overlay.mp4'
+    """
+    return f"{output_names([Path(shown_name(name))])[0]}-{file}"
+
+
+def check_video(path: Path, name: str, limits: Limits) -> VideoFacts:
+    """Look into an upload; raises `InputError` in words that speak of ``name``, not of ``path``."""
+    try:
+        av.open(str(path), options={"format_whitelist": FORMATS}).close()
+    except av.FFmpegError:
+        raise InputError(
+            f"{name} is not a video that can be read here. Use an MP4, MOV, MKV, WebM or AVI file."
+        ) from None
+    try:
+        with open_video(path) as video:
+            return _check(video, limits)
+    except InputError as error:
+        raise InputError(in_words_of_the_page(error, path, name)) from None
+
+
+def in_words_of_the_page(error: InputError, path: Path, name: str) -> str:
+    """The message with the name the user knows for the path that he does not."""
+    return str(error).replace(str(path), name)
+
+
+def _check(video: FrameSource, limits: Limits) -> VideoFacts:
+    if video.width * video.height > MAX_PIXELS:
+        raise InputError(
+            f"Its frames are {video.width}x{video.height} pixels, more than the 4096x2304 that "
+            "this page takes: scale it down."
+        )
+    if video.num_frames is not None:
+        limits.check_seconds(float(video.num_frames / video.rate))
+    return VideoFacts(video.width, video.height, float(video.rate), video.num_frames)
