@@ -18,8 +18,9 @@ from threedcseg.demo.uploads import (
     Limits,
     VideoFacts,
     check_video,
-    download_name,
     in_words_of_the_page,
+    safe_name,
+    safe_stem,
 )
 from threedcseg.errors import InputError
 from threedcseg.inference.files import segment_video
@@ -52,6 +53,8 @@ class Output:
     state: Literal["making", "ready", "failed"] = "making"
     num_frames: int = 0
     path: Path | None = None
+    num_bytes: int = 0
+    error: str | None = None
 
 
 @dataclass(eq=False)
@@ -83,7 +86,7 @@ class Job:
 
     @property
     def video(self) -> Path:
-        return self.folder / "video"
+        return self.folder / "upload" / safe_name(self.name)
 
     @property
     def previews(self) -> Path:
@@ -130,7 +133,7 @@ class Jobs:
             token = secrets.token_urlsafe(16)
             job = Job(token, self._folder / token, name)
             self._jobs[token] = job
-        job.folder.mkdir()
+        job.video.parent.mkdir(parents=True)
         return job
 
     def submit(self, job: Job) -> None:
@@ -235,8 +238,9 @@ class Jobs:
                 {
                     "state": output.state,
                     "share": min(output.num_frames / max(job.num_done, 1), 1),
-                    "name": output.path and download_name(job.name, output.path.name),
-                    "bytes": output.path and output.path.stat().st_size,
+                    "name": output.path and f"{safe_stem(job.name)}-{output.path.name}",
+                    "bytes": output.num_bytes,
+                    "error": output.error,
                 }
                 for output in list(job.outputs)
             ],
@@ -294,11 +298,12 @@ class Jobs:
                 output.path = make_output(
                     job.video, job.results, folder, output.product, output.look, on_frame
                 )
+                output.num_bytes = output.path.stat().st_size
                 output.state = "ready"
             except _Cancelled:
                 return
             except Exception as error:
-                job.error = _in_plain_words(error, job)
+                output.error = _in_plain_words(error, job)
                 output.state = "failed"
                 shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,7 +1,7 @@
 """The demo on a socket, until it is stopped."""
 
 import socket
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from threedcseg.demo.app import create_app
 from threedcseg.demo.jobs import Jobs
+from threedcseg.demo.storage import private_folder
 from threedcseg.demo.uploads import Limits
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
@@ -38,24 +39,34 @@ def serve(
     host: str,
 ) -> None:
     """Serve the page until SIGINT or SIGTERM, then delete all there was of other people's."""
-    folder = Path(tempfile.mkdtemp(prefix="3dcseg-demo-"))  # mode 700
-    jobs = Jobs(network, folder, limits, settings)
     about = {"model": model, "device": device_name(next(network.parameters()).device)}
-    app = create_app(
-        jobs, about, host=host, sample=find_sample(), is_stopping=lambda: server.should_exit
-    )
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    )
-    name = f"[{host}]" if ":" in host else host
-    print(f"{model} on {about['device']}", flush=True)
-    print(f"open http://{name}:{listening.getsockname()[1]}/ (Ctrl-C stops)", flush=True)
-    try:
-        server.run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn has stopped in order and hands the signal on
-        print("stopped; all videos are deleted")
-    finally:
-        jobs.close()
+    with private_folder() as folder:
+        app = create_app(
+            Jobs(network, folder, limits, settings),
+            about,
+            host=host,
+            sample=find_sample(),
+            is_stopping=lambda: server.should_exit,
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        )
+        print(f"{model} on {about['device']}", flush=True)
+        print(f"open {address(host, listening)} (Ctrl-C stops)", flush=True)
+        with suppress(KeyboardInterrupt):  # uvicorn has stopped in order and hands the signal on
+            server.run(sockets=[listening])
+    print("stopped; all videos are deleted")
+
+
+def address(host: str, listening: socket.socket) -> str:
+    """What to type into a browser, and who else may."""
+    port = listening.getsockname()[1]
+    if host in ("", "0.0.0.0", "::"):
+        return (
+            f"http://127.0.0.1:{port}/ or, from any other machine that reaches this one, "
+            f"http://{socket.gethostname()}:{port}/"
+        )
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def find_sample() -> Path | None:
@@ -69,5 +80,6 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":
-        return f"CPU ({torch.get_num_threads()} threads)"
+        count = torch.get_num_threads()
+        return f"CPU, {count} thread{'s' if count > 1 else ''}"
     return device.type.upper()

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from threedcseg.errors import InputError
-from threedcseg.video.inputs import output_names
+from threedcseg.video.inputs import VIDEO_EXTENSIONS, output_names
 from threedcseg.video.reader import FrameSource, open_video
 
 MAX_PIXELS = 4096 * 2304  # of a frame: more would need gigabytes for a clip
@@ -68,16 +68,22 @@ class VideoFacts:
 def shown_name(name: str) -> str:
     """What a file calls itself, as one short line; never used as a path."""
     name = re.split(r"[/\\]", name)[-1]
-    return "".join(c for c in name if c.isprintable())[-80:].strip() or "video"
+    return "".join(c for c in name if c.isprintable())[-60:].strip() or "video"
 
 
-def download_name(name: str, file: str) -> str:
-    """The name under which ``file`` is saved: that of the video before it.
+def safe_stem(name: str) -> str:
+    """The name without its ending, of letters, digits, dots, dashes and underscores only.
 
-    >>> download_name("my dog.mp4", "overlay.mp4")
-    'my_dog-overlay.mp4'
+    >>> safe_stem("../my dog.mp4")
+    'my_dog'
     """
-    return f"{output_names([Path(shown_name(name))])[0]}-{file}"
+    return output_names([Path(shown_name(name))])[0]
+
+
+def safe_name(name: str) -> str:
+    """`safe_stem` with the ending, if that is one of a video's."""
+    suffix = Path(shown_name(name)).suffix.lower()
+    return safe_stem(name) + (suffix if suffix in VIDEO_EXTENSIONS else "")
 
 
 def check_video(path: Path, name: str, limits: Limits) -> VideoFacts:

@@ -20,7 +20,8 @@ const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const whole = Math.max(0, Math.ceil(seconds));
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 60) return `${whole} s`;
+  return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
 }
 
 function size(bytes) {
@@ -358,9 +359,10 @@ function step(name) {
 function reset(message) {
   job?.stream?.close();
   job?.upload?.abort();
+  clearTimeout(job?.timer);
   job = null;
   player.close();
-  history.replaceState(null, "", location.pathname);
+  if (message) history.replaceState(null, "", location.pathname);
   document.title = "3dcseg: cut the moving objects out of a video";
   one("file").value = "";
   step("start");
@@ -369,13 +371,12 @@ function reset(message) {
 
 function begin(name) {
   reset();
-  job = { url: null, stream: null, upload: null, latest: null, downloads: new Map() };
+  job = { url: null, stream: null, upload: null, latest: null, lost: false, downloads: new Map() };
   step("work");
   complain("work");
   one("work-title").textContent = name;
   one("f-device").textContent = about.device ?? "–";
   one("downloads").hidden = true;
-  one("progress").hidden = false;
   one("cancel").hidden = false;
   one("again").hidden = true;
   for (const id of ["f-frames", "f-speed", "f-left"]) one(id).textContent = "–";
@@ -385,6 +386,7 @@ function begin(name) {
 
 function progress(text, share) {
   one("now").textContent = text;
+  one("now").hidden = one("bar").hidden = false;
   if (share === null) one("bar").removeAttribute("value");
   else one("bar").value = share;
 }
@@ -408,7 +410,7 @@ function send(path, name, body) {
       fail(answer.error ?? `The server said ${request.status}.`);
     } else if (job === mine) {
       mine.upload = null;
-      history.replaceState(null, "", `#${answer.id}`);
+      history.pushState(null, "", `#${answer.id}`);
       follow(answer.id);
     }
   };
@@ -441,25 +443,21 @@ function listen(mine) {
     if (job !== mine) { stream.close(); return; }
     const now = JSON.parse(event.data);
     mine.latest = now;
+    if (mine.lost) { mine.lost = false; complain("work"); }
     const settled = now.state === "failed" || now.state === "cancelled" ||
       (now.state === "done" && now.outputs.every((output) => output.state !== "making"));
     if (settled) { stream.close(); mine.stream = null; }
     update(mine, now);
   };
-  stream.onerror = async () => {
+  stream.onerror = () => {
     if (job !== mine || mine.stream !== stream) { stream.close(); return; }
-    if (stream.readyState !== EventSource.CLOSED && (await isThere(mine))) return; // it tries again
-    stream.close();
-    if (job === mine) reset("This video is no longer here: it was deleted, or 3dcseg has stopped.");
+    if (stream.readyState === EventSource.CLOSED) { // refused
+      reset("This video is no longer here: it has been deleted.");
+      return;
+    }
+    mine.lost = true; // the browser tries again by itself
+    complain("work", "3dcseg does not answer: it may have been stopped. Trying again …");
   };
-}
-
-async function isThere(mine) {
-  try {
-    return (await fetch(`${mine.url}/frames/0.txt`)).status !== 0 && (await fetch("/about")).ok;
-  } catch {
-    return false;
-  }
 }
 
 function update(mine, now) {
@@ -487,10 +485,7 @@ function update(mine, now) {
 }
 
 function ended() {
-  one("bar").value = 1;
-  one("bar").hidden = true;
-  one("now").textContent = "";
-  one("now").hidden = true;
+  one("now").hidden = one("bar").hidden = true;
   one("cancel").hidden = true;
   one("again").hidden = false;
   one("live").hidden = true;
@@ -502,6 +497,11 @@ function done(mine, now) {
     document.title = `${now.name} · 3dcseg`;
     one("downloads").hidden = false;
     one("kept").textContent = kept(now.seconds_kept);
+    for (const button of all(".outputs .button")) {
+      button.disabled = false;
+      button.textContent = "Download";
+    }
+    mine.timer = setTimeout(() => reset("The video and its results have been deleted."), 1000 * now.seconds_kept);
     whenAllAreThere(mine, now.done);
   }
   for (const [number, button] of mine.downloads) showDownload(mine, number, button, now.outputs[number]);
@@ -509,7 +509,7 @@ function done(mine, now) {
 
 async function whenAllAreThere(mine, count) {
   while (job === mine && player.count < count) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     if (job === mine) player.pictures.want(count);
   }
   if (job === mine) player.finish();
@@ -552,7 +552,7 @@ function showDownload(mine, number, button, output) {
   mine.downloads.delete(number);
   button.disabled = false;
   button.textContent = "Download";
-  if (output.state !== "ready") return;
+  if (output.state !== "ready") { complain("work", output.error); return; }
   const link = document.createElement("a");
   link.href = `${mine.url}/outputs/${number}`;
   link.download = output.name;
@@ -566,7 +566,10 @@ for (const item of all("[data-product]")) {
   button.type = "button";
   button.className = "button";
   button.textContent = "Download";
-  button.setAttribute("aria-describedby", (item.querySelector("h3").id = `o-${item.dataset.product}`));
+  button.id = `make-${item.dataset.product}`;
+  const title = item.querySelector("h3");
+  title.id = `title-${item.dataset.product}`;
+  button.setAttribute("aria-labelledby", `${button.id} ${title.id}`);
   button.addEventListener("click", () => download(item.dataset.product, button));
   item.append(button);
 }
@@ -582,11 +585,20 @@ for (const id of ["edges", "color"]) { // another look is another file
 async function forget() {
   const mine = job;
   reset();
+  history.replaceState(null, "", location.pathname);
   if (mine?.url) await fetch(mine.url, { method: "DELETE" }).catch(() => {});
+  say("The video is deleted");
+}
+
+function leave() { // the video stays for as long as was said: Back leads to it
+  const failed = job?.latest?.state === "failed";
+  if (failed) { forget(); return; }
+  reset();
+  history.pushState(null, "", location.pathname);
 }
 
 one("cancel").addEventListener("click", forget);
-one("again").addEventListener("click", forget);
+one("again").addEventListener("click", leave);
 one("delete").addEventListener("click", forget);
 one("file").addEventListener("change", (event) => start(event.target.files[0]));
 one("sample").addEventListener("click", () => send("/sample", "Example", null));
@@ -620,11 +632,14 @@ async function meet() {
     `It is deleted ${plural(about.keep_minutes, "minute")} after it is done, or when you say so.`;
   one("sample").hidden = !about.sample;
   for (const item of all("[data-product]")) item.hidden = !about.products.includes(item.dataset.product);
-  const id = location.hash.slice(1);
-  if (/^[\w-]{16,}$/.test(id)) { // the page was loaded anew
-    begin("");
-    history.replaceState(null, "", `#${id}`);
-    follow(id);
-  }
+  open();
 }
+
+function open() { // the page was loaded anew, or one went back
+  const id = location.hash.slice(1);
+  if (!/^[\w-]{16,}$/.test(id)) { reset(); return; }
+  begin("");
+  follow(id);
+}
+addEventListener("popstate", open);
 meet().catch(() => complain("start", "3dcseg does not answer: is it still running?"));

@@ -1,0 +1,98 @@
+"""`3dcseg demo` as it is typed."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from threedcseg.cli.main import main
+from threedcseg.demo.storage import PREFIX, private_folder
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_stopped_and_leaves_nothing(tmp_path, stop):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "threedcseg.cli.main", "demo", "--port", "0", "--short-edge", "96"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    try:
+        assert re.match(r"compact on (CPU, \d+ thread|\w)", process.stdout.readline())
+        url = re.match(r"open (http://127\.0\.0\.1:\d+)/ ", process.stdout.readline())[1]
+        until = time.monotonic() + 20
+        while True:
+            try:
+                about = httpx.get(f"{url}/about").json()
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < until
+        assert (about["max_seconds"], about["max_megabytes"], about["keep_minutes"]) == (
+            60,
+            200,
+            30,
+        )
+        if about["sample"]:
+            assert httpx.post(f"{url}/sample").status_code == 201
+        (folder,) = tmp_path.glob(f"{PREFIX}*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        process.send_signal(stop)
+        assert process.wait(60) == (0 if stop == signal.SIGINT else -stop)
+        assert not folder.exists()
+    finally:
+        process.kill()
+
+
+def test_a_port_that_is_taken(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["demo", "--port", str(port)]) == 2
+    assert f"port {port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--port", "70000"],
+        ["--host", "not a host"],
+        ["--max-seconds", "0"],
+        ["--max-megabytes", "-3"],
+        ["--keep-minutes", "nan"],
+        ["--short-edge", "3"],
+    ],
+)
+def test_options_that_cannot_work(capsys, words):
+    assert main(["demo", "--port", "0", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "threedcseg.demo.server", raising=False)
+    assert main(["demo"]) == 2
+    assert "needs uvicorn" in (error := capsys.readouterr().err)
+    assert "pip install 'threedcseg[demo]'" in error
+
+
+def test_what_a_killed_server_left_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with private_folder() as running:
+        killed = tmp_path / f"{PREFIX}killed"
+        killed.mkdir()
+        (killed / "video").write_bytes(b"x")
+        (killed / "in-use").touch()
+        foreign = tmp_path / f"{PREFIX}notes"
+        foreign.mkdir()
+        for lock in tmp_path.glob("*/in-use"):
+            os.utime(lock, (0, 0))
+        with private_folder() as second:
+            assert running.exists() and second.exists() and foreign.exists()
+            assert not killed.exists()
+    assert list(tmp_path.iterdir()) == [foreign]
