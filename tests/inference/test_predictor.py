@@ -12,7 +12,7 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import segment, to_probabilities
 from threedcseg.inference.settings import PUBLISHED, Settings
 
-SMALL = Settings(short_edge=16, multiple=16)
+SMALL = Settings(short_edge=16, multiple=16, shots=False)
 
 
 def redness(clip):

@@ -1,6 +1,7 @@
 """Parity with the authors' published implementation, on the golden files of `../shared`."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from drawn_weights import MEAN, STD, clip_of, draw_into, drawn, load
 from torch.nn import functional as F
 
 from threedcseg.inference.predictor import segment
-from threedcseg.inference.settings import Settings
+from threedcseg.inference.settings import PUBLISHED
 from threedcseg.models import create_model, load_network
 from threedcseg.models.conversion import layouts, published
 from threedcseg.models.registry import ENCODERS
@@ -97,7 +98,7 @@ def test_the_papers_network_from_the_published_file(golden, official):
 )
 def test_a_stitched_sequence(golden, official, mode, overlap):
     expected = load(golden / "sequence.npz")
-    settings = Settings(overlap=overlap, tail="repeat-first", short_edge=64, multiple=32, pad=True)
+    settings = replace(PUBLISHED, overlap=overlap, short_edge=64)
     found = np.stack([map_ for _, map_ in segment(expected["frames"], official, settings)])
     assert np.abs(found - expected[f"prob_{mode}"]).max() < TOLERANCE
 

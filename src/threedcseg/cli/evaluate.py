@@ -157,7 +157,15 @@ def _predict(args: argparse.Namespace) -> None:
         folder = args.predictions / sequence.name
         with frame_progress(sequence.name) as tick:
             frames = sequence.frames[0].parent
-            segment_video(frames, folder, network, settings, provenance=made_by, on_frame=tick)
+            segment_video(
+                frames,
+                folder,
+                network,
+                settings,
+                provenance=made_by,
+                on_frame=tick,
+                on_cut=tick.cut,
+            )
 
 
 def _score(args: argparse.Namespace, predictions_name: str) -> int:

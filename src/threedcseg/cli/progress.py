@@ -15,16 +15,30 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
 
 
+class FrameProgress:
+    """A bar for one video: call it once for each finished frame, and ``cut`` at each new shot."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._name = name
+        self._shot = 1
+        self._task = progress.add_task(name, total=None)
+
+    def __call__(self, source: FrameSource) -> None:
+        self._progress.update(self._task, advance=1, total=source.num_frames)
+
+    def cut(self, index: int) -> None:
+        """A new shot begins at frame ``index``."""
+        self._shot += 1
+        description = f"{self._name}, shot {self._shot} from frame {index}"
+        self._progress.update(self._task, description=description)
+
+
 @contextmanager
-def frame_progress(name: str) -> Iterator[Callable[[FrameSource], None]]:
-    """A bar for one video; call the yielded function once for each finished frame."""
+def frame_progress(name: str) -> Iterator[FrameProgress]:
+    """A bar for one video."""
     with _bar() as progress:
-        task = progress.add_task(name, total=None)
-
-        def tick(source: FrameSource) -> None:
-            progress.update(task, advance=1, total=source.num_frames)
-
-        yield tick
+        yield FrameProgress(progress, name)
 
 
 @contextmanager

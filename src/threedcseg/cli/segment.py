@@ -107,7 +107,7 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         choices=["default", "published"],
         default="default",
         help="published: as the authors' code does (tail repeat-first, short edge 480 padded to "
-        "32, nearest neighbour); the options below still overrule it",
+        "32, nearest neighbour, cuts ignored); the options below still overrule it",
     )
     group.add_argument("--clip-length", type=int, metavar="N", help="frames in a clip (8)")
     group.add_argument("--overlap", type=int, metavar="N", help="frames two clips share (3)")
@@ -126,8 +126,32 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         help="hand a frame out once final (default), or early with the first clip that covers it",
     )
     group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (288)")
+    group.add_argument(
+        "--upsampling",
+        choices=["guided", "linear", "nearest"],
+        help="to the frame's size: edges follow the image (guided, default), or linear, nearest",
+    )
+    group.add_argument(
+        "--shots",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="begin anew at every hard cut (default), or let clips run across cuts",
+    )
     if threshold:
         group.add_argument("--threshold", type=float, metavar="P", help="mask where p > P (0.5)")
+    cleaning = parser.add_argument_group("cleaning", "off by default (docs/outputs.md)")
+    cleaning.add_argument(
+        "--keep-largest", type=int, metavar="N", help="keep the N largest regions of each mask"
+    )
+    cleaning.add_argument(
+        "--drop-specks",
+        type=float,
+        metavar="SHARE",
+        help="drop regions smaller than this share of the frame, such as 0.001",
+    )
+    cleaning.add_argument(
+        "--median", type=int, metavar="FRAMES", help="median over time, of an odd number of frames"
+    )
 
 
 def settings_from(args: argparse.Namespace) -> "Settings":
@@ -137,7 +161,8 @@ def settings_from(args: argparse.Namespace) -> "Settings":
     from threedcseg.inference.settings import PUBLISHED, Settings
 
     settings = PUBLISHED if args.preset == "published" else Settings()
-    names = ["clip_length", "overlap", "tail", "emit", "short_edge", "threshold"]
+    names = ["clip_length", "overlap", "tail", "emit", "short_edge", "upsampling", "shots"]
+    names += ["threshold", "keep_largest", "drop_specks", "median"]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     settings = replace(settings, **given)
     if args.dense:
@@ -190,8 +215,10 @@ def run(args: argparse.Namespace) -> int:
                 look=look,
                 provenance=made_by,
                 on_frame=tick,
+                on_cut=tick.cut,
             )
-        print(f"{result.num_frames} frames of {path} -> {result.folder}", flush=True)
+        shots = f" in {len(result.cuts) + 1} shots" if result.cuts else ""
+        print(f"{result.num_frames} frames{shots} of {path} -> {result.folder}", flush=True)
 
     folders = [(path, args.output / name) for path, name in jobs]
     if args.manifest is None:

@@ -6,9 +6,10 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from threedcseg.clips.guided import upsample_guided
 from threedcseg.errors import InputError
 
-Upsampling = Literal["linear", "nearest"]
+Upsampling = Literal["guided", "linear", "nearest"]
 _CV2 = {"linear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST_EXACT}  # as PIL does
 
 
@@ -58,10 +59,23 @@ class Geometry:
             small = cv2.copyMakeBorder(small, *self.padding, cv2.BORDER_CONSTANT, value=0)
         return small
 
-    def to_source(self, probabilities: np.ndarray, upsampling: Upsampling = "linear") -> np.ndarray:
-        """``(h, w)`` float32 probabilities to ``(H, W)`` float32 at the source's size."""
+    def to_source(
+        self,
+        probabilities: np.ndarray,
+        upsampling: Upsampling = "linear",
+        image: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """``(h, w)`` float32 probabilities to ``(H, W)`` float32 at the source's size.
+
+        "guided" lets the edges follow ``image``, the frame ``(H, W, 3)`` uint8 RGB; the others need
+        none.
+        """
         top, _, left, _ = self.padding
         rows, columns = self.resized
         inner = probabilities[top : top + rows, left : left + columns]
+        if upsampling == "guided":
+            if image is None:
+                raise ValueError("guided upsampling needs the frame")
+            return upsample_guided(inner, image)
         height, width = self.source
         return cv2.resize(inner, (width, height), interpolation=_CV2[upsampling])

@@ -28,10 +28,11 @@ from threedcseg.video.record import start_run, write_record
 
 @dataclass(frozen=True)
 class VideoResult:
-    """Where the results of one video lie, and how many frames it had."""
+    """Where the results of one video lie, how many frames it had, and which began a new shot."""
 
     folder: Path
     num_frames: int
+    cuts: tuple[int, ...] = ()
 
 
 def segment_video(
@@ -44,6 +45,7 @@ def segment_video(
     look: Look | None = None,
     provenance: dict[str, Any] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
+    on_cut: Callable[[int], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
@@ -51,9 +53,10 @@ def segment_video(
     ``folder`` receives what ``write`` names, any of `products.PRODUCTS`, all in one pass
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
     ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
-    the completion record with the settings, ``provenance`` and frame count: a folder without it is
-    unfinished. ``look`` decides on edges and background. ``on_frame`` is called after each written
-    frame; ``also`` are given the results of each frame, besides what is written.
+    the completion record with the settings, ``provenance``, frame count and cuts: a folder without
+    it is unfinished. ``look`` decides on edges and background. ``on_frame`` is called after each
+    written frame, ``on_cut`` before the first one of a new shot, with its index; ``also`` are given
+    the results of each frame, besides what is written.
 
     Raises `InputError` for input that cannot be read or output that cannot be written.
     """
@@ -62,6 +65,13 @@ def segment_video(
     look.check()
     folder = Path(folder)
     num_frames = 0
+    cuts: list[int] = []
+
+    def cut(index: int) -> None:
+        cuts.append(index)
+        if on_cut is not None:
+            on_cut(index)
+
     tracker = ObjectTracker() if OF_OBJECTS & set(write) else None
     with open_video(path) as source, ExitStack() as stack:
         _check_apart(source.path, folder)
@@ -70,7 +80,7 @@ def segment_video(
         start_run(folder)
         written = (stack.enter_context(PRODUCTS[name](folder, source, look)) for name in write)
         sinks = [*written, *also]
-        for frame, probabilities in segment_source(source, network, settings):
+        for frame, probabilities in segment_source(source, network, settings, cut):
             mask = probabilities > settings.threshold
             objects = tracker.update(mask) if tracker else ()
             result = SegmentedFrame(frame, probabilities, mask, objects)
@@ -86,6 +96,7 @@ def segment_video(
             "source": str(path),
             "num_frames": num_frames,
             "size": size,
+            "cuts": cuts,
             "products": list(write),
             "look": asdict(look),
             "settings": asdict(settings),
@@ -93,15 +104,18 @@ def segment_video(
             **(provenance or {}),
         },
     )
-    return VideoResult(folder, num_frames)
+    return VideoResult(folder, num_frames, tuple(cuts))
 
 
 def segment_source(
-    source: FrameSource, network: Network, settings: Settings
+    source: FrameSource,
+    network: Network,
+    settings: Settings,
+    on_cut: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Frame, np.ndarray]]:
     """`segment` for an open video: each frame with its probabilities ``(H, W)`` float32.
 
-    Holds the frames whose probabilities are not final yet, at most two clips of them.
+    Holds the frames whose probabilities are not final yet: as many as `segment` does.
     """
     waiting: dict[int, Frame] = {}
 
@@ -110,7 +124,7 @@ def segment_source(
             waiting[frame.index] = frame
             yield frame.image
 
-    for index, probabilities in segment(images(), network, settings):
+    for index, probabilities in segment(images(), network, settings, on_cut):
         yield waiting.pop(index), probabilities
 
 

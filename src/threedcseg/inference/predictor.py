@@ -1,14 +1,19 @@
 """Frames in, probability maps out: windows, network, stitching (section 3.3 of the paper)."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, repeat
+from operator import itemgetter
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from threedcseg.clips.shots import mark_shots
 from threedcseg.clips.transforms import Geometry
 from threedcseg.clips.windows import iter_clips
 from threedcseg.errors import InputError
+from threedcseg.inference.cleaning import drop_regions, median_over_time
 from threedcseg.inference.settings import Settings
 from threedcseg.inference.stitch import Stitcher
 
@@ -17,38 +22,64 @@ Network = Callable[[Tensor], Tensor]
 
 
 def segment(
-    frames: Iterable[np.ndarray], network: Network, settings: Settings | None = None
+    frames: Iterable[np.ndarray],
+    network: Network,
+    settings: Settings | None = None,
+    on_cut: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield ``(frame_index, probabilities)`` for every frame, in order, as early as possible.
 
     ``frames``: ``(H, W, 3)`` uint8 RGB, all of one size, any number of them; at most
-    ``clip_length`` are held at a time. ``probabilities``: ``(H, W)`` float32 in [0, 1].
-    Raises `InputError` for an array of another shape or dtype, or a change of size.
+    ``clip_length + median // 2 + 2`` are held at a time. ``probabilities``: ``(H, W)`` float32 in
+    [0, 1]. ``on_cut`` is called with the index of each frame that begins a new shot, before its
+    probabilities are yielded. Raises `InputError` for an array of another shape or dtype, or a
+    change of size.
     """
     settings = settings or Settings()
-    shrunk = _Shrunk(frames, settings)
+    resizer = _Resizer(frames, settings)
+    marked = mark_shots(resizer.shrunk()) if settings.shots else zip(repeat(0), resizer.shrunk())
+    index = 0
+    for shot, members in groupby(marked, key=itemgetter(0)):
+        if shot and on_cut is not None:
+            on_cut(index)
+        maps = _segment_shot((frame for _, frame in members), network, settings)
+        for probabilities in median_over_time(maps, settings.median):
+            yield index, _cleaned(resizer.enlarge(probabilities), settings)
+            index += 1
+
+
+def _segment_shot(
+    frames: Iterable[np.ndarray], network: Network, settings: Settings
+) -> Iterator[np.ndarray]:
+    """Probabilities ``(h, w)`` for every frame ``(h, w, 3)`` of a shot, at the network's size."""
     stitcher = Stitcher()
     step = settings.clip_length - settings.overlap
-    clips = iter_clips(shrunk, settings.clip_length, settings.overlap, settings.tail)
-    for window, clip in clips:
+    for window, clip in iter_clips(frames, settings.clip_length, settings.overlap, settings.tail):
         stitcher.add(window, predict_clip(np.stack(clip), network))
         end = window[0] + step if settings.emit == "final" else window[-1] + 1
-        for index, probabilities in stitcher.finish(end):
-            yield index, shrunk.geometry.to_source(probabilities, settings.upsampling)
-    for index, probabilities in stitcher.finish():
-        yield index, shrunk.geometry.to_source(probabilities, settings.upsampling)
+        for _, probabilities in stitcher.finish(end):
+            yield probabilities
+    for _, probabilities in stitcher.finish():
+        yield probabilities
 
 
-class _Shrunk:
-    """The frames at the network's size; `geometry` is known from the first frame on."""
+def _cleaned(probabilities: np.ndarray, settings: Settings) -> np.ndarray:
+    return drop_regions(
+        probabilities, settings.threshold, settings.keep_largest, settings.drop_specks
+    )
 
-    geometry: Geometry
+
+class _Resizer:
+    """Frames to the network's size, and its maps back to theirs, in the same order."""
+
+    geometry: Geometry  # known from the first frame on
 
     def __init__(self, frames: Iterable[np.ndarray], settings: Settings) -> None:
         self.frames = frames
         self.settings = settings
+        self._pending: deque[np.ndarray] = deque()  # frames that guide the upsampling of their maps
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def shrunk(self) -> Iterator[np.ndarray]:
         settings = self.settings
         for index, frame in enumerate(self.frames):
             if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
@@ -66,7 +97,13 @@ class _Shrunk:
                     f"frame {index} is {frame.shape[1]}x{frame.shape[0]} after frames of "
                     f"{width}x{height}: all frames of a video must have one size"
                 )
+            if settings.upsampling == "guided":
+                self._pending.append(frame)
             yield self.geometry.to_network(frame)
+
+    def enlarge(self, probabilities: np.ndarray) -> np.ndarray:
+        image = self._pending.popleft() if self._pending else None
+        return self.geometry.to_source(probabilities, self.settings.upsampling, image)
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """Everything that decides a mask besides the weights; imports no torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from threedcseg.clips.transforms import Upsampling
 from threedcseg.clips.windows import Tail, check_windowing
@@ -18,6 +18,14 @@ class Settings:
     when dense), without the later windows' share in the average.
 
     With the tail policy "shift", the moved window changes only frames not yet handed out.
+
+    With ``shots``, windows begin anew at every hard cut, as at the beginning of a video: no clip
+    mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
+
+    ``median`` is a number of frames, odd: each probability becomes the median of those around it
+    in time, within the shot, and ``median // 2`` more frames are awaited. ``keep_largest`` is the
+    number of connected regions of a mask that stay, ``drop_specks`` the share of the frame below
+    which one goes.
     """
 
     clip_length: int = 8
@@ -27,7 +35,11 @@ class Settings:
     short_edge: int = 288
     multiple: int = 16
     pad: bool = False
-    upsampling: Upsampling = "linear"
+    upsampling: Upsampling = "guided"
+    shots: bool = True
+    median: int = 1
+    keep_largest: int | None = None
+    drop_specks: float = 0.0
     threshold: float = 0.5
 
     def check(self) -> None:
@@ -37,11 +49,32 @@ class Settings:
             raise InputError(
                 f"short edge {self.short_edge} is out of range: give 16 to 4096 pixels"
             )
+        if self.upsampling not in get_args(Upsampling):
+            choices = ", ".join(get_args(Upsampling))
+            raise InputError(f"unknown upsampling {self.upsampling!r}: choose one of {choices}")
+        if self.median not in range(1, 32, 2):
+            raise InputError(
+                f"median over {self.median} frames: give an odd number from 1 (off) to 31"
+            )
+        if self.keep_largest is not None and self.keep_largest < 1:
+            raise InputError(
+                f"{self.keep_largest} largest regions to keep: give 1 or more, or leave it out"
+            )
+        if not 0 <= self.drop_specks < 1:
+            raise InputError(
+                f"specks below {self.drop_specks} of the frame: give a share from 0 (off) to 1, "
+                "such as 0.001"
+            )
         if not 0 <= self.threshold < 1:
             raise InputError(f"threshold {self.threshold} is out of range: give 0 <= p < 1")
 
 
 PUBLISHED = Settings(
-    tail="repeat-first", short_edge=480, multiple=32, pad=True, upsampling="nearest"
+    tail="repeat-first",
+    short_edge=480,
+    multiple=32,
+    pad=True,
+    upsampling="nearest",
+    shots=False,
 )
 """What the authors' code does at inference; see DEVIATIONS.md."""
