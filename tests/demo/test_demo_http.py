@@ -9,13 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video, disc_video, until
 
-from conftest import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, disc_video, until  # type: ignore
 from threedcseg.demo import jobs as jobs_module
 from threedcseg.demo.uploads import Limits
 from threedcseg.inference.files import segment_video
 from threedcseg.inference.products import PRODUCTS, Look
-from threedcseg.video.reader import open_video
 
 
 def image(data: bytes) -> np.ndarray:
@@ -70,9 +69,7 @@ def test_outputs_are_those_of_segment(demo, videos, tmp_path, edges):
         elif file.endswith((".mp4", ".mov", ".webm")):
             made = tmp_path / file
             made.write_bytes(answer.content)
-            with open_video(made) as ours, open_video(expected / file[6:]) as theirs:
-                for a, b in zip(ours, theirs, strict=True):
-                    assert a.time == b.time and np.array_equal(a.image, b.image)
+            check_same_video(made, expected / file[6:])
         else:
             assert answer.content == (expected / file[6:]).read_bytes()
 

@@ -123,7 +123,7 @@ class Pictures {
 
 const player = {
   canvas: one("canvas"),
-  context: one("canvas").getContext("2d"),
+  context: one("canvas").getContext("2d", { willReadFrequently: true }), // all pixels are made here
   pictures: null,
   rate: 24,
   frame: 0,
