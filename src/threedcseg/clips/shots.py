@@ -8,10 +8,12 @@ from itertools import islice
 import cv2
 import numpy as np
 
-LEAST = 20.0
+LEAST = 30.0
 """The least dissimilarity of the two frames at a cut."""
 TIMES = 3.0
 """A cut's dissimilarity in units of the largest of the `RECENT` steps before it, at least."""
+SAME_COLOURS = 0.05
+"""Added to the distance of histograms, for cuts between views of one scene and in gray videos."""
 RECENT = 8
 """Steps from frame to frame, within a shot, that tell how much changes in it."""
 FLASH = 2
@@ -79,8 +81,8 @@ class Dissimilarity:
 
     The distance of their histograms (1 minus the Bhattacharyya coefficient, of shades and of
     colours, added) times the square of what optical flow leaves unexplained of the later one (mean
-    absolute difference in gray levels): high only where both are, since panning changes the colours
-    and a fast motion cannot be followed, but few steps within a shot do both.
+    absolute difference in gray levels). The product is high only where both are: panning changes
+    the colours, and fast motion cannot be followed, but few steps within a shot do both.
     """
 
     def __init__(self) -> None:
@@ -94,7 +96,8 @@ class Dissimilarity:
     def __call__(self, earlier: Thumbnail, later: Thumbnail) -> float:
         shades = 1 - float(np.vdot(earlier.shades, later.shades))
         colours = 1 - float(np.vdot(earlier.colours, later.colours))
-        return max(0.0, shades + colours) * self._unexplained(earlier.luma, later.luma) ** 2
+        distance = shades + colours + SAME_COLOURS
+        return distance * self._unexplained(earlier.luma, later.luma) ** 2
 
     def _unexplained(self, earlier: np.ndarray, later: np.ndarray) -> float:
         flow = self._flow.calc(later, earlier, None)  # type: ignore[call-overload]
