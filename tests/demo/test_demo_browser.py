@@ -2,9 +2,12 @@
 
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -118,11 +121,13 @@ def test_from_the_drop_to_the_download(demo, visit, videos, tmp_path, size):
         assert page.locator("#downloads").is_hidden()
         assert re.fullmatch(rf"\d of {COUNT}", page.locator("#f-frames").inner_text())
         assert "frames/s" in page.locator("#f-speed").inner_text()
+        assert page.locator("#facts").is_visible() and page.locator("#patience").is_hidden()
         assert page.locator("#f-device").inner_text() == "a test"
         assert page.locator("#f-left-name").inner_text() == "Time left"
         demo.network.let_pass()
         finished(page)
         assert page.locator("#f-frames").inner_text() == f"{COUNT} of {COUNT}"
+        page.click("#to-downloads")
         assert save(page, "masks", tmp_path / "masks.zip") == "right-masks.zip"
         assert save(page, "overlay", tmp_path / "overlay.mp4") == "right-overlay.mp4"
         assert "deleted at" in page.locator("#kept").inner_text()
@@ -256,6 +261,7 @@ def test_two_pages_wait_for_each_other_and_cancel(demo, visit, videos):
         first.wait_for_selector("text=Looking at the first frames")
         second.set_input_files("#file", videos[1])
         second.wait_for_selector("text=In the queue: 1 video before yours")
+        assert second.locator("#patience").is_visible()
         first.click("#cancel")
         first.wait_for_selector("#start:not([hidden])")
         demo.network.let_pass()
@@ -292,6 +298,35 @@ def test_the_example(serve, visit, videos):
         page.click("#sample")
         finished(page)
         assert page.locator("h1:visible").inner_text() == "left.mp4"
+
+
+@pytest.mark.slow
+def test_the_command_itself_with_the_real_network(visit, tmp_path):
+    """`3dcseg demo` and `3dcseg segment` make the same of the example."""
+    sample = Path(__file__).parents[2] / "examples" / "dog.mp4"
+    options = ["--short-edge", "96"]
+    command = [sys.executable, "-m", "threedcseg.cli.main"]
+    process = subprocess.Popen(
+        [*command, "demo", "--port", "0", *options], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        lines = [process.stdout.readline() for _ in range(2)]
+        server = SimpleNamespace(url=lines[1].split()[1].rstrip("/"))
+        with visit(server) as page:
+            page.set_input_files("#file", sample)
+            page.wait_for_selector("#downloads:not([hidden])", timeout=200000)
+            save(page, "masks", tmp_path / "masks.zip")
+            save(page, "alpha.webm", tmp_path / "alpha.webm")
+    finally:
+        process.terminate()
+        process.wait(60)
+    words = [str(sample), "-o", str(tmp_path), "--write", "masks,alpha.webm", *options]
+    subprocess.run([*command, "segment", *words], check=True)
+    with zipfile.ZipFile(tmp_path / "masks.zip") as archive:
+        assert len(archive.namelist()) == 60
+        for name in archive.namelist():
+            assert archive.read(name) == (tmp_path / "dog" / name).read_bytes()
+    check_same_video(tmp_path / "alpha.webm", tmp_path / "dog" / "alpha.webm")
 
 
 def luminance(color: str) -> float:

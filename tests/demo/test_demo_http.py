@@ -3,13 +3,16 @@
 import io
 import re
 import shutil
+import socket
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
 from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video, disc_video, until
+from made_videos import write_video
 
 from threedcseg.demo import jobs as jobs_module
 from threedcseg.demo.uploads import Limits
@@ -198,8 +201,6 @@ def test_too_long_where_the_file_does_not_say_so(serve, tmp_path):
 
 def test_too_many_pixels(demo, tmp_path):
     disc = np.zeros((2400, 4096, 3), np.uint8)
-    from made_videos import write_video
-
     write_video(tmp_path / "wide.mp4", [disc, disc], codec="mpeg4")
     answer = demo.send(tmp_path / "wide.mp4")
     assert answer.status_code == 415 and "4096x2304" in answer.json()["error"]
@@ -356,19 +357,35 @@ def test_a_disk_that_is_nearly_full(demo, videos, monkeypatch):
     assert demo.left() == []
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(demo):
-    import socket
-    from urllib.parse import urlsplit
-
+def begun_upload(demo) -> socket.socket:
     where = urlsplit(demo.url)
-    with socket.create_connection((where.hostname, where.port)) as line:
-        line.sendall(
-            f"POST /jobs?name=x.mp4 HTTP/1.1\r\nHost: {where.netloc}\r\n"
-            "Content-Length: 100000\r\n\r\n".encode()
-            + bytes(5000)
-        )
-        until(lambda: len(demo.left()) == 1)
+    line = socket.create_connection((where.hostname, where.port))
+    head = f"POST /jobs?name=x.mp4 HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 100000"
+    line.sendall(head.encode() + b"\r\n\r\n" + bytes(5000))
+    until(lambda: len(demo.left()) == 1)
+    return line
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(demo):
+    begun_upload(demo).close()
     until(lambda: demo.left() == [])
+
+
+def test_an_upload_that_stalls_keeps_no_place(demo, monkeypatch):
+    monkeypatch.setattr(jobs_module, "ABANDONED_SECONDS", 0.2)
+    with begun_upload(demo) as line:
+        until(lambda: demo.left() == [])
+        line.sendall(bytes(5000))
+        line.settimeout(10)
+        assert line.recv(100).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("size", [(2, 64), (64, 2)])
+def test_a_video_of_two_pixels(demo, tmp_path, size):
+    write_video(tmp_path / "thin.mp4", [np.full((*size, 3), 200, np.uint8)] * 3)
+    token = demo.start(tmp_path / "thin.mp4")
+    assert demo.wait(token)["state"] == "done"
+    assert image(demo.client.get(f"/jobs/{token}/frames/2.jpg").content).shape == (*size, 3)
 
 
 def test_the_sample(serve, videos):

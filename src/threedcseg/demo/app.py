@@ -5,6 +5,7 @@ import ipaddress
 import json
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -69,6 +70,9 @@ def create_app(
             received = 0
             with job.video.open("wb") as file:
                 async for chunk in request.stream():
+                    if job.cancelled:
+                        raise HTTPException(408, "The video came too slowly.")
+                    job.seen = time.monotonic()
                     received += len(chunk)
                     _checked(jobs.limits.check_bytes, received, status=413)
                     await run_in_threadpool(file.write, chunk)

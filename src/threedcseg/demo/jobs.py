@@ -66,7 +66,7 @@ class Job:
         folder: holds all there is of it.
         name: of the file, as its owner knows it.
         watchers: pages that look at it now.
-        seen: when one last did, by `time.monotonic`.
+        seen: when one last did, or sent a part of it, by `time.monotonic`.
     """
 
     id: str
@@ -191,7 +191,7 @@ class Jobs:
             if job.finished is not None:
                 if now - job.finished > 60 * self.limits.keep_minutes and job.is_settled:
                     self.discard(job)
-            elif job.state != "receiving" and not job.watchers and now - job.seen > waited:
+            elif not job.watchers and now - job.seen > waited:
                 self.discard(job)
 
     def close(self) -> None:

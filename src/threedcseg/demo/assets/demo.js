@@ -378,8 +378,8 @@ function begin(name) {
   one("f-device").textContent = about.device ?? "–";
   one("downloads").hidden = true;
   one("cancel").hidden = false;
-  one("again").hidden = true;
-  for (const id of ["f-frames", "f-speed", "f-left"]) one(id).textContent = "–";
+  one("again").hidden = one("to-downloads").hidden = true;
+  one("facts").hidden = one("patience").hidden = true;
   one("work-title").focus();
   return job;
 }
@@ -468,6 +468,8 @@ function update(mine, now) {
   const share = total && now.state !== "queued" ? now.done / total : null;
   one("f-frames").textContent = now.total ? `${now.done} of ${total}` : String(now.done);
   one("f-speed").textContent = now.speed ? `${now.speed.toFixed(1)} frames/s` : "–";
+  one("facts").hidden = now.state === "queued";
+  one("patience").hidden = now.state !== "queued";
   one("f-left-name").textContent = now.state === "running" ? "Time left" : "Took";
   one("f-left").textContent = duration(now.state === "running" ? now.seconds_left : now.seconds || null);
   one("live").hidden = !(now.state === "running" && player.following);
@@ -495,7 +497,7 @@ function done(mine, now) {
   if (one("downloads").hidden) {
     ended();
     document.title = `${now.name} · 3dcseg`;
-    one("downloads").hidden = false;
+    one("downloads").hidden = one("to-downloads").hidden = false;
     one("kept").textContent = kept(now.seconds_kept);
     for (const button of all(".outputs .button")) {
       button.disabled = false;
@@ -597,6 +599,10 @@ function leave() { // the video stays for as long as was said: Back leads to it
   history.pushState(null, "", location.pathname);
 }
 
+one("to-downloads").addEventListener("click", () => {
+  one("downloads").scrollIntoView({ behavior: "smooth" });
+  one("downloads-title").focus({ preventScroll: true });
+});
 one("cancel").addEventListener("click", forget);
 one("again").addEventListener("click", leave);
 one("delete").addEventListener("click", forget);
