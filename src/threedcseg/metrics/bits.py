@@ -25,11 +25,15 @@ def pack(mask: np.ndarray, stride: int) -> int:
 
 def dilate(bits: int, stride: int, radius: int) -> int:
     """All pixels within ``radius`` of a pixel that is set, and some bits in the gaps."""
-    rows = [bits]  # by half its width, the dilation by a row of pixels
-    for _ in range(radius):
-        rows.append(rows[-1] << 1 | rows[-1] | rows[-1] >> 1)
-    dilated = rows[radius]
-    for y in range(1, radius + 1):
-        row = rows[isqrt(radius * radius - y * y)]
-        dilated |= row << y * stride | row >> y * stride
+    halves = [isqrt(radius * radius - y * y) for y in range(radius + 1)]  # of the disk's rows
+    runs, run, length = {}, bits, 1
+    for half in sorted(set(halves)):  # each pixel made a run of 2 half + 1, to be moved back later
+        while length < 2 * half + 1:
+            step = min(length, 2 * half + 1 - length)
+            run |= run << step
+            length += step
+        runs[half] = run
+    dilated = runs[radius] >> radius
+    for y, half in enumerate(halves[1:], start=1):
+        dilated |= runs[half] << y * stride - half | runs[half] >> y * stride + half
     return dilated

@@ -6,6 +6,7 @@ same.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from math import ceil, hypot
 
 import cv2
@@ -99,14 +100,12 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
 
 def window_of(*masks: np.ndarray) -> Window | None:
     """The rectangle that holds the boundaries of all masks; None where all masks are empty."""
-    window = None
-    for mask in masks:
-        x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
-        if width:
-            rows = slice(max(y - 1, 0), min(y + height + 1, mask.shape[0]))
-            columns = slice(max(x - 1, 0), min(x + width + 1, mask.shape[1]))
-            window = hull(window, (rows, columns))
-    return window
+    union = reduce(np.logical_or, masks)
+    x, y, width, height = cv2.boundingRect(union.view(np.uint8))
+    if width == 0:
+        return None
+    bottom, right = min(y + height + 1, union.shape[0]), min(x + width + 1, union.shape[1])
+    return slice(max(y - 1, 0), bottom), slice(max(x - 1, 0), right)
 
 
 def hull(one: Window | None, other: Window | None) -> Window | None:
