@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "train a network from a recipe",
     "data": "check a data set: what it holds, what is missing, what to do",
     "models": "list encoders, bridges and whole models with size, cost and licence",
+    "benchmark": "time encoders, models and the whole path on this device",
     "convert": "turn published checkpoints into safetensors, safely",
 }
 

@@ -1,0 +1,169 @@
+"""`3dcseg benchmark`: seconds a clip and a frame on this device, as in Tables 1 and 4."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from threedcseg.inference.timing import Timing
+
+TABLE_1 = {
+    "resnet-101": 0.173,
+    "resnet-101-dilated": 0.793,
+    "r2plus1d-34": 0.891,
+    "ir-csn-152": 0.213,
+}
+"""Seconds a clip of 8 frames at 854x480 in Table 1 of the paper, on an Nvidia GTX 1080 Ti."""
+TABLE_4 = {"3dc-seg": 0.22}
+"""Seconds a frame in Table 4 of the paper, on the same."""
+
+EPILOG = """\
+Times every encoder (Table 1: feature maps of one clip) and every model (Table 4: seconds a frame)
+on a clip of noise. Each is run once before it is timed, and the device is waited for. Networks have
+fresh weights, which take the same time as trained ones, and are made ready as for `segment`.
+
+With --video, a whole video is segmented instead, by the model that --names gives (default: compact,
+with its weights), and reading, network and writing are timed by themselves as well.
+
+Give the machine nothing else to do meanwhile. The spread is from the least to the most.
+
+Examples:
+  3dcseg benchmark                                      # everything; minutes on a CPU
+  3dcseg benchmark --names compact,ir-csn-152 --repeats 5
+  3dcseg benchmark --size 256x448 --device cuda --precision float16 --json times.json
+  3dcseg benchmark --video dog.mp4
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments; imports no torch."""
+    parser.epilog = EPILOG
+    parser.add_argument("--names", help="encoders and models, with commas between (default: all)")
+    parser.add_argument("--video", type=Path, metavar="FILE", help="time the whole path on it")
+    parser.add_argument(
+        "--size", default="480x854", metavar="HxW", help="of a clip's frames (480x854)"
+    )
+    parser.add_argument("--clip-length", type=int, default=8, metavar="N", help="(8)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (3)")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=["float32", "bfloat16", "float16"],
+        help="float32 (default), bfloat16, float16 (GPU)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the times to a file too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table as Markdown; returns 0."""
+    import torch
+
+    from threedcseg.errors import InputError
+    from threedcseg.models.weights import pick_device
+    from threedcseg.video.atomic import replacing
+
+    if args.repeats < 1 or args.clip_length < 1:
+        raise InputError("--repeats and --clip-length: give 1 or more")
+    device = pick_device(args.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+    print(f"device {name}{threads}, {args.precision}, torch {torch.__version__}", file=sys.stderr)
+    rows: list[dict[str, Any]] = []
+    first = True
+    for row in _of_video(args, device) if args.video else _of_clips(args, device):
+        if first:
+            print("| " + " | ".join(row) + " |\n|" + " --- |" * len(row))
+        first = False
+        print("| " + " | ".join(str(cell) for cell in row.values()) + " |", flush=True)
+        rows.append(row)
+    if args.json:
+        about = {"device": name, "precision": args.precision, "torch": torch.__version__}
+        text = json.dumps({**about, "threads": torch.get_num_threads(), "rows": rows}, indent=2)
+        with replacing(args.json) as temporary:
+            temporary.write_text(text)
+    return 0
+
+
+def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict[str, Any]]:
+    import torch
+
+    from threedcseg.inference.timing import time_clip
+    from threedcseg.models.fast import prepare_for_inference
+
+    dtype = getattr(torch, args.precision)
+    height, width = _size(args.size)
+    padded = (-(-height // 32) * 32, -(-width // 32) * 32)
+    for name, kind, build in _networks(args.names):
+        network = prepare_for_inference(build()).to(device)
+        timing = time_clip(network, args.clip_length, padded, device, dtype, args.repeats)
+        published = (
+            f"{TABLE_1[name]} a clip (Table 1)"
+            if name in TABLE_1
+            else f"{TABLE_4[name]} a frame (Table 4)"
+            if name in TABLE_4
+            else ""
+        )
+        yield {
+            "network": name,
+            "kind": kind,
+            "clip": f"{args.clip_length}x{padded[0]}x{padded[1]}",
+            "seconds a clip": f"{timing.median:.3f}",
+            "spread": _spread(timing),
+            "seconds a frame": f"{timing.median / args.clip_length:.4f}",
+            "paper, GTX 1080 Ti": published,
+        }
+
+
+def _of_video(args: argparse.Namespace, device: "torch.device") -> Iterator[dict[str, Any]]:
+    from threedcseg.inference.settings import Settings
+    from threedcseg.inference.timing import time_video
+    from threedcseg.models.loading import load_model
+
+    for name in (args.names or "compact").split(","):
+        network = load_model(name, args.device, precision=args.precision)
+        settings = Settings(clip_length=args.clip_length)
+        times = time_video(args.video, network, settings, device, args.repeats)
+        for part in ("reading", "network", "writing", "end_to_end"):
+            timing = getattr(times, part)
+            yield {
+                "network": name,
+                "part": part.replace("_", " "),
+                "seconds a frame": f"{timing.median:.4f}",
+                "spread": _spread(timing),
+                "frames/s": f"{1 / timing.median:.1f}",
+            }
+
+
+def _networks(names: str | None) -> Iterator[tuple[str, str, "Callable[[], nn.Module]"]]:
+    """Name, kind and builder of those asked for; raises `InputError` for an unknown name."""
+    from threedcseg.models.registry import ENCODERS, MODELS, create_model
+
+    wanted = names.split(",") if names else [*ENCODERS, *MODELS]
+    for name in wanted:
+        if name not in MODELS:
+            ENCODERS[name]  # raises with the nearest names
+    for name in wanted:
+        if name in MODELS:
+            yield name, "model", lambda name=name: create_model(name)  # type: ignore[misc]
+        else:
+            yield name, "encoder", lambda name=name: ENCODERS.build(name)  # type: ignore[misc]
+
+
+def _size(text: str) -> tuple[int, int]:
+    from threedcseg.errors import InputError
+
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(p.isdigit() and int(p) > 0 for p in parts):
+        raise InputError(f"--size {text!r}: give height x width, such as 480x854")
+    return int(parts[0]), int(parts[1])
+
+
+def _spread(timing: "Timing") -> str:
+    return f"{timing.least:.3g} to {timing.most:.3g}"
