@@ -15,7 +15,7 @@ TIMES = 3.0
 SAME_COLOURS = 0.05
 """Added to the distance of histograms, for cuts between views of one scene and in gray videos."""
 RECENT = 8
-"""Steps from frame to frame, within a shot, that tell how much changes in it."""
+"""Steps from frame to frame, cuts left out, that tell how much there is going on."""
 FLASH = 2
 """A picture that comes back after at most so many frames was interrupted by a flash, not a cut."""
 
@@ -54,7 +54,6 @@ def mark_shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]
                 flash = next((number for number, same in enumerate(back) if same), -1)
                 if flash < 0:
                     shot, flash, last = shot + 1, 0, thumbnail
-                    recent.clear()
         yield shot, frame
 
 
