@@ -127,6 +127,21 @@ def test_a_whole_network_starts_from_a_file(tiny_data, tmp_path):
         load_initial_weights(other, build_network(other))
 
 
+def test_training_goes_on_from_the_mean_of_several_networks(tiny_data, tmp_path):
+    starts = [create_model("compact", width="lite0", channels=8) for _ in range(3)]
+    paths = [str(tmp_path / f"{i}.safetensors") for i in range(3)]
+    for path, start in zip(paths, starts, strict=True):
+        save_weights(path, start)
+    given = recipe(tiny_data, initial_weights=InitialWeights(networks=tuple(paths)))
+    network = build_network(given)
+    load_initial_weights(given, network)
+    for name, tensor in network.state_dict().items():
+        expected = sum(start.state_dict()[name].double() for start in starts) / 3
+        torch.testing.assert_close(tensor.double(), expected, atol=1e-6, rtol=1e-6)
+    with pytest.raises(InputError, match="network and networks; keep one of them"):
+        InitialWeights(network="x", networks=("y",))
+
+
 def test_weights_of_imagenet_are_for_the_compact_encoder(tiny_data):
     paper = recipe(tiny_data, imagenet=True, model={"name": "3dc-seg", "encoder": "ir-csn-50"})
     with pytest.raises(InputError, match="imagenet: true"):

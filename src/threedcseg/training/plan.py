@@ -53,7 +53,9 @@ def _stages(recipe: Recipe) -> Iterator[str]:
 
 
 def _initial_weights(recipe: Recipe) -> Iterator[str]:
-    for part, path in dataclasses.asdict(recipe.initial_weights).items():
+    given = dataclasses.asdict(recipe.initial_weights)
+    networks = [("networks", path) for path in given.pop("networks")]
+    for part, path in [*given.items(), *networks]:
         if path is None:
             continue
         if not Path(path).is_file():

@@ -121,10 +121,16 @@ class Validation(DataSource):
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Files to start from, relative to the working folder: of an encoder, or a whole network."""
+    """Files to start from, relative to the working folder: of an encoder, of a whole network, or
+    of several ``networks``, from whose mean the training goes on."""
 
     encoder: str | None = None
     network: str | None = None
+    networks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.network is not None and self.networks:
+            raise InputError("initial_weights: network and networks; keep one of them")
 
 
 @dataclass(frozen=True)

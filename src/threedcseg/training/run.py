@@ -2,12 +2,13 @@
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from threedcseg.errors import InputError
 from threedcseg.models import create_model, load_encoder, load_network
@@ -80,6 +81,7 @@ def load_initial_weights(recipe: Recipe, network: SegmentationNetwork) -> None:
         "imagenet": recipe.imagenet,
         "initial_weights.encoder": initial.encoder is not None,
         "initial_weights.network": initial.network is not None,
+        "initial_weights.networks": bool(initial.networks),
     }
     chosen = [name for name, here in given.items() if here]
     if len(chosen) > 1:
@@ -88,14 +90,29 @@ def load_initial_weights(recipe: Recipe, network: SegmentationNetwork) -> None:
         load_imagenet(network, recipe.model.get("width", "lite1"))
     if initial.encoder is not None:
         load_encoder(network, initial.encoder)
-    if initial.network is not None:
-        start, metadata = load_network(initial.network)
-        if {"name": start.name, **start.options} != recipe.model:
-            raise InputError(
-                f"{initial.network}: weights of {metadata['model']} with {start.options}, which "
-                f"is not the recipe's model {recipe.model}"
-            )
-        network.load_state_dict(start.state_dict())
+    files = initial.networks or ([initial.network] if initial.network is not None else [])
+    if files:
+        network.load_state_dict(mean_of([_state(path, recipe.model) for path in files]))
+
+
+def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the weights of several networks, rounded once; counters are the first one's."""
+    return {
+        key: torch.stack([state[key].double() for state in states]).mean(0).to(first.dtype)
+        if first.is_floating_point()
+        else first
+        for key, first in states[0].items()
+    }
+
+
+def _state(path: str, model: Mapping[str, Any]) -> dict[str, Tensor]:
+    start, metadata = load_network(path)
+    if {"name": start.name, **start.options} != model:
+        raise InputError(
+            f"{path}: weights of {metadata['model']} with {start.options}, which is not the "
+            f"recipe's model {model}"
+        )
+    return start.state_dict()
 
 
 def load_imagenet(network: SegmentationNetwork, width: str) -> None:
