@@ -1,5 +1,6 @@
 """Windows begin anew at a cut: in `segment`, in its delay, and in what is recorded."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -128,6 +129,18 @@ def test_cuts_are_recorded_and_reported(tmp_path):
     segment_video(source, out, mean_redness, replace(SETTINGS, shots=False), on_cut=told.append)
     assert json.loads((out / "3dcseg.json").read_text())["cuts"] == []
     assert len(told) == 2
+
+
+def test_objects_after_a_cut_are_new(tmp_path):
+    frames = [*scene(BLUE, 9), *scene(GREEN, 9)]
+    for frame in frames:
+        frame[8:24, 8:24] = RED
+    source = write_video(tmp_path / "in.mp4", frames, options={"crf": "4"})
+    for shots, tracks in ((True, ["1"] * 9 + ["2"] * 9), (False, ["1"] * 18)):
+        settings = replace(SETTINGS, shots=shots)
+        segment_video(source, tmp_path / "out", spotted, settings, write=("boxes",))
+        with (tmp_path / "out" / "boxes.csv").open() as file:
+            assert [row["track"] for row in csv.DictReader(file)] == tracks
 
 
 def test_the_published_preset_knows_neither_shots_nor_guided_upsampling():
