@@ -3,7 +3,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: demo install test quick-test lint format clean
+.PHONY: demo install weights test quick-test lint format clean
 
 demo: .venv/installed  ## segment the example video, masks and overlay into demo/
 	$(BIN)/3dcseg segment examples/dog.mp4 -o demo --overlay
@@ -22,6 +22,11 @@ install: .venv/dev  ## everything for working on the code
 	$(BIN)/pip install --quiet "$(TORCH)"
 	$(BIN)/pip install --quiet -e ".[dev]"
 	touch $@ .venv/installed
+
+weights: .venv/dev  ## train the compact network from scratch: about three hours on 2 idle CPU cores
+	$(BIN)/3dcseg train --config recipes/compact.yaml -o runs/compact
+	$(BIN)/3dcseg train --config recipes/compact-scenes.yaml -o runs/compact-scenes
+	$(BIN)/3dcseg train --config recipes/compact-together.yaml -o runs/compact-together
 
 test: .venv/dev lint  ## lint, types and all tests
 	$(BIN)/pytest
