@@ -7,9 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threedcseg.cli.live import add_live, check_live, is_piped_or_live, run_live
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
     from threedcseg.inference.products import Look
     from threedcseg.inference.settings import Settings
     from threedcseg.inference.shards import Shard
@@ -35,6 +38,8 @@ Examples:
   3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
   3dcseg segment --manifest list.txt --shard 2/8 -o masks
+  3dcseg segment camera:0 -o live --write overlay
+  ffmpeg -i dog.mp4 -f yuv4mpegpipe - | 3dcseg segment - -o - | ffplay -
 """
 
 
@@ -45,10 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help="a video file, a folder of frames, or a folder of videos",
+        help="a video file, a folder of frames, a folder of videos, or a live source (see below)",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the results; - for masks to a pipe",
     )
     many = parser.add_argument_group(
         "many videos", "what an earlier run, or another process, has done is not done again"
@@ -80,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser, default="compact")
     add_settings(parser)
+    add_live(parser)
 
 
 def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -189,20 +200,21 @@ def run(args: argparse.Namespace) -> int:
 
     settings = settings_from(args)
     write, look = products_from(args)
+    if is_piped_or_live(args):
+        check_live(args)
+        network, made_by = _load(args, args.device)
+        return run_live(args, settings, network, {"write": write, "look": look}, made_by)
     inputs, shard = inputs_from(args)  # bad input is told before torch is imported
     jobs = shard.of(list(zip(inputs, output_names(inputs), strict=True)))
     import torch
 
     from threedcseg.cli.progress import frame_progress
     from threedcseg.inference.files import segment_video
-    from threedcseg.models import load_model, provenance
 
     device = args.device
     if args.manifest is not None:
         device = own_device(device, os.environ, torch.cuda.device_count())
-    network = load_model(args.model, device, args.weights, args.precision)
-    made_by: dict[str, Any] = {**provenance(args.model, args.weights)}
-    print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
+    network, made_by = _load(args, device)
 
     def work(path: Path, folder: Path) -> None:
         with frame_progress(folder.name) as tick:
@@ -231,6 +243,15 @@ def run(args: argparse.Namespace) -> int:
     tally = do_once(folders, work, expected, lambda line: print(line, file=sys.stderr))
     print(f"shard {shard}: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
+
+
+def _load(args: argparse.Namespace, device: str) -> tuple["torch.nn.Module", dict[str, Any]]:
+    """The network, and what the record says of it."""
+    from threedcseg.models import load_model, provenance
+
+    network = load_model(args.model, device, args.weights, args.precision)
+    print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
+    return network, {**provenance(args.model, args.weights)}
 
 
 def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:

@@ -60,10 +60,42 @@ def segment_video(
 
     Raises `InputError` for input that cannot be read or output that cannot be written.
     """
-    settings, look = settings or Settings(), look or Look()
+    folder = Path(folder)
+    check_products(write)
+    with open_video(path) as source:
+        _check_apart(source.path, folder)
+        return write_products(
+            source,
+            folder,
+            network,
+            settings or Settings(),
+            write=write,
+            look=look,
+            facts=lambda: {"source": str(path), **(provenance or {})},
+            on_frame=on_frame,
+            on_cut=on_cut,
+            also=also,
+        )
+
+
+def write_products(
+    source: FrameSource,
+    folder: Path,
+    network: Network,
+    settings: Settings,
+    *,
+    write: Sequence[str] = ("masks",),
+    look: Look | None = None,
+    facts: Callable[[], dict[str, Any]] = dict,
+    on_frame: Callable[[FrameSource], None] | None = None,
+    on_cut: Callable[[int], None] | None = None,
+    also: Sequence[Sink] = (),
+) -> VideoResult:
+    """`segment_video` for an open source, live ones too; ``facts``, asked at the end, go into the
+    record."""
+    look = look or Look()
     check_products(write)
     look.check()
-    folder = Path(folder)
     num_frames = 0
     cuts: list[int] = []
 
@@ -72,37 +104,33 @@ def segment_video(
         if on_cut is not None:
             on_cut(index)
 
+    if "cutout" in write:
+        _check_apart(Path(look.background), folder)
     tracker = ObjectTracker() if OF_OBJECTS & set(write) else None
-    with open_video(path) as source, ExitStack() as stack:
-        _check_apart(source.path, folder)
-        if "cutout" in write:
-            _check_apart(Path(look.background), folder)
+    with ExitStack() as stack:
         start_run(folder)
         written = (stack.enter_context(PRODUCTS[name](folder, source, look)) for name in write)
         sinks = [*written, *also]
         for frame, probabilities in segment_source(source, network, settings, cut):
             mask = probabilities > settings.threshold
-            new_shot = cuts[-1:] == [frame.index]
-            objects = tracker.update(mask, new_shot) if tracker else ()
+            objects = tracker.update(mask) if tracker else ()
             result = SegmentedFrame(frame, probabilities, mask, objects)
             for sink in sinks:
                 sink(result)
             num_frames += 1
             if on_frame is not None:
                 on_frame(source)
-        size = [source.width, source.height]
     write_record(
         folder,
         {
-            "source": str(path),
             "num_frames": num_frames,
-            "size": size,
+            "size": [source.width, source.height],
             "cuts": cuts,
             "products": list(write),
             "look": asdict(look),
             "settings": asdict(settings),
             "software": f"threedcseg {version('threedcseg')}, Python {platform.python_version()}",
-            **(provenance or {}),
+            **facts(),
         },
     )
     return VideoResult(folder, num_frames, tuple(cuts))

@@ -148,7 +148,7 @@ class VideoReader:
             self._coded_size = first.width, first.height
             # The display matrix of the file, to the nearest quarter turn, counter-clockwise.
             self._rotation = round(first.rotation / 90) * 90 % 360
-            self._matrix = _color_matrix(first)
+            self._matrix = color_matrix(first)
             lying = self._rotation in (90, 270)
             self.width, self.height = self._coded_size[::-1] if lying else self._coded_size
             self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -162,7 +162,7 @@ class VideoReader:
                 self.start = min(self.start, max(audio.start_time * audio.time_base, Fraction(0)))
             aspect = stream.sample_aspect_ratio or Fraction(1)
             self.pixel_aspect = 1 / aspect if lying else aspect
-            self.color = _color(stream, first, self._matrix)
+            self.color = color_of(stream, first, self._matrix)
             self.num_bytes: int | None = self.path.stat().st_size
 
     def __iter__(self) -> Iterator[Frame]:
@@ -377,7 +377,7 @@ def _check_file(path: Path) -> bool:
         raise InputError(f"{path} may not be read: change its permissions") from None
 
 
-def _color_matrix(frame: VideoFrame) -> int | None:
+def color_matrix(frame: VideoFrame) -> int | None:
     """The YUV matrix to assume where the file names none: as players do, BT.709 from HD on."""
     if frame.colorspace != UNSPECIFIED_COLOR or len(frame.format.components) < 3:
         return None
@@ -386,7 +386,7 @@ def _color_matrix(frame: VideoFrame) -> int | None:
     return int(Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601)
 
 
-def _color(stream: VideoStream, frame: VideoFrame, assumed_matrix: int | None) -> Color:
+def color_of(stream: VideoStream, frame: VideoFrame, assumed_matrix: int | None) -> Color:
     context = stream.codec_context
     primaries, transfer = context.color_primaries, context.color_trc
     if frame.format.is_rgb or frame.format.has_palette:

@@ -1,0 +1,194 @@
+"""`3dcseg segment camera:0`, `rtsp://...`, `-`: live sources, and masks to a pipe."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from threedcseg.errors import InputError
+
+if TYPE_CHECKING:
+    from threedcseg.inference.predictor import Network
+    from threedcseg.inference.settings import Settings
+    from threedcseg.video.live import LiveSource, RawFormat
+    from threedcseg.video.reader import FrameSource
+
+STDOUT = Path("-")
+_REPORT_EVERY = 2.0  # seconds
+
+
+def add_live(parser: argparse.ArgumentParser) -> None:
+    """The options of live sources and pipes; imports no torch."""
+    group = parser.add_argument_group(
+        "live", "INPUT may be camera:0, rtsp://, udp://, tcp://, http://... or - (docs/live.md)"
+    )
+    group.add_argument(
+        "--when-behind",
+        choices=["drop-oldest", "wait"],
+        help="frames come faster than masks: drop (cameras, streams) or wait (pipes)",
+    )
+    group.add_argument(
+        "--queue", type=int, default=8, metavar="N", help="frames that may wait for the network (8)"
+    )
+    group.add_argument(
+        "--size", metavar="WxH", help="standard input holds raw frames of this size (else y4m)"
+    )
+    group.add_argument("--pixel-format", default="rgb24", help="of raw frames (rgb24)")
+    group.add_argument("--rate", default="25", help="of raw frames, a second (25)")
+    group.add_argument(
+        "--pipe-format",
+        choices=["y4m", "gray"],
+        default="y4m",
+        help="of masks on standard output (-o -)",
+    )
+
+
+def is_piped_or_live(args: argparse.Namespace) -> bool:
+    """Whether this module is to run them."""
+    from threedcseg.video.live import is_live
+
+    return args.output == STDOUT or any(map(is_live, args.inputs))
+
+
+def check_live(args: argparse.Namespace) -> None:
+    """Raise `InputError` for arguments that do not go together."""
+    if args.manifest is not None or len(args.inputs) != 1:
+        raise InputError(
+            "a live input, or masks to standard output (-o -), goes alone: give one INPUT"
+        )
+    if args.output == STDOUT and (args.write != "masks" or args.probabilities or args.overlay):
+        raise InputError("standard output takes masks only: give -o DIR for other products")
+
+
+def run_live(
+    args: argparse.Namespace,
+    settings: "Settings",
+    network: "Network",
+    products: dict[str, Any],
+    made_by: dict[str, Any],
+) -> int:
+    """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
+    other end and its files are whole."""
+    from threedcseg.inference.files import write_products
+    from threedcseg.video.live import LiveSource, is_live, live_name
+    from threedcseg.video.reader import open_video
+
+    name = args.inputs[0]
+    if not is_live(name):
+        with open_video(name) as video:
+            return _to_pipe(args, video, network, settings, lambda source: None)
+    if args.emit is None and args.preset == "default":
+        settings = replace(settings, emit="early")
+    live = LiveSource(name, raw=_raw_format(args), when_behind=args.when_behind, queue=args.queue)
+    with _stopped_by_signals(live), live as source:
+        report = _Report(source, settings)
+        if args.output == STDOUT:
+            status = _to_pipe(args, source, network, settings, report)
+            report.end()
+            return status
+        result = write_products(
+            source,
+            args.output / live_name(name),
+            network,
+            settings,
+            **products,
+            facts=lambda: {**source.record(), **made_by},
+            on_frame=report,
+        )
+        report.end()
+    print(f"{result.num_frames} frames of {source.shown} -> {result.folder}", flush=True)
+    return 0
+
+
+def _raw_format(args: argparse.Namespace) -> "RawFormat | None":
+    from threedcseg.video.live import RawFormat
+
+    return RawFormat.parse(args.size, args.pixel_format, args.rate) if args.size else None
+
+
+def _to_pipe(
+    args: argparse.Namespace,
+    source: "FrameSource",
+    network: "Network",
+    settings: "Settings",
+    on_frame: Callable[["FrameSource"], None],
+) -> int:
+    from threedcseg.inference.files import segment_source
+    from threedcseg.video.live import PipeWriter
+
+    with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as stdout:
+        writer = PipeWriter(stdout, source.rate, args.pipe_format)
+        try:
+            for _, probabilities in segment_source(source, network, settings):
+                mask = probabilities > settings.threshold
+                writer.write(np.where(mask, np.uint8(255), np.uint8(0)))
+                on_frame(source)
+        except BrokenPipeError:  # the program behind has seen enough
+            print("nobody reads standard output any more: stopped", file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def _stopped_by_signals(source: "LiveSource") -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the source, and with it the run, cleanly; a second one interrupts."""
+
+    def stop(number: int, frame: object) -> None:
+        if source.stopped:
+            raise KeyboardInterrupt
+        source.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _window_delay(settings: "Settings") -> int:
+    """Frames that must come in after a frame before it is handed out, at most (`Settings`)."""
+    shared = settings.overlap if settings.emit == "early" else 0
+    return settings.clip_length - 1 - shared + settings.median // 2
+
+
+class _Report:
+    """What goes on, on standard error: a line on a terminal, now and then one in a log."""
+
+    def __init__(self, source: "LiveSource", settings: "Settings") -> None:
+        self._source, self._count, self._last = source, 0, time.monotonic()
+        frames = _window_delay(settings)
+        print(
+            f"{source.shown}: {source.width}x{source.height}, {float(source.rate):g} frames/s; "
+            f"windows delay up to {frames} frames ({1000 * frames / float(source.rate):.0f} "
+            f"ms); when behind: {source.when_behind}; Ctrl-C stops",
+            file=sys.stderr,
+        )
+
+    def __call__(self, source: "FrameSource") -> None:
+        self._source.delivered()
+        self._count += 1
+        if time.monotonic() - self._last >= _REPORT_EVERY:
+            self._last = time.monotonic()
+            self._print("\r" if sys.stderr.isatty() else "\n")
+
+    def end(self) -> None:
+        self._print("\n")
+        if self._source.ended_by is not None:
+            print(f"the source ended early: {self._source.ended_by}", file=sys.stderr)
+
+    def _print(self, end: str) -> None:
+        source, delay = self._source, self._source.delay
+        print(
+            f"{self._count} frames, delay {delay} (most {delay.max_frames} frames, "
+            f"{1000 * delay.max_seconds:.0f} ms), {source.num_dropped} dropped",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )

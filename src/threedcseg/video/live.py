@@ -1,0 +1,430 @@
+"""Cameras, network streams and pipes as sources of frames, and masks to a pipe.
+
+A thread reads and decodes into a bounded queue; what to do when the network is slower than the
+frames come is a policy. Every name for "live" sources is decided here.
+"""
+
+import os
+import platform
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from threedcseg.errors import InputError
+from threedcseg.video.reader import Color, Frame, color_matrix, color_of
+
+STDIN = "-"
+_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "srt", "udp", "tcp", "http", "https")
+_OPEN_TIMEOUT, _READ_TIMEOUT = 20.0, 10.0  # seconds
+_Y4M = b"YUV4MPEG2"
+
+WhenBehind = Literal["drop-oldest", "wait"]
+"""What the reader does when the queue is full: throw away the frame that waits longest, or wait
+(and with it the program at the other end of the pipe)."""
+
+
+def is_live(name: str) -> bool:
+    """Whether ``name`` is a camera, a stream or standard input, not a file or folder.
+
+    >>> [is_live(name) for name in ("-", "camera:0", "rtsp://host/a", "dog.mp4", "a:b.mp4")]
+    [True, True, True, False, False]
+    """
+    scheme, found, _ = name.partition("://")
+    return name == STDIN or name.startswith("camera:") or bool(found and scheme in _SCHEMES)
+
+
+def live_name(name: str) -> str:
+    """The name of the folder for the results of a live source, without user and password.
+
+    >>> live_name("rtsp://me:secret@10.0.0.7:554/door"), live_name("camera:0"), live_name("-")
+    ('rtsp-10.0.0.7-554-door', 'camera-0', 'stdin')
+    """
+    if name == STDIN:
+        return "stdin"
+    return re.sub(r"[^\w.]+", "-", without_password(name)).strip("-.") or "live"
+
+
+def without_password(name: str) -> str:
+    """The address without what stands before an ``@``, so that it may be shown and recorded."""
+    return re.sub(r"://[^/]*@", "://", name)
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """What raw frames do not say of themselves; ``pixel_format`` is a name of FFmpeg's."""
+
+    width: int
+    height: int
+    pixel_format: str = "rgb24"
+    rate: Fraction = Fraction(25)
+
+    @classmethod
+    def parse(cls, size: str, pixel_format: str = "rgb24", rate: str = "25") -> "RawFormat":
+        """``size`` as ``WIDTHxHEIGHT``; `InputError` for values that mean nothing."""
+        match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
+        if match is None:
+            raise InputError(f"size {size!r} is not WIDTHxHEIGHT in pixels: give 640x480, say")
+        try:
+            av.VideoFormat(pixel_format)
+        except ValueError:
+            raise InputError(
+                f"unknown pixel format {pixel_format!r}: give rgb24, bgr24, gray, yuv420p or "
+                "another name of FFmpeg's"
+            ) from None
+        try:
+            per_second = Fraction(rate)
+            if per_second <= 0:
+                raise ValueError
+        except (ValueError, ZeroDivisionError):
+            raise InputError(f"rate {rate!r} is not frames per second: give 25, say") from None
+        return cls(int(match[1]), int(match[2]), pixel_format, per_second)
+
+
+@dataclass
+class Delay:
+    """From a frame's arrival to its mask: in frames that arrived meanwhile, and in seconds."""
+
+    count: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    max_frames: int = 0
+    max_seconds: float = 0.0
+    sum_seconds: float = 0.0
+
+    def add(self, frames: int, seconds: float) -> None:
+        self.count += 1
+        self.frames, self.seconds = frames, seconds
+        self.max_frames = max(self.max_frames, frames)
+        self.max_seconds = max(self.max_seconds, seconds)
+        self.sum_seconds += seconds
+
+    def __str__(self) -> str:
+        return f"{self.frames} frames, {1000 * self.seconds:.0f} ms"
+
+    def record(self) -> dict[str, float]:
+        """For the completion record; milliseconds."""
+        mean = self.sum_seconds / self.count if self.count else 0.0
+        return {
+            "max_frames": self.max_frames,
+            "max_ms": round(1000 * self.max_seconds, 1),
+            "mean_ms": round(1000 * mean, 1),
+        }
+
+
+class LiveSource:
+    """A `FrameSource` of a camera, a stream or standard input; iterate it once.
+
+    A thread of its own opens and reads it, so that `stop` ends an iteration at any moment, also
+    while nothing arrives. Holds at most ``queue`` frames.
+
+    Args:
+        name: ``camera:0``, an address such as ``rtsp://...``, or ``-``.
+        raw: what standard input holds if it is raw frames; else y4m, or whatever FFmpeg knows.
+        when_behind: None for what fits: pipes wait, cameras and streams drop.
+        queue: frames that may wait for the network.
+        stdin: read instead of standard input.
+
+    Attributes:
+        num_read: frames that arrived; num_dropped: of these, thrown away unseen.
+        delay: measured by `delivered`, to be called after each finished frame.
+        stopped: whether `stop` ended it; ended_by: why it ended otherwise, None at a proper end.
+
+    Raises:
+        InputError: it cannot be opened, or nothing arrives.
+    """
+
+    num_frames: int | None = None
+    has_audio = False
+    start = Fraction(0)
+    num_bytes: int | None = None
+    width: int
+    height: int
+    rate: Fraction
+    time_base: Fraction
+    pixel_aspect: Fraction
+    color: Color
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        raw: RawFormat | None = None,
+        when_behind: WhenBehind | None = None,
+        queue: int = 8,
+        stdin: BinaryIO | None = None,
+    ) -> None:
+        if not 1 <= queue <= 1000:
+            raise InputError(f"a queue of {queue} frames: give 1 to 1000")
+        if raw is not None and name != STDIN:
+            raise InputError(f"a size goes with raw frames on standard input (-), not with {name}")
+        self.name = name
+        self.path = Path(live_name(name))
+        self.when_behind = when_behind or ("wait" if name == STDIN else "drop-oldest")
+        self.num_read = self.num_dropped = 0
+        self.delay = Delay()
+        self.stopped = False
+        self.ended_by: str | None = None
+        self._raw, self._stdin, self._size = raw, stdin, queue
+        self._queue: deque[tuple[int, float, VideoFrame]] = deque()
+        self._pending: deque[tuple[int, float]] = deque()  # handed out, not yet delivered
+        self._changed = threading.Condition()
+        self._ended = self._opened = False
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"read {self.path}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        with self._changed:
+            while not (self._opened or self._ended or self.stopped):
+                self._changed.wait(0.1)  # a limit, so that signals are noticed
+        self._raise_failure()
+        if not self._opened:
+            raise InputError(f"{self.shown} was stopped before its first frame")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        self._thread.join(0.5)  # it may wait for data that never comes; it dies with the process
+
+    def __iter__(self) -> Iterator[Frame]:
+        reformatter = VideoReformatter()
+        index, seconds, first = 0, Fraction(0), Fraction(0)
+        while (item := self._take()) is not None:
+            number, arrival, picture = item
+            if index == 0 and picture.pts is not None:
+                first = picture.pts * self.time_base
+            if index:
+                following = seconds + 1 / self.rate
+                stamp = None if picture.pts is None else picture.pts * self.time_base - first
+                seconds = stamp if stamp is not None and stamp > seconds else following
+            rgb = reformatter.reformat(picture, format="rgb24", src_colorspace=self._matrix)
+            self._pending.append((number, arrival))
+            yield Frame(index, np.ascontiguousarray(rgb.to_ndarray()), f"{index:07d}", seconds)
+            index += 1
+
+    def stop(self) -> None:
+        """End the iteration with the frames handed out so far; safe in a signal handler."""
+        self.stopped = True  # no lock: the handler may run while this very thread holds it
+
+    def delivered(self) -> None:
+        """The oldest frame handed out is finished: measure its delay."""
+        number, arrival = self._pending.popleft()
+        self.delay.add(self.num_read - 1 - number, time.monotonic() - arrival)
+
+    def record(self) -> dict[str, Any]:
+        """What the completion record says of a live run."""
+        return {
+            "source": self.shown,
+            "stopped": self.stopped,
+            "ended_by": self.ended_by,
+            "when_behind": self.when_behind,
+            "queue": self._size,
+            "num_read": self.num_read,
+            "num_dropped": self.num_dropped,
+            "delay": self.delay.record(),
+        }
+
+    @property
+    def shown(self) -> str:
+        """The name as it may be printed: without a password."""
+        return "standard input" if self.name == STDIN else without_password(self.name)
+
+    def _take(self) -> tuple[int, float, VideoFrame] | None:
+        with self._changed:
+            while not self.stopped:
+                if self._queue:
+                    item = self._queue.popleft()
+                    self._changed.notify_all()
+                    return item
+                if self._ended:
+                    self._raise_failure()
+                    return None
+                self._changed.wait(0.1)
+        return None
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    # What follows runs in the thread.
+
+    def _run(self) -> None:
+        try:
+            with self._open() as container:
+                self._read(container)
+        except av.FFmpegError as error:
+            reason = str(error.strerror or error).lower()
+            if self._opened:
+                self.ended_by = reason
+            else:
+                self._failure = InputError(self._cannot_open(reason))
+        except BaseException as error:  # raised again by the iteration
+            self._failure = error
+        finally:
+            with self._changed:
+                if not self._opened and self._failure is None:
+                    self._failure = InputError(f"{self.shown} holds no frames")
+                self._ended = True
+                self._changed.notify_all()
+
+    def _cannot_open(self, reason: str) -> str:
+        if self.name == STDIN:
+            return (
+                f"{self.shown} is neither y4m nor another video ({reason}): for raw frames give "
+                "--size WIDTHxHEIGHT and --pixel-format"
+            )
+        return f"{self.shown} cannot be opened ({reason}): check that it is there and sends video"
+
+    def _open(self) -> InputContainer:
+        if self.name == STDIN:
+            return self._open_pipe()
+        if self.name.startswith("camera:"):
+            return self._open_camera(self.name.removeprefix("camera:"))
+        options = {"fflags": "nobuffer"}
+        if self.name.startswith("rtsp"):
+            options["rtsp_transport"] = "tcp"  # UDP loses packets without a word
+        timeout = (_OPEN_TIMEOUT, _READ_TIMEOUT)
+        return av.open(self.name, "r", options=options, timeout=timeout, metadata_errors="replace")
+
+    def _open_camera(self, which: str) -> InputContainer:
+        system = platform.system()
+        kind = {"Linux": "v4l2", "Darwin": "avfoundation", "Windows": "dshow"}.get(system)
+        if kind is None or kind not in av.formats_available:
+            raise InputError(f"cameras cannot be read on {system} here: pipe frames in instead (-)")
+        device = which
+        if system == "Linux":
+            device = f"/dev/video{which}" if which.isdigit() else which
+            if not Path(device).exists():
+                raise InputError(f"{self.name}: there is no {device}: check that it is connected")
+        elif system == "Windows":
+            device = f"video={which}"
+        return av.open(device, "r", format=kind)
+
+    def _open_pipe(self) -> InputContainer:
+        pipe = _Pipe(self._stdin)
+        head = pipe.peek(len(_Y4M))
+        if not head:
+            raise InputError("standard input is empty: pipe y4m or raw frames into it")
+        if head == _Y4M:
+            return av.open(pipe, "r", format="yuv4mpegpipe")
+        if self._raw is None:
+            return av.open(pipe, "r")
+        raw = self._raw
+        options = {
+            "video_size": f"{raw.width}x{raw.height}",
+            "pixel_format": raw.pixel_format,
+            "framerate": str(raw.rate),
+        }
+        return av.open(pipe, "r", format="rawvideo", options=options)
+
+    def _read(self, container: InputContainer) -> None:
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream) or stream.codec_context is None:
+            raise InputError(f"{self.shown} holds no picture that can be decoded: send video")
+        stream.thread_type = "SLICE"  # threads by frame would hold frames back
+        size = None
+        for packet in container.demux(stream):
+            try:
+                pictures = packet.decode()
+            except av.InvalidDataError:
+                continue  # lost on the way; the next key frame mends it
+            for picture in pictures:
+                if not self._opened:
+                    self._describe(stream, picture)
+                    size = picture.width, picture.height
+                if (picture.width, picture.height) != size:
+                    self.ended_by = f"size changed to {picture.width}x{picture.height}"
+                    return
+                if not self._put(picture):
+                    return
+
+    def _describe(self, stream: VideoStream, picture: VideoFrame) -> None:
+        self.width, self.height = picture.width, picture.height
+        self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        self.time_base = stream.time_base or 1 / self.rate
+        self.pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
+        self._matrix = color_matrix(picture)
+        self.color = color_of(stream, picture, self._matrix)
+
+    def _put(self, picture: VideoFrame) -> bool:
+        """False once nobody wants frames any more."""
+        with self._changed:
+            while len(self._queue) >= self._size and self.when_behind == "wait":
+                if self._ended or self.stopped:
+                    return False
+                self._changed.wait(0.1)
+            if len(self._queue) >= self._size:
+                self._queue.popleft()
+                self.num_dropped += 1
+            self._queue.append((self.num_read, time.monotonic(), picture))
+            self.num_read += 1
+            self._opened = True
+            self._changed.notify_all()
+            return not (self._ended or self.stopped)
+
+
+class _Pipe:
+    """Standard input for PyAV, with a look at its first bytes; not seekable."""
+
+    def __init__(self, file: BinaryIO | None) -> None:
+        self._number = 0 if file is None else file.fileno()
+        self._head = b""
+
+    def peek(self, size: int) -> bytes:
+        while len(self._head) < size and (more := os.read(self._number, size - len(self._head))):
+            self._head += more
+        return self._head
+
+    def read(self, size: int) -> bytes:
+        if self._head:
+            head, self._head = self._head[:size], self._head[size:]
+            return head
+        return os.read(self._number, size)
+
+
+PipeFormat = Literal["y4m", "gray"]
+
+
+class PipeWriter:
+    """Masks to another program, frame by frame without delay: y4m (Cmono), or bare gray bytes.
+
+    ``rate`` is what y4m's heading says; raises `BrokenPipeError` once nobody reads.
+    """
+
+    def __init__(self, file: BinaryIO, source_rate: Fraction, format: PipeFormat = "y4m") -> None:
+        self._file, self._rate, self._format = file, source_rate, format
+        self._begun = False
+
+    def write(self, mask: np.ndarray) -> None:
+        """``(H, W)`` uint8, 0 and 255."""
+        height, width = mask.shape
+        if self._format == "y4m":
+            if not self._begun:
+                rate = f"{self._rate.numerator}:{self._rate.denominator}"
+                heading = f"YUV4MPEG2 W{width} H{height} F{rate} Ip A1:1 Cmono XCOLORRANGE=FULL\n"
+                self._file.write(heading.encode())
+            self._file.write(b"FRAME\n")
+        self._begun = True
+        self._file.write(np.ascontiguousarray(mask).tobytes())
+        self._file.flush()
