@@ -310,7 +310,8 @@ class LiveSource:
     def _open_camera(self, which: str) -> InputContainer:
         system = platform.system()
         kind = {"Linux": "v4l2", "Darwin": "avfoundation", "Windows": "dshow"}.get(system)
-        if kind is None or kind not in av.formats_available:
+        known = {name for names in av.formats_available for name in names.split(",")}
+        if kind is None or kind not in known:
             raise InputError(f"cameras cannot be read on {system} here: pipe frames in instead (-)")
         device = which
         if system == "Linux":
