@@ -2,7 +2,8 @@
 
 import argparse
 
-from threedcseg.cli.segment import add_model, add_settings, settings_from
+from threedcseg.cli.network import add_model, load_named
+from threedcseg.cli.segment import add_settings, settings_from
 
 EPILOG = """\
 Open the address that is printed, drop a video, watch its masks arrive, compare, download. Videos
@@ -59,8 +60,6 @@ def run(args: argparse.Namespace) -> int:
             "pip install 'threedcseg[demo]'"
         ) from None
     with bind(args.host, args.port) as listening:
-        from threedcseg.models import load_model
-
-        network = load_model(args.model, args.device, args.weights, args.precision)
+        network, _ = load_named(args, args.device)
         serve(network, args.model, settings, limits, listening, args.host)
     return 0

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threedcseg.cli.segment import add_model, add_settings, settings_from
+from threedcseg.cli.network import add_model, load_named
+from threedcseg.cli.segment import add_settings, settings_from
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,16 +144,13 @@ def _predict(args: argparse.Namespace) -> None:
     from threedcseg.datasets.registry import detect, open_dataset
     from threedcseg.errors import InputError
     from threedcseg.inference.files import segment_video
-    from threedcseg.models import load_model, provenance
 
     settings = settings_from(args)
     kinds = detect(args.data)
     if not kinds:
         raise InputError(f"{args.data}: no data set known here; see `3dcseg data check`")
     dataset = open_dataset(kinds[0], args.data, args.split)
-    network = load_model(args.model, args.device, args.weights, args.precision)
-    made_by = provenance(args.model, args.weights)
-    print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
+    network, made_by = load_named(args, args.device)
     for sequence in dataset.sequences:
         folder = args.predictions / sequence.name
         with frame_progress(sequence.name) as tick:

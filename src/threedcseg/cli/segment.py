@@ -5,14 +5,13 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from threedcseg.cli.live import add_live, check_live, is_piped_or_live, run_live
+from threedcseg.cli.network import add_model, load_named
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
-
     from threedcseg.inference.products import Look
     from threedcseg.inference.settings import Settings
     from threedcseg.inference.shards import Shard
@@ -91,22 +90,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, default="compact")
     add_settings(parser)
     add_live(parser)
-
-
-def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """The options that name a network and how it computes; shared with `evaluate --model`."""
-    group = parser.add_argument_group("model")
-    group.add_argument(
-        "--model", default=default, help="name, or a file of weights (default: compact)"
-    )
-    group.add_argument("--weights", type=Path, help="weights file for the named model")
-    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
-    group.add_argument(
-        "--precision",
-        default="auto",
-        help="float32, bfloat16, float16 (GPU) or auto (default): bfloat16 where the weights' card "
-        "recommends it and the CPU computes in it, else float32",
-    )
 
 
 def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> None:
@@ -202,7 +185,7 @@ def run(args: argparse.Namespace) -> int:
     write, look = products_from(args)
     if is_piped_or_live(args):
         check_live(args)
-        network, made_by = _load(args, args.device)
+        network, made_by = load_named(args, args.device)
         return run_live(args, settings, network, {"write": write, "look": look}, made_by)
     inputs, shard = inputs_from(args)  # bad input is told before torch is imported
     jobs = shard.of(list(zip(inputs, output_names(inputs), strict=True)))
@@ -214,7 +197,7 @@ def run(args: argparse.Namespace) -> int:
     device = args.device
     if args.manifest is not None:
         device = own_device(device, os.environ, torch.cuda.device_count())
-    network, made_by = _load(args, device)
+    network, made_by = load_named(args, device)
 
     def work(path: Path, folder: Path) -> None:
         with frame_progress(folder.name) as tick:
@@ -243,15 +226,6 @@ def run(args: argparse.Namespace) -> int:
     tally = do_once(folders, work, expected, lambda line: print(line, file=sys.stderr))
     print(f"shard {shard}: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
-
-
-def _load(args: argparse.Namespace, device: str) -> tuple["torch.nn.Module", dict[str, Any]]:
-    """The network, and what the record says of it."""
-    from threedcseg.models import load_model, provenance
-
-    network = load_model(args.model, device, args.weights, args.precision)
-    print(f"model {args.model} on {next(network.parameters()).device}", file=sys.stderr)
-    return network, {**provenance(args.model, args.weights)}
 
 
 def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:

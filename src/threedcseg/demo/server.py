@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 import uvicorn
-from torch import nn
 
 from threedcseg.demo.app import create_app
 from threedcseg.demo.jobs import Jobs
 from threedcseg.demo.storage import private_folder
 from threedcseg.demo.uploads import Limits
 from threedcseg.errors import InputError
+from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
 
 
@@ -31,7 +31,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    network: nn.Module,
+    network: Network,
     model: str,
     settings: Settings,
     limits: Limits,
@@ -39,7 +39,7 @@ def serve(
     host: str,
 ) -> None:
     """Serve the page until SIGINT or SIGTERM, then delete all there was of other people's."""
-    about = {"model": model, "device": device_name(next(network.parameters()).device)}
+    about = {"model": model, "device": device_of(network)}
     with private_folder() as folder:
         app = create_app(
             Jobs(network, folder, limits, settings),
@@ -75,8 +75,11 @@ def find_sample() -> Path | None:
     return path if path.is_file() else None
 
 
-def device_name(device: torch.device) -> str:
-    """In words, for people."""
+def device_of(network: Network) -> str:
+    """In words, for people; exported networks run on the CPU."""
+    device = torch.device("cpu")
+    if isinstance(network, torch.nn.Module):
+        device = next(network.parameters()).device
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":

@@ -1,0 +1,53 @@
+"""`3dcseg export`: a network as ONNX or OpenVINO, to be run without PyTorch or faster."""
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """\
+The ending says what is written: .onnx (ONNX), or .xml and, beside it, .bin (OpenVINO). Height and
+width stay open, in multiples of 16; the clip length is fixed. The file is checked against PyTorch
+before it gets its name, and says inside what it holds. Needs pip install 'threedcseg[onnx]', for
+OpenVINO 'threedcseg[openvino]'.
+
+The file then stands in for a model:
+  3dcseg export compact -o compact.onnx
+  3dcseg segment dog.mp4 -o masks --model compact.onnx
+  3dcseg segment dog.mp4 -o masks --model compact.onnx --runtime openvino
+  3dcseg evaluate --model compact.onnx --data DAVIS --split val
+
+Examples:
+  3dcseg export compact -o compact.xml
+  3dcseg export runs/mine/model.safetensors -o mine.onnx --clip-length 4 --video dog.mp4
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments; imports no torch."""
+    parser.epilog = EPILOG
+    parser.add_argument("model", metavar="MODEL", help="name, or a file of weights")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--weights", type=Path, help="weights file for the named model")
+    parser.add_argument("--clip-length", type=int, default=8, metavar="N", help="frames (8)")
+    parser.add_argument(
+        "--video", type=Path, help="check on its first clip (default: a made-up one)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file; returns 0."""
+    from threedcseg.runtimes.export import TOLERANCE, export
+
+    print("exporting; this takes up to a minute", file=sys.stderr, flush=True)
+    difference = export(
+        args.model,
+        args.output,
+        weights=args.weights,
+        clip_length=args.clip_length,
+        video=args.video,
+    )
+    print(
+        f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB; probabilities differ from "
+        f"PyTorch's by {difference:.1e} at most (allowed: {TOLERANCE:.0e})"
+    )
+    return 0

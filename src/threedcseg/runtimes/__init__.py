@@ -1,0 +1,1 @@
+"""Networks outside PyTorch: export to ONNX and OpenVINO, and running what was exported."""

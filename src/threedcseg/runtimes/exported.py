@@ -1,0 +1,134 @@
+"""Exported networks as callables from clips to logits, like any other network."""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from threedcseg.errors import InputError
+
+Runtime = Literal["onnxruntime", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+ENDINGS: dict[str, Runtime] = {".onnx": "onnxruntime", ".xml": "openvino"}
+"""What runs a file by default. OpenVINO reads ONNX files as well."""
+
+HEADER = "3dcseg"
+"""Under which the file keeps what it is, as JSON."""
+
+
+class ExportedNetwork:
+    """Clips ``(B, 3, T, H, W)`` float32 in [0, 1], T at most ``clip_length``, to logits.
+
+    Clips that are shorter than ``clip_length`` are filled up with their last frame. ``about``:
+    the header of the file (docs/runtimes.md). Raises `InputError` for longer clips.
+    """
+
+    def __init__(
+        self, path: Path, compute: Callable[[np.ndarray], np.ndarray], about: dict[str, Any]
+    ) -> None:
+        self.path, self._compute, self.about = path, compute, about
+        self.clip_length = int(about["clip_length"])
+
+    def __call__(self, clip: Tensor) -> Tensor:
+        length = clip.shape[2]
+        if length > self.clip_length:
+            raise InputError(
+                f"{self.path}: was exported for clips of {self.clip_length} frames, not {length}: "
+                f"give --clip-length {self.clip_length}, or export again"
+            )
+        missing = self.clip_length - length
+        if missing:
+            clip = torch.cat([clip, clip[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
+        logits = [self._compute(one[None].contiguous().cpu().numpy()) for one in clip]
+        return torch.from_numpy(np.concatenate(logits))[:, :, :length]
+
+
+def open_exported(path: str | Path, runtime: Runtime | None = None) -> ExportedNetwork:
+    """Open a file of `3dcseg export`; by default with what its ending says (`ENDINGS`).
+
+    Raises `InputError` for a file that is missing, damaged or not ours, and for a runtime that is
+    not installed or does not read it.
+    """
+    path = Path(path)
+    runtime = runtime or ENDINGS.get(path.suffix)
+    if runtime is None:
+        raise InputError(f"{path}: exported networks end in {' or '.join(ENDINGS)}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; make it with `3dcseg export`")
+    if runtime == "onnxruntime" and path.suffix != ".onnx":
+        raise InputError(f"{path}: ONNX Runtime reads .onnx files only; try --runtime openvino")
+    try:
+        return _open_onnx(path) if runtime == "onnxruntime" else _open_openvino(path)
+    except InputError:
+        raise
+    except Exception as error:  # both runtimes have exceptions of their own for damaged files
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise InputError(
+            f"{path}: cannot be read by {runtime} ({reason}); export it again"
+        ) from None
+
+
+def is_exported(name_or_path: str) -> bool:
+    """Whether this names a file of `3dcseg export` rather than weights."""
+    return Path(name_or_path).suffix in ENDINGS
+
+
+def provenance(path: str | Path, runtime: Runtime | None = None) -> dict[str, str]:
+    """What the record of a run should say of an exported network."""
+    path = Path(path)
+    digest = hashlib.sha256(path.read_bytes())
+    if path.suffix == ".xml":  # the weights lie beside the graph
+        digest.update(path.with_suffix(".bin").read_bytes())
+    runtime = runtime or ENDINGS[path.suffix]
+    return {"model": path.name, "runtime": runtime, "weights_sha256": digest.hexdigest()}
+
+
+def package(name: str, extra: str) -> ModuleType:
+    """Import an optional package; raises `InputError` saying how to get it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(
+            f"{name} is not installed: pip install 'threedcseg[{extra}]', or leave out --runtime"
+        ) from None
+
+
+def _open_onnx(path: Path) -> ExportedNetwork:
+    onnxruntime = package("onnxruntime", "onnx")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(
+        str(path), options, onnxruntime.get_available_providers()
+    )
+    about = _header(path, session.get_modelmeta().custom_metadata_map.get(HEADER))
+    return ExportedNetwork(path, lambda clip: session.run(None, {"clip": clip})[0], about)
+
+
+def _open_openvino(path: Path) -> ExportedNetwork:
+    openvino = package("openvino", "openvino")
+    core = openvino.Core()
+    model = core.read_model(str(path))
+    if path.suffix == ".onnx":
+        header = package("onnxruntime", "onnx").InferenceSession(str(path)).get_modelmeta()
+        about = _header(path, header.custom_metadata_map.get(HEADER))
+    else:
+        given = model.has_rt_info([HEADER])
+        about = _header(path, model.get_rt_info([HEADER]).astype(str) if given else None)
+    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    compiled = core.compile_model(model, "CPU", {**hints, "INFERENCE_PRECISION_HINT": "f32"})
+    return ExportedNetwork(path, lambda clip: compiled([clip])[0].copy(), about)
+
+
+def _header(path: Path, text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise InputError(f"{path}: is not a file of `3dcseg export`: it has no header of ours")
+    about: dict[str, Any] = json.loads(text)
+    return about
