@@ -1,7 +1,7 @@
 """The compact network in PyTorch, ONNX Runtime and OpenVINO, in turns in one process.
 
 python benchmarks/runtimes.py                       # needs threedcseg[openvino]
-python benchmarks/runtimes.py --size 288x512 --repeats 15
+python benchmarks/runtimes.py --size 256x448 --repeats 15
 """
 
 import argparse
@@ -20,7 +20,7 @@ from threedcseg.runtimes.exported import open_exported
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--size", default="288x512", help="height x width of a clip of 8 frames")
+    parser.add_argument("--size", default="256x448", help="height x width of a clip of 8 frames")
     parser.add_argument("--repeats", type=int, default=9)
     args = parser.parse_args()
     height, width = map(int, args.size.split("x"))

@@ -28,7 +28,7 @@ def main() -> None:
     image = cv2.imread(str(args.data / "JPEGImages/480p/dog/00030.jpg"))
     mask = cv2.imread(str(args.data / "Annotations/480p/dog/00030.png"), cv2.IMREAD_GRAYSCALE)
     for name, size in SIZES.items():
-        geometry = Geometry.fit(*size, short_edge=288, multiple=16)
+        geometry = Geometry.fit(*size, short_edge=256, multiple=16)
         small = cv2.resize(mask, geometry.resized[::-1], interpolation=cv2.INTER_AREA)
         probabilities = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 3)
         frame = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)

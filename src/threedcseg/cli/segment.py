@@ -119,7 +119,7 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         choices=["final", "early"],
         help="hand a frame out once final (default), or early with the first clip that covers it",
     )
-    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (288)")
+    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (256)")
     group.add_argument(
         "--upsampling",
         choices=["guided", "linear", "nearest"],

@@ -32,7 +32,7 @@ class Settings:
     overlap: int = 3
     tail: Tail = "shift"
     emit: Literal["final", "early"] = "final"
-    short_edge: int = 288
+    short_edge: int = 256
     multiple: int = 16
     pad: bool = False
     upsampling: Upsampling = "guided"
