@@ -22,6 +22,7 @@ COMMANDS = {
     "data": "check a data set: what it holds, what is missing, what to do",
     "models": "list encoders, bridges and whole models with size, cost and licence",
     "benchmark": "time encoders, models and the whole path on this device",
+    "average": "make one network of several by the mean of their weights",
     "export": "write a network as ONNX or OpenVINO, checked against PyTorch",
     "convert": "turn published checkpoints into safetensors, safely",
 }

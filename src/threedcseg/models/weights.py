@@ -10,7 +10,7 @@ is ever executed.
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,24 @@ def listed(names: list[str], most: int = 3) -> str:
     """``"7 tensors (a, b, c, ...)"``."""
     shown = ", ".join(names[:most]) + (", ..." if len(names) > most else "")
     return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({shown})"
+
+
+def mean_of(
+    states: Sequence[Mapping[str, Tensor]], shares: Sequence[float] | None = None
+) -> dict[str, Tensor]:
+    """The mean of the weights of several networks, rounded once; counters are the first one's.
+
+    ``shares``: how much each counts, default all alike.
+    """
+    parts = torch.tensor(shares or [1.0] * len(states), dtype=torch.float64)
+    parts /= parts.sum()
+    mean = {}
+    for key, first in states[0].items():
+        mean[key] = first
+        if first.is_floating_point():
+            weighted = [s[key].double() * part for s, part in zip(states, parts, strict=True)]
+            mean[key] = torch.stack(weighted).sum(0).to(first.dtype)
+    return mean
 
 
 def bn_eps(module: nn.Module) -> float | None:

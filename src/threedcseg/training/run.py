@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from threedcseg.errors import InputError
 from threedcseg.models import create_model, load_encoder, load_network
 from threedcseg.models.encoders.compact import CompactEncoder
 from threedcseg.models.network import SegmentationNetwork
-from threedcseg.models.weights import pick_device, save_weights
+from threedcseg.models.weights import mean_of, pick_device, save_weights
 from threedcseg.training.distributed import World, joined
 from threedcseg.training.log import TrainingLog
 from threedcseg.training.loop import Record, fit
@@ -93,16 +93,6 @@ def load_initial_weights(recipe: Recipe, network: SegmentationNetwork) -> None:
     files = initial.networks or ([initial.network] if initial.network is not None else [])
     if files:
         network.load_state_dict(mean_of([_state(path, recipe.model) for path in files]))
-
-
-def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the weights of several networks, rounded once; counters are the first one's."""
-    return {
-        key: torch.stack([state[key].double() for state in states]).mean(0).to(first.dtype)
-        if first.is_floating_point()
-        else first
-        for key, first in states[0].items()
-    }
 
 
 def _state(path: str, model: Mapping[str, Any]) -> dict[str, Tensor]:
