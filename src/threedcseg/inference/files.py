@@ -113,7 +113,8 @@ def write_products(
         sinks = [*written, *also]
         for frame, probabilities in segment_source(source, network, settings, cut):
             mask = probabilities > settings.threshold
-            objects = tracker.update(mask) if tracker else ()
+            new_shot = cuts[-1:] == [frame.index]
+            objects = tracker.update(mask, new_shot) if tracker else ()
             result = SegmentedFrame(frame, probabilities, mask, objects)
             for sink in sinks:
                 sink(result)
