@@ -112,7 +112,7 @@ def check_same_video(ours: Path, theirs: Path) -> None:
     with open_video(ours) as left, open_video(theirs) as right:
         for a, b in zip(left, right, strict=True):
             assert a.time == b.time
-            assert np.abs(a.image.astype(int) - b.image).mean() < 1
+            assert np.abs(a.image.astype(int) - b.image).mean() < 4
 
 
 @contextmanager
