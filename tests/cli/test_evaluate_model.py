@@ -33,6 +33,43 @@ def test_predicting_and_scoring_is_segmenting_and_evaluating(weights, tiny_data,
     assert first["provenance"]["overlap"] == 5
     assert len(first["provenance"]["weights_sha256"]) == 64
     assert len(list((tmp_path / "kept" / "right").glob("*.png"))) == 10
+    for name in ("upsampling", "shots", "precision"):
+        assert first["provenance"][name] is not None
+
+
+def test_chosen_sequences_and_probabilities_are_what_is_predicted(weights, tiny_data, tmp_path):
+    words = ["--model", str(weights), "--short-edge", "32", "--data", str(tiny_data / "davis")]
+    words += ["--split", "train", "--protocol", "saliency", "--sequences", "right"]
+    kept, result = tmp_path / "kept", tmp_path / "result.json"
+    words += ["--probabilities", "--keep", str(kept), "--json", str(result)]
+    assert main(["evaluate", *words]) == 0
+    assert [folder.name for folder in kept.iterdir()] == ["right"]
+    assert len(list((kept / "right" / "probabilities").glob("*.png"))) == 10
+    assert list(json.loads(result.read_text())["sequences"]) == ["right"]
+    assert main(["evaluate", *words[:-2], "--sequences", "up"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--json", "kept/result.json"], "read only"),
+        (["--json", "none/result.json"], "no such folder"),
+        (["--protocol", "davis2017-unsupervised"], "--write palette"),
+        (["--threshold", "1"], "threshold"),
+        (["--workers", "0"], "--workers"),
+        (["--sequences", "up"], "no ground truth of up"),
+    ],
+)
+def test_what_cannot_be_scored_is_not_predicted(
+    weights, tiny_data, tmp_path, capsys, monkeypatch, words, told
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    model = ["--model", str(weights), "--data", str(tiny_data / "davis"), "--split", "dev"]
+    assert main(["evaluate", *model, "--keep", "kept", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and told in error
+    assert not list((tmp_path / "kept").iterdir())
 
 
 @pytest.mark.parametrize(

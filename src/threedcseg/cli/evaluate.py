@@ -131,7 +131,6 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"{args.predictions} alone cannot be scored: give GROUND_TRUTH too")
         return _score(args, str(args.predictions))
     args.ground_truth = args.data
-    check_output(args.json, args.data)
     with tempfile.TemporaryDirectory() as folder:
         args.predictions = args.keep or Path(folder)
         _predict(args)
@@ -139,19 +138,35 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> None:
-    """Segment the sequences of the split into ``args.predictions``, as `3dcseg segment` does."""
+    """Segment the sequences to score into ``args.predictions``, as `3dcseg segment` does.
+
+    Whatever scoring would refuse is refused before, since segmenting takes minutes.
+    """
     from threedcseg.cli.progress import frame_progress
-    from threedcseg.datasets.registry import detect, open_dataset
+    from threedcseg.datasets.registry import KINDS, open_dataset
     from threedcseg.errors import InputError
     from threedcseg.inference.files import segment_video
+    from threedcseg.metrics.folders import dataset_kind
+    from threedcseg.metrics.protocol import PROTOCOLS
 
+    protocol = PROTOCOLS[args.protocol]
+    if protocol.foreground == "labels":
+        raise InputError(
+            f"{args.protocol} scores numbered objects, and --model makes masks: write objects with "
+            "`3dcseg segment FRAMES -o DIR --write palette` and score DIR/SEQ/palette"
+        )
     settings = settings_from(args)
-    kinds = detect(args.data)
-    if not kinds:
+    workers_from(args)
+    check_output(args.json, args.data, args.predictions)
+    wanted = _ground_truth(args, protocol).sequences
+    kind = dataset_kind(args.data, protocol.data)
+    if kind is None:
         raise InputError(f"{args.data}: no data set known here; see `3dcseg data check`")
-    dataset = open_dataset(kinds[0], args.data, args.split)
+    dataset = open_dataset(kind, args.data, args.split or KINDS[kind].splits(args.data)[0])
     network, made_by = load_named(args, args.device)
     for sequence in dataset.sequences:
+        if sequence.name not in wanted:
+            continue
         folder = args.predictions / sequence.name
         with frame_progress(sequence.name) as tick:
             frames = sequence.frames[0].parent
@@ -160,6 +175,7 @@ def _predict(args: argparse.Namespace) -> None:
                 folder,
                 network,
                 settings,
+                write=("masks", "probabilities") if args.probabilities else ("masks",),
                 provenance=made_by,
                 on_frame=tick,
                 on_cut=tick.cut,

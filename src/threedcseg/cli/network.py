@@ -36,6 +36,7 @@ def load_named(args: argparse.Namespace, device: str) -> tuple["Network", dict[s
     """The network ready to segment, and what the record says of it; prints what it runs on."""
     from threedcseg.errors import InputError
     from threedcseg.models import load_model, provenance
+    from threedcseg.models.loading import precision_of
     from threedcseg.runtimes import exported
 
     if exported.is_exported(args.model):
@@ -55,4 +56,5 @@ def load_named(args: argparse.Namespace, device: str) -> tuple["Network", dict[s
         )
     loaded = load_model(args.model, device, args.weights, args.precision)
     print(f"model {args.model} on {next(loaded.parameters()).device}", file=sys.stderr)
-    return loaded, {**provenance(args.model, args.weights)}
+    made_by = provenance(args.model, args.weights)
+    return loaded, {**made_by, "precision": precision_of(loaded)}

@@ -61,9 +61,9 @@ def find_ground_truth(
     if root.name in FOLDERS.values() and any((f / "GroundTruth").is_dir() for f in root.iterdir()):
         split = next(split for split, name in FOLDERS.items() if name == root.name)
         return _from_dataset("fbms", root.parent, foreground, split)
-    kinds = [kind for kind in detect(root) if not KINDS[kind].stills]
-    if kinds:
-        return _from_dataset(data if data in kinds else kinds[0], root, foreground, split)
+    kind = dataset_kind(root, data)
+    if kind is not None:
+        return _from_dataset(kind, root, foreground, split)
     if split is not None:
         raise InputError(f"{root}: no data set with splits; leave --split out, or give its root")
     files = list_frames(root)
@@ -75,6 +75,12 @@ def find_ground_truth(
         for folder in folders
     }
     return GroundTruth(_davis_name(root.resolve()) or root.resolve().name, sequences)
+
+
+def dataset_kind(root: Path, data: str | None = None) -> str | None:
+    """The kind of video data set that ``root`` is: ``data`` if it may be; None if it is none."""
+    kinds = [kind for kind in detect(root) if not KINDS[kind].stills]
+    return data if data in kinds else next(iter(kinds), None)
 
 
 def choose(truth: GroundTruth, names: Collection[str]) -> GroundTruth:

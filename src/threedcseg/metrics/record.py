@@ -19,11 +19,18 @@ FORMAT = "3dcseg evaluation 1"
 PROVENANCE = (
     "model",
     "weights_sha256",
+    "precision",
+    "runtime",
     "clip_length",
     "overlap",
     "tail",
     "emit",
     "short_edge",
+    "upsampling",
+    "shots",
+    "median",
+    "keep_largest",
+    "drop_specks",
     "threshold",
     "software",
 )

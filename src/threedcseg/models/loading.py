@@ -96,6 +96,12 @@ def pick_precision(
     return torch.float32
 
 
+def precision_of(network: nn.Module) -> str:
+    """What a network made `ready` computes in: "float32", "bfloat16" or "float16"."""
+    dtype = network.dtype if isinstance(network, Autocast) else None
+    return str(dtype or torch.float32).removeprefix("torch.")
+
+
 def _cpu_computes_bfloat16() -> bool:
     # Elsewhere oneDNN converts back and forth, which is slower than float32.
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
