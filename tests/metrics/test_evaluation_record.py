@@ -11,6 +11,7 @@ from threedcseg.metrics.record import (
     evaluation_record,
     is_evaluation,
     read_provenance,
+    terms,
     write_evaluation,
 )
 from threedcseg.video.record import write_record
@@ -67,6 +68,18 @@ def test_provenance_is_what_the_completion_records_say(tmp_path):
     assert set(read_provenance([tmp_path / "c"]).values()) == {None}
     (tmp_path / "c" / "3dcseg.json").write_text('{"settings": 3}')
     assert read_provenance([tmp_path / "c"])["overlap"] is None
+
+
+def test_provenance_is_told_in_words_and_what_does_not_apply_is_left_out():
+    def told(**provenance: object) -> dict[str, str]:
+        record = record_of("davis16")
+        return dict(terms({**record, "provenance": dict.fromkeys(PROVENANCE) | provenance}))
+
+    made = told(model="compact", shots=True, overlap=[3, 7], drop_specks=0.0)
+    assert made["model"] == "compact" and made["weights sha256"] == "not recorded"
+    assert (made["shots"], made["overlap"], made["drop specks"]) == ("yes", "differs: 3, 7", "0.0")
+    assert "runtime" not in made and "made by" not in made
+    assert told()["made by"] == "not recorded"
 
 
 def test_only_a_former_record_is_overwritten(tmp_path):

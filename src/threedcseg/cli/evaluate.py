@@ -260,25 +260,12 @@ def show(record: Mapping[str, Any], headline: tuple[str, ...], console: "Console
     """What defines the numbers, then the numbers, sequence by sequence and overall."""
     from rich.table import Table
 
-    terms = Table.grid(padding=(0, 2))
-    made = record["provenance"]
-    missing = record["frames_missing"]
-    for term, value in (
-        ("protocol", record["protocol"]),
-        ("ground truth", record["ground_truth"]),
-        ("predictions", record["predictions"]),
-        ("frames", f"{record['frames_counted']}: {record['frames']}"),
-        ("missing", f"{missing}, counted as empty" if missing else "none"),
-        ("mean over", record["averaging"]),
-        ("binarisation", record["binarisation"]),
-        ("resolution", ", ".join(record["resolution"])),
-        ("model", _known(made["model"])),
-        ("weights", _known(made["weights_sha256"])),
-        ("overlap", _known(made["overlap"])),
-        ("software", record["software"]),
-    ):
-        terms.add_row(term, str(value))
-    console.print(terms, highlight=False)
+    from threedcseg.metrics.record import terms
+
+    definition = Table.grid(padding=(0, 2))
+    for row in terms(record):
+        definition.add_row(*row)
+    console.print(definition, highlight=False)
 
     table = Table(box=None, header_style="bold", show_footer=True)
     table.add_column("sequence", footer="overall")
@@ -296,12 +283,6 @@ def show(record: Mapping[str, Any], headline: tuple[str, ...], console: "Console
 def _number(name: str, value: float) -> str:
     """In per cent, but errors as they are."""
     return f"{value:.4f}" if name.startswith("MAE") else f"{100 * value:.2f}"
-
-
-def _known(value: Any) -> str:
-    if isinstance(value, list):
-        return "differs: " + ", ".join(map(_known, value))
-    return "not recorded" if value is None else str(value)
 
 
 def _ground_truth(args: argparse.Namespace, protocol: "Protocol") -> "GroundTruth":

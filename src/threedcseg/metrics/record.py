@@ -99,6 +99,37 @@ def read_provenance(folders: Iterable[Path]) -> dict[str, Any]:
     return {name: seen[0] if len(seen) == 1 else (seen or None) for name, seen in values.items()}
 
 
+def terms(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the figures of a record rest on, and how its predictions were made, in words."""
+    missing, made = record["frames_missing"], record["provenance"]
+    how = [
+        ("predicted by" if name == "software" else name.replace("_", " "), _in_words(value))
+        for name, value in made.items()
+        if value is not None or name in ("model", "weights_sha256")
+    ]
+    known = any(value is not None for value in made.values())
+    return [
+        ("protocol", record["protocol"]),
+        ("ground truth", record["ground_truth"]),
+        ("predictions", record["predictions"]),
+        ("frames", f"{record['frames_counted']}: {record['frames']}"),
+        ("missing", f"{missing}, counted as empty" if missing else "none"),
+        ("mean over", record["averaging"]),
+        ("binarisation", record["binarisation"]),
+        ("resolution", ", ".join(record["resolution"])),
+        ("scored by", record["software"]),
+        *(how if known else [("made by", "not recorded")]),
+    ]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return "differs: " + ", ".join(map(_in_words, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not recorded" if value is None else str(value)
+
+
 def write_evaluation(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record as JSON, whole or not at all; raises as `check_writable`."""
     check_writable(path)

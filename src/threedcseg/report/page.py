@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from threedcseg.errors import InputError
+from threedcseg.metrics.record import terms
 from threedcseg.report.charts import HEIGHT, WIDTH, panels
 from threedcseg.report.pictures import (
     FALSE_NEGATIVE,
@@ -146,7 +147,6 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = figure_text
-    environment.filters["known"] = _known
     return environment.get_template("page.html")
 
 
@@ -155,12 +155,6 @@ def figure_text(value: float | None, name: str) -> str:
     if value is None:
         return "\N{EN DASH}"
     return f"{value:.4f}" if name.startswith("MAE") else f"{100 * value:.1f}"
-
-
-def _known(value: Any) -> str:
-    if isinstance(value, list):
-        return "differs: " + ", ".join(map(_known, value))
-    return "not recorded" if value is None else str(value)
 
 
 def column(name: str) -> Column:
@@ -213,7 +207,7 @@ def _content(
         "names": names,
         "presence": {n: [i for i, run in enumerate(runs) if n in run.sequences] for n in names},
         "spans": {name: _span(name, runs) for name in names},
-        "terms": _terms,
+        "terms": terms,
         "software": f"threedcseg {version('threedcseg')}",
         "drawing": (WIDTH, HEIGHT),
         "colors": {"extra": rgb(FALSE_POSITIVE), "missed": rgb(FALSE_NEGATIVE)},
@@ -227,26 +221,6 @@ def _span(name: str, runs: Sequence[Run]) -> tuple[str, str]:
         "frame"
     ]
     return frames[0], frames[-1]
-
-
-def _terms(run: Run) -> list[tuple[str, Any]]:
-    """What a run's figures rest on, in words."""
-    record, missing = run.record, run.record["frames_missing"]
-    made = record["provenance"]
-    how = [("predicted by" if n == "software" else n.replace("_", " "), v) for n, v in made.items()]
-    known = any(value is not None for value in made.values())
-    return [
-        ("protocol", record["protocol"]),
-        ("ground truth", record["ground_truth"]),
-        ("predictions", record["predictions"]),
-        ("frames", f"{record['frames_counted']}: {record['frames']}"),
-        ("missing", f"{missing}, counted as empty" if missing else "none"),
-        ("mean over", record["averaging"]),
-        ("binarisation", record["binarisation"]),
-        ("resolution", ", ".join(record["resolution"])),
-        ("scored by", record["software"]),
-        *(how if known else [("predictions made by", None)]),
-    ]
 
 
 def rgb(color: tuple[int, int, int]) -> str:
