@@ -2,6 +2,7 @@
 
 python benchmarks/runtimes.py                       # needs threedcseg[openvino]
 python benchmarks/runtimes.py --size 256x448 --repeats 15
+python benchmarks/runtimes.py --calibration DAVIS   # int8 as well
 """
 
 import argparse
@@ -22,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", default="256x448", help="height x width of a clip of 8 frames")
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--calibration", type=Path, metavar="ROOT", help="data set for int8")
     args = parser.parse_args()
     height, width = map(int, args.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
@@ -34,6 +36,11 @@ def main() -> None:
             "ONNX Runtime, float32": open_exported(onnx),
             "OpenVINO, float32": open_exported(openvino),
         }
+        if args.calibration is not None:
+            int8 = Path(folder) / "compact-int8.onnx"
+            export("compact", int8, calibration=args.calibration)
+            ways["ONNX Runtime, int8"] = open_exported(int8)
+            ways["OpenVINO, int8"] = open_exported(int8, "openvino")
         clip = torch.rand(1, 3, 8, height, width, generator=torch.Generator().manual_seed(0))
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         maps = {}

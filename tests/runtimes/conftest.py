@@ -9,6 +9,6 @@ def exported(tmp_path_factory):
     pytest.importorskip("onnxscript", reason="pip install 'threedcseg[onnx]' to test exports")
     pytest.importorskip("openvino", reason="pip install 'threedcseg[openvino]' to test exports")
     folder = tmp_path_factory.mktemp("exported")
-    assert export("compact", folder / "compact.xml", clip_length=4) < 1e-3
-    assert export("compact", folder / "compact.onnx", clip_length=4) < 1e-3
+    assert export("compact", folder / "compact.xml", clip_length=4).largest < 1e-3
+    assert export("compact", folder / "compact.onnx", clip_length=4).largest < 1e-3
     return folder

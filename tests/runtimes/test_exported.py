@@ -13,7 +13,7 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import predict_clip, segment
 from threedcseg.inference.settings import Settings
 from threedcseg.models import load_network
-from threedcseg.runtimes.export import export
+from threedcseg.runtimes.export import Difference, export
 from threedcseg.runtimes.exported import open_exported
 from threedcseg.video.reader import open_video
 
@@ -37,6 +37,7 @@ def test_real_clips_give_what_pytorch_gives(exported, frames, name, runtime):
     network, _ = load_network("compact")
     other = open_exported(exported / name, runtime)
     assert other.about["clip_length"] == 4 and "NC" in other.about["licence"]
+    assert other.about["precision"] == "float32" and other.about["settings"]["overlap"] == 3
     for clip in (frames[:4], frames[2:6, :96, :160], frames[1:3]):
         filled = clip if len(clip) == 4 else np.concatenate([clip, clip[-1:], clip[-1:]])
         expected = predict_clip(filled, network)[: len(clip)]
@@ -91,6 +92,10 @@ def test_damaged_and_foreign_files_are_told_in_a_line(exported, tmp_path):
         (["compact", "-o", "x.onnx", "--clip-length", "0"], "too small"),
         (["compcat", "-o", "x.onnx"], "compact"),
         (["none.safetensors", "-o", "x.onnx"], "none.safetensors"),
+        (["compact", "-o", "x.onnx", "--quantize", "int8"], "give both or neither"),
+        (["compact", "-o", "x.onnx", "--calibration", "."], "give both or neither"),
+        (["compact", "-o", "x.xml", "--quantize", "int8", "--calibration", "."], ".onnx only"),
+        (["compact", "-o", "x.onnx", "--quantize", "int8", "--calibration", "no"], "no data set"),
     ],
 )
 def test_export_of_what_cannot_be_exported(tmp_path, monkeypatch, capsys, args, needle):
@@ -111,7 +116,9 @@ def test_missing_files_and_runtimes_are_told_in_a_line(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_file_that_differs_from_pytorch_is_not_written(exported, tmp_path, monkeypatch):
-    monkeypatch.setattr("threedcseg.runtimes.export._difference", lambda *args: 0.5)
+    monkeypatch.setattr(
+        "threedcseg.runtimes.export._difference", lambda *args: Difference(0.5, 0.1)
+    )
     with pytest.raises(InputError, match=r"differ from PyTorch's by 5\.0e-01"):
         export("compact", tmp_path / "x.onnx", clip_length=1)
     assert not list(tmp_path.iterdir())

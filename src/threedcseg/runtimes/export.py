@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -19,16 +20,28 @@ from torch import nn
 
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import predict_clip
+from threedcseg.inference.settings import Settings
 from threedcseg.models.loading import card_of, load_network
 from threedcseg.models.loading import provenance as weights_provenance
 from threedcseg.runtimes.exported import ENDINGS, HEADER, open_exported, package
+from threedcseg.runtimes.quantize import calibration_clips, quantize
 from threedcseg.video.reader import open_video
 
 OPSET = 18
 TOLERANCE = 1e-3
 """Largest difference of probabilities from PyTorch's that an exported file may have."""
+INT8_TOLERANCE = 0.05
+"""Largest mean difference that one in int8 may have: beyond it, it is broken, not just coarse."""
 MULTIPLE = 16
 """Heights and widths are multiples of it: the stride of the coarsest map but one."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far probabilities, in [0, 1], are from PyTorch's."""
+
+    largest: float
+    mean: float
 
 
 def export(
@@ -38,51 +51,81 @@ def export(
     weights: str | Path | None = None,
     clip_length: int = 8,
     video: str | Path | None = None,
-) -> float:
+    calibration: str | Path | None = None,
+) -> Difference:
     """Write a trained network to ``path`` (.onnx or .xml), height and width left open.
 
-    The file is compared with PyTorch on a clip of ``video`` (default: a made-up one) at two sizes,
-    and only then put in its place. Returns the largest difference of probabilities.
-    Raises `InputError` for a name that ends in neither, a difference above `TOLERANCE`, or what
-    cannot be read or written.
+    With ``calibration``, the root of a data set, convolutions are in int8 (see `quantize`). The
+    file is compared with PyTorch on a clip of ``video`` (default: of the calibration, or a made-up
+    one) at two sizes, and only then put in its place.
+    Raises `InputError` for a name that ends in neither, int8 in .xml (converted, it loses five
+    times as much), a largest difference above `TOLERANCE` (in
+    int8: a mean one above `INT8_TOLERANCE`), or what cannot be read or written.
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
         raise InputError(f"{path}: give a name that ends in {' or '.join(ENDINGS)}")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
+    if calibration is not None and path.suffix != ".onnx":
+        raise InputError(
+            f"{path}: int8 is written as .onnx only; OpenVINO reads that too (--runtime openvino)"
+        )
     if clip_length < 1:
         raise InputError(f"clip length {clip_length} is too small; give 1 or more")
-    package("onnx", "onnx"), package("onnxscript", "onnx")
+    package("onnx", "onnx"), package("onnxscript", "onnx"), package("onnxruntime", "onnx")
     if path.suffix == ".xml":
         package("openvino", "openvino")
     network, _ = load_network(name_or_path, weights)
-    frames = _frames(video, clip_length)
+    clips = None if calibration is None else calibration_clips(calibration, clip_length)
+    frames = clips[0] if clips is not None and video is None else _frames(video, clip_length)
+    settings = Settings(clip_length=clip_length)
     about = {
         **weights_provenance(name_or_path, weights),
         "licence": (card_of(name_or_path) or {}).get("licence", "that of the weights"),
         "clip_length": clip_length,
+        "precision": "float32" if clips is None else "int8",
         "input": f"clip (1, 3, {clip_length}, H, W) float32, RGB in [0, 1], "
         f"H and W multiples of {MULTIPLE}",
         "output": "logits (1, K, T, H, W): foreground is sigmoid for K = 1, softmax [:, 1] for 2",
+        "settings": {
+            "overlap": min(settings.overlap, clip_length - 1),
+            "short_edge": settings.short_edge,
+            "multiple": settings.multiple,
+            "threshold": settings.threshold,
+        },
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         made = Path(folder) / path.name
-        _write_onnx(network, made.with_suffix(".onnx"), clip_length, about)
+        onnx = made.with_suffix(".onnx")
+        _write_onnx(network, onnx, clip_length)
+        if clips is not None:
+            with _silent():
+                quantize(onnx, onnx, clips)
+        _add_header(onnx, about)
         if path.suffix == ".xml":
             _write_openvino(made, about)
         difference = _difference(network, made, frames)
-        if not difference <= TOLERANCE:
-            raise InputError(
-                f"{path}: not written, its probabilities differ from PyTorch's by "
-                f"{difference:.1e}, more than {TOLERANCE:.0e}: try another version of the runtime"
-            )
+        _check(path, difference, quantized=clips is not None)
         if path.suffix == ".xml":  # first the weights, which nothing reads without the graph
             os.replace(made.with_suffix(".bin"), path.with_suffix(".bin"))
         os.replace(made, path)
     return difference
 
 
-def _write_onnx(network: nn.Module, path: Path, clip_length: int, about: dict[str, Any]) -> None:
+def _check(path: Path, difference: Difference, quantized: bool) -> None:
+    found = difference.mean if quantized else difference.largest
+    allowed = INT8_TOLERANCE if quantized else TOLERANCE
+    if not found <= allowed:
+        raise InputError(
+            f"{path}: not written, its probabilities differ from PyTorch's by {found:.1e}"
+            f"{' on average' * quantized}, more than {allowed:.0e}: try another version of the "
+            f"runtime{', or other calibration data' * quantized}"
+        )
+
+
+def _write_onnx(network: nn.Module, path: Path, clip_length: int) -> None:
     clip = torch.rand(1, 3, clip_length, 6 * MULTIPLE, 10 * MULTIPLE)
     rows = MULTIPLE * torch.export.Dim("rows", min=2)
     columns = MULTIPLE * torch.export.Dim("columns", min=2)
@@ -98,7 +141,12 @@ def _write_onnx(network: nn.Module, path: Path, clip_length: int, about: dict[st
             verbose=False,
         )
         assert program is not None
-        model = program.model_proto
+        path.write_bytes(program.model_proto.SerializeToString())
+
+
+def _add_header(path: Path, about: dict[str, Any]) -> None:
+    onnx = package("onnx", "onnx")
+    model = onnx.load(path)
     entry = model.metadata_props.add()
     entry.key, entry.value = HEADER, json.dumps(about)
     path.write_bytes(model.SerializeToString())
@@ -111,15 +159,15 @@ def _write_openvino(path: Path, about: dict[str, Any]) -> None:
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
-def _difference(network: nn.Module, path: Path, frames: np.ndarray) -> float:
-    """The largest difference of probabilities at two sizes, neither that of the export."""
+def _difference(network: nn.Module, path: Path, frames: np.ndarray) -> Difference:
+    """From PyTorch's probabilities at two sizes, neither that of the export."""
     exported = open_exported(path)
-    worst = 0.0
+    found = []
     for height, width in ((7 * MULTIPLE, 12 * MULTIPLE), (9 * MULTIPLE, 5 * MULTIPLE)):
         clip = np.stack([cv2.resize(frame, (width, height)) for frame in frames])
         ours, theirs = predict_clip(clip, network.eval()), predict_clip(clip, exported)
-        worst = max(worst, float(np.abs(ours - theirs).max()))
-    return worst
+        found.append(np.abs(ours - theirs))
+    return Difference(max(float(d.max()) for d in found), max(float(d.mean()) for d in found))
 
 
 def _frames(video: str | Path | None, count: int) -> np.ndarray:

@@ -95,9 +95,8 @@ def package(name: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError(
-            f"{name} is not installed: pip install 'threedcseg[{extra}]', or leave out --runtime"
-        ) from None
+        missing = name.partition(".")[0]
+        raise InputError(f"{missing} is not installed: pip install 'threedcseg[{extra}]'") from None
 
 
 def _open_onnx(path: Path) -> ExportedNetwork:
