@@ -25,7 +25,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
-from threedcseg.video.reader import Color, Frame, color_matrix, color_of
+from threedcseg.video.reader import EXACT, Color, Frame, color_matrix, color_of
 
 STDIN = "-"
 _SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "srt", "udp", "tcp", "http", "https")
@@ -218,7 +218,9 @@ class LiveSource:
                 following = seconds + 1 / self.rate
                 stamp = None if picture.pts is None else picture.pts * self.time_base - first
                 seconds = stamp if stamp is not None and stamp > seconds else following
-            rgb = reformatter.reformat(picture, format="rgb24", src_colorspace=self._matrix)
+            rgb = reformatter.reformat(
+                picture, format="rgb24", src_colorspace=self._matrix, interpolation=EXACT
+            )
             self._pending.append((number, arrival))
             yield Frame(index, np.ascontiguousarray(rgb.to_ndarray()), f"{index:07d}", seconds)
             index += 1

@@ -14,7 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
@@ -26,6 +26,9 @@ FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock:
 
 UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
 SMPTE170M = 6  # the matrix of BT.601 by its second number
+EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+"""FFmpeg's way from YUV to RGB that rounds; its usual one makes pictures a gray level darker."""
+
 # FFmpeg opens these as videos, but they are text shown as on a terminal.
 _TEXT_FORMATS = frozenset(["tty", "bin", "xbin", "adf", "idf"])
 _TURNS = {
@@ -198,7 +201,9 @@ class VideoReader:
                         f"{self._coded_size[1]} to {frame.width}x{frame.height} at frame {index}, "
                         "expected one size: cut it there, or scale it to one size"
                     )
-                rgb = reformatter.reformat(frame, format="rgb24", src_colorspace=self._matrix)
+                rgb = reformatter.reformat(
+                    frame, format="rgb24", src_colorspace=self._matrix, interpolation=EXACT
+                )
                 image: np.ndarray = rgb.to_ndarray()
                 if self._rotation:
                     image = cv2.rotate(image, _TURNS[self._rotation])
