@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import predict_clip, segment
 from threedcseg.inference.settings import Settings
 from threedcseg.models import load_network
+from threedcseg.models.registry import create_model
+from threedcseg.models.weights import save_weights
 from threedcseg.runtimes.export import Difference, export
 from threedcseg.runtimes.exported import open_exported
 from threedcseg.video.reader import open_video
@@ -122,3 +125,18 @@ def test_a_file_that_differs_from_pytorch_is_not_written(exported, tmp_path, mon
     with pytest.raises(InputError, match=r"differ from PyTorch's by 5\.0e-01"):
         export("compact", tmp_path / "x.onnx", clip_length=1)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_papers_network_can_be_exported(exported, frames, tmp_path):
+    network = create_model("3dc-seg", encoder="ir-csn-50", channels=8).eval()
+    with torch.no_grad():
+        network.decoder.head[-1].weight.mul_(100)  # or all probabilities are near one half
+    save_weights(tmp_path / "paper.safetensors", network)
+    path = tmp_path / "paper.onnx"
+    difference = export(str(tmp_path / "paper.safetensors"), path, clip_length=4)
+    assert difference.largest < 1e-3
+    for clip in (frames[:4], frames[2:6, :96, :160]):
+        expected = predict_clip(clip, network)
+        assert np.ptp(expected) > 0.5
+        assert np.abs(predict_clip(clip, open_exported(path)) - expected).max() < 1e-3
