@@ -38,6 +38,9 @@ def test_the_files_of_a_clip_are_those_that_it_reads(tiny_data, monkeypatch, sta
         (Source("folder", "folders", split="few"), ["few"]),
         (Source("stills", "davis"), ["no images/ and masks/"]),
         (Source("stills", "stills", resolution="480p"), ["has no option 'resolution'"]),
+        (Source("davis16", "davis", only=("lfet",)), ["no sequence 'lfet'", "mean 'left'"]),
+        (Source("davis16", "davis", without=("lfet",)), ["no sequence 'lfet'", "mean 'left'"]),
+        (Source("davis16", "davis", only=("left",), without=("left",)), ["leave no sequence"]),
     ],
     ids=lambda value: f"{value.kind}-{value.split}" if isinstance(value, DataSource) else "",
 )
@@ -55,3 +58,14 @@ def test_sources_that_cannot_be_used(tiny_data, tmp_path, source, needles):
 def test_options_reach_the_reader(tiny_data):
     source = Source("davis16", "davis", options={"resolution": "480p"})
     assert len(open_source(tiny_data, source).sequences) == 2
+
+
+def test_sequences_are_held_out(tiny_data):
+    def names(**chosen):
+        return [
+            s.name for s in open_source(tiny_data, Source("davis16", "davis", **chosen)).sequences
+        ]
+
+    assert names() == ["left", "right"]
+    assert names(only=("right",)) == ["right"]
+    assert names(without=("right",)) == ["left"]

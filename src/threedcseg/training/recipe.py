@@ -28,7 +28,8 @@ class DataSource:
     """A split of a data set; ``root`` is relative to the recipe's ``data`` folder.
 
     ``kind``: a key of `datasets.registry.KINDS`, or "video", a name for "davis16". ``options``,
-    and ``resolution`` for DAVIS, go to its reader.
+    and ``resolution`` for DAVIS, go to its reader. Of its sequences, ``only`` these, ``without``
+    those: to hold some out and score them.
     """
 
     kind: str
@@ -36,6 +37,8 @@ class DataSource:
     split: str | None = None
     resolution: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind == "video":

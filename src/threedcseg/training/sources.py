@@ -1,5 +1,6 @@
 """From the data sources of a recipe to training clips, and from a clip back to its files."""
 
+import difflib
 from dataclasses import replace
 from pathlib import Path
 from typing import SupportsIndex, overload
@@ -28,7 +29,18 @@ def open_source(data: str | Path, source: DataSource) -> Dataset:
             f"{root}: the split {dataset.split!r} is empty; `3dcseg data check {root}` says what "
             "is there"
         )
-    return dataset
+    names = {sequence.name for sequence in dataset.sequences}
+    for name in (*source.only, *source.without):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0)
+            raise InputError(
+                f"{root}: no sequence {name!r} in the split {dataset.split!r}; did you mean "
+                f"{near[0]!r}?"
+            )
+    kept = (names & set(source.only or names)) - set(source.without)
+    if not kept:
+        raise InputError(f"{root}: only and without leave no sequence of {dataset.split!r}")
+    return replace(dataset, sequences=[s for s in dataset.sequences if s.name in kept])
 
 
 def stage_clips(recipe: Recipe, stage: Stage, seed: int) -> ClipDataset:
