@@ -1,7 +1,6 @@
 """The page in headless Chromium: a real upload through to the download."""
 
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,31 +17,8 @@ from threedcseg.demo.uploads import Limits
 from threedcseg.inference.files import segment_video
 from threedcseg.video.reader import open_video
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: chromium)")
-
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 EXPECTED_TROUBLE = re.compile("status of (404|413|415)")  # Chromium writes answers to its console
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,16 @@ def scene(length: int, shape: tuple[int, int] = (24, 40)) -> tuple[np.ndarray, n
         truth[t, 4:16, x : x + 12] = True
         prediction[t, 4 + 8 * t // length : 16, x : x + 12] = True
     return prediction, truth
+
+
+def test_the_example_of_the_docs_says_what_comes_out():
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict = {}
+    exec(example, names)
+    assert names["result"].overall["J_mean"] == pytest.approx(0.6)
+    assert names["scorer"].result().figures["flicker"] == 0
+    assert names["maps"].overall["MAE"] == pytest.approx(200 / (48 * 64))
 
 
 def test_the_command_names_every_protocol():
