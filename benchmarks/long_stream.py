@@ -1,12 +1,12 @@
 """Does a stream of hours need more memory than one of minutes?
 
-    python benchmarks/long_stream.py                       # 400,000 frames: 4 hours at 27.8 a second
+    python benchmarks/long_stream.py                   # 400,000 frames: 4 hours, 27.8 a second
     python benchmarks/long_stream.py --frames 100000 --write masks,boxes
 
 Small frames (64x36) come as y4m through a pipe, as fast as they are taken, and go the way of
-`3dcseg segment -`: windows, shots, upsampling, objects, all products in one pass. The network is one
-multiplication, so that hours pass in minutes: what remains is what may hold on to frames. Squares
-cross the picture, each a new track.
+`3dcseg segment -`: windows, shots, upsampling, objects, all products in one pass. The network is one multiplication,
+so that hours pass in minutes: what remains is what may hold on to frames. Squares cross the
+picture, each a new track.
 """
 
 import argparse
@@ -27,8 +27,8 @@ PRODUCTS = "masks,overlay,alpha.mov,coco,cvat,boxes"
 
 
 def send(count: int) -> None:
-    """Y4m on standard output: two squares that cross a dim picture, in and out every 160 frames."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    """Y4m to standard output: two squares that cross a dim picture, in and out in 160 frames."""
+    rows = np.arange(HEIGHT)[:, None].repeat(WIDTH, axis=1)
     pictures = []
     for index in range(160):
         luma = 40 + rows + np.random.default_rng(index).integers(0, 8, rows.shape)
