@@ -4,9 +4,9 @@
     python benchmarks/long_stream.py --frames 100000 --write masks,boxes
 
 Small frames (64x36) come as y4m through a pipe, as fast as they are taken, and go the way of
-`3dcseg segment -`: windows, shots, upsampling, objects, all products in one pass. The network is one multiplication,
-so that hours pass in minutes: what remains is what may hold on to frames. Squares cross the
-picture, each a new track.
+`3dcseg segment -`: windows, shots, upsampling, objects, all products in one pass. The network is
+one multiplication, so that hours pass in minutes: what remains is what may hold on to frames.
+Squares cross the picture, each a new track.
 """
 
 import argparse
