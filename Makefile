@@ -3,7 +3,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: demo install weights test quick-test lint format clean
+.PHONY: demo install weights test quick-test docs lint format clean
 
 demo: .venv/installed  ## segment the example video, masks and overlay into demo/
 	$(BIN)/3dcseg segment examples/dog.mp4 -o demo --overlay
@@ -36,6 +36,9 @@ test: .venv/dev lint  ## lint, types and all tests
 quick-test: .venv/dev  ## without the tests marked slow
 	$(BIN)/pytest -m "not slow"
 
+docs: .venv/dev  ## the site of docs/, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,4 +49,4 @@ format: .venv/dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist demo src/*.egg-info
+	rm -rf .venv build dist demo site src/*.egg-info
