@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from threedcseg.errors import InputError
-from threedcseg.inference.batch import Tally, do_once, read_manifest
+from threedcseg.inference.batch import Outcome, Tally, do_once, read_manifest
 from threedcseg.video.record import start_run, write_record
 
 MADE_BY = {"settings": {"size": [1, 2]}, "weights_sha256": "abc", "products": ["masks"]}
@@ -18,12 +18,17 @@ class Worker:
         self.worked: list[str] = []
         self.broken: set[str] = set()
 
-    def __call__(self, video: Path, folder: Path) -> None:
+    def __call__(self, video: Path, folder: Path) -> str:
         self.worked.append(video.name)
         start_run(folder)
         if video.name in self.broken:
             raise InputError(f"{video} is broken")
         write_record(folder, {"source": str(video), "num_frames": 3, **MADE_BY})
+        return f"3 frames of {video}"
+
+
+def do_all(jobs, work, made_by, tell=lambda outcome: None) -> Tally:
+    return Tally.of((do_once(*job, work, made_by) for job in jobs), tell)
 
 
 @pytest.fixture
@@ -33,8 +38,8 @@ def jobs(tmp_path):
 
 def test_what_is_done_is_not_done_again(jobs):
     worker = Worker()
-    assert do_once(jobs, worker, MADE_BY, print) == Tally(done=3)
-    assert do_once(jobs, worker, MADE_BY, print) == Tally(before=3)
+    assert do_all(jobs, worker, MADE_BY) == Tally(done=3)
+    assert do_all(jobs, worker, MADE_BY) == Tally(before=3)
     assert worker.worked == ["a.mp4", "b.mp4", "c.mp4"]
     folders = {folder for _, folder in jobs}
     assert set(jobs[0][1].parent.iterdir()) == folders  # no claims stay behind
@@ -42,26 +47,30 @@ def test_what_is_done_is_not_done_again(jobs):
 
 def test_what_was_broken_off_or_made_otherwise_is_done_again(jobs, tmp_path):
     worker = Worker()
-    do_once(jobs, worker, MADE_BY, print)
+    do_all(jobs, worker, MADE_BY)
     (tmp_path / "a" / "3dcseg.json").unlink()
     write_record(tmp_path / "b", {"source": "other.mp4", **MADE_BY})
     worker.worked.clear()
-    assert do_once(jobs, worker, MADE_BY, print) == Tally(done=2, before=1)
+    assert do_all(jobs, worker, MADE_BY) == Tally(done=2, before=1)
     assert worker.worked == ["a.mp4", "b.mp4"]
     for change in ({"settings": {"size": [1, 3]}}, {"products": ["masks", "overlay"]}):
         worker.worked.clear()
-        do_once(jobs, worker, MADE_BY | change, print)
+        do_all(jobs, worker, MADE_BY | change)
         assert worker.worked == ["a.mp4", "b.mp4", "c.mp4"]
 
 
 def test_one_broken_video_does_not_stop_the_others(jobs):
     worker = Worker()
     worker.broken = {"b.mp4"}
-    told: list[str] = []
-    assert do_once(jobs, worker, MADE_BY, told.append) == Tally(done=2, failed=1)
-    assert told == ["error: b.mp4: b.mp4 is broken"]
+    told: list[Outcome] = []
+    assert do_all(jobs, worker, MADE_BY, told.append) == Tally(done=2, failed=1)
+    assert told == [
+        Outcome("done", "3 frames of a.mp4"),
+        Outcome("failed", "error: b.mp4: b.mp4 is broken"),
+        Outcome("done", "3 frames of c.mp4"),
+    ]
     worker.broken.clear()
-    assert do_once(jobs, worker, MADE_BY, print) == Tally(done=1, before=2)
+    assert do_all(jobs, worker, MADE_BY) == Tally(done=1, before=2)
 
 
 def test_other_faults_are_not_swallowed(jobs):
@@ -69,8 +78,8 @@ def test_other_faults_are_not_swallowed(jobs):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        do_once(jobs, work, MADE_BY, print)
-    assert do_once(jobs, Worker(), MADE_BY, print) == Tally(done=3)  # the claim is gone
+        do_all(jobs, work, MADE_BY)
+    assert do_all(jobs, Worker(), MADE_BY) == Tally(done=3)  # the claim is gone
 
 
 def test_two_at_once_do_nothing_twice(jobs):
@@ -80,13 +89,13 @@ def test_two_at_once_do_nothing_twice(jobs):
     def slow(video, folder):
         started.set()
         assert go_on.wait(10)
-        worker(video, folder)
+        return worker(video, folder)
 
     tallies: list[Tally] = []
-    first = threading.Thread(target=lambda: tallies.append(do_once(jobs[:1], slow, MADE_BY, print)))
+    first = threading.Thread(target=lambda: tallies.append(do_all(jobs[:1], slow, MADE_BY)))
     first.start()
     assert started.wait(10)
-    assert do_once(jobs, worker, MADE_BY, print) == Tally(done=2, elsewhere=1)
+    assert do_all(jobs, worker, MADE_BY) == Tally(done=2, elsewhere=1)
     go_on.set()
     first.join()
     assert tallies == [Tally(done=1)]
@@ -101,13 +110,13 @@ def test_the_claim_of_a_killed_process_is_void(jobs):
         started.set()
         threading.Event().wait()
 
-    process = context.Process(target=do_once, args=(jobs[:1], hang, MADE_BY, print))
+    process = context.Process(target=do_all, args=(jobs[:1], hang, MADE_BY))
     process.start()
     assert started.wait(10)
-    assert do_once(jobs[:1], Worker(), MADE_BY, print) == Tally(elsewhere=1)
+    assert do_all(jobs[:1], Worker(), MADE_BY) == Tally(elsewhere=1)
     process.kill()
     process.join()
-    assert do_once(jobs[:1], Worker(), MADE_BY, print) == Tally(done=1)
+    assert do_all(jobs[:1], Worker(), MADE_BY) == Tally(done=1)
 
 
 def test_a_list_names_videos_and_folders_once(tmp_path):

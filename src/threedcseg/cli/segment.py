@@ -4,14 +4,16 @@ import argparse
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from threedcseg.cli.live import add_live, check_live, is_piped_or_live, run_live
 from threedcseg.cli.network import add_model, load_named
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
+    from threedcseg.inference.batch import Outcome, Work
     from threedcseg.inference.products import Look
     from threedcseg.inference.settings import Settings
     from threedcseg.inference.shards import Shard
@@ -37,6 +39,7 @@ Examples:
   3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
   3dcseg segment --manifest list.txt --shard 2/8 -o masks
+  3dcseg segment --manifest list.txt --ray -o masks
   3dcseg segment camera:0 -o live --write overlay
   ffmpeg -i dog.mp4 -f yuv4mpegpipe - | 3dcseg segment - -o - | ffplay -
 """
@@ -69,6 +72,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard",
         metavar="I/N",
         help="part I of N of the list (default: by torchrun's or SLURM's variables, else all)",
+    )
+    many.add_argument(
+        "--ray",
+        nargs="?",
+        const="here",
+        metavar="ADDRESS",
+        help="share the list among workers of a Ray cluster: of this machine, or auto, HOST:PORT",
+    )
+    many.add_argument(
+        "--ray-workers", type=int, metavar="N", help="default: one a GPU, else one a machine"
     )
     what = parser.add_argument_group("what to write")
     what.add_argument(
@@ -177,7 +190,7 @@ def products_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Look"]:
 
 def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 0, or 2 where some of a list could not be used."""
-    from threedcseg.inference.batch import do_once
+    from threedcseg.inference.batch import Tally, do_once
     from threedcseg.inference.shards import own_device
     from threedcseg.video.inputs import output_names
 
@@ -188,18 +201,37 @@ def run(args: argparse.Namespace) -> int:
         network, made_by = load_named(args, args.device)
         return run_live(args, settings, network, {"write": write, "look": look}, made_by)
     inputs, shard = inputs_from(args)  # bad input is told before torch is imported
-    jobs = shard.of(list(zip(inputs, output_names(inputs), strict=True)))
+    names = output_names(inputs)
+    folders = [(path, args.output / name) for path, name in zip(inputs, names, strict=True)]
+    if args.ray is not None:
+        return _run_on_ray(args, folders)
+    jobs = shard.of(folders)
     import torch
-
-    from threedcseg.cli.progress import frame_progress
-    from threedcseg.inference.files import segment_video
 
     device = args.device
     if args.manifest is not None:
         device = own_device(device, os.environ, torch.cuda.device_count())
+    work, made_by = load_work(args, device)
+    if args.manifest is None:
+        for path, folder in jobs:
+            print(work(path, folder), flush=True)
+        return 0
+    print(f"shard {shard}: {len(jobs)} of {len(inputs)} videos", file=sys.stderr)
+    tally = Tally.of((do_once(*job, work, made_by) for job in jobs), _tell)
+    print(f"shard {shard}: {tally}", file=sys.stderr)
+    return 2 if tally.failed else 0
+
+
+def load_work(args: argparse.Namespace, device: str) -> tuple["Work", dict[str, Any]]:
+    """The network ready on ``device`` as the work on one video, and what its record will say."""
+    from threedcseg.cli.progress import frame_progress
+    from threedcseg.inference.files import segment_video
+
+    settings = settings_from(args)
+    write, look = products_from(args)
     network, made_by = load_named(args, device)
 
-    def work(path: Path, folder: Path) -> None:
+    def work(path: Path, folder: Path) -> str:
         with frame_progress(folder.name) as tick:
             result = segment_video(
                 path,
@@ -213,19 +245,26 @@ def run(args: argparse.Namespace) -> int:
                 on_cut=tick.cut,
             )
         shots = f" in {len(result.cuts) + 1} shots" if result.cuts else ""
-        print(f"{result.num_frames} frames{shots} of {path} -> {result.folder}", flush=True)
+        return f"{result.num_frames} frames{shots} of {path} -> {result.folder}"
 
-    folders = [(path, args.output / name) for path, name in jobs]
-    if args.manifest is None:
-        for path, folder in folders:
-            work(path, folder)
-        return 0
-    print(f"shard {shard}: {len(jobs)} of {len(inputs)} videos", file=sys.stderr)
     wanted = {"products": list(write), "look": asdict(look), "settings": asdict(settings)}
-    expected = {**wanted, **made_by}
-    tally = do_once(folders, work, expected, lambda line: print(line, file=sys.stderr))
-    print(f"shard {shard}: {tally}", file=sys.stderr)
+    return work, {**wanted, **made_by}
+
+
+def _run_on_ray(args: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> int:
+    from threedcseg.inference.batch import Tally
+    from threedcseg.inference.cluster import Workers, connected, over_cluster
+
+    with connected(args.ray, args.ray_workers) as machines:
+        workers = Workers.on(machines, args.device, args.ray_workers)
+        print(f"ray: {len(jobs)} videos, {workers}", file=sys.stderr)
+        tally = Tally.of(over_cluster(jobs, partial(load_work, args, args.device), workers), _tell)
+    print(f"ray: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
+
+
+def _tell(outcome: "Outcome") -> None:
+    print(outcome.said, file=sys.stderr if outcome.kind == "failed" else sys.stdout, flush=True)
 
 
 def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
@@ -235,11 +274,18 @@ def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
     from threedcseg.video.inputs import expand_inputs
 
     if args.manifest is None:
-        if args.shard is not None:
-            raise InputError("--shard goes with --manifest FILE, which names one input a line")
+        for option in ("shard", "ray"):
+            if getattr(args, option) is not None:
+                raise InputError(
+                    f"--{option} goes with --manifest FILE, which names one input a line"
+                )
         return expand_inputs(args.inputs), Shard()
     if args.inputs:
         raise InputError(f"give --manifest {args.manifest} or inputs ({args.inputs[0]}), not both")
+    if args.ray is not None:
+        if args.shard is not None:
+            raise InputError("give --shard or --ray, which shares the list by itself, not both")
+        return read_manifest(args.manifest), Shard()
     if args.shard is not None:
         return read_manifest(args.manifest), Shard.parse(args.shard)
     return read_manifest(args.manifest), Shard.from_environment(os.environ)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from threedcseg.errors import InputError
 from threedcseg.video.inputs import expand_inputs
@@ -44,6 +44,21 @@ def read_manifest(path: Path) -> list[Path]:
     return list(found.values())
 
 
+Work = Callable[[Path, Path], str]
+"""Makes the result of a video in a folder, and returns a line that says what was made."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one video, and the line that says so if there is something to say.
+
+    ``done`` now, done ``before``, being done ``elsewhere`` by another process, or ``failed``.
+    """
+
+    kind: Literal["done", "before", "elsewhere", "failed"]
+    said: str = ""
+
+
 @dataclass
 class Tally:
     """How many videos were done now, had been done before, are in others' hands, and failed."""
@@ -53,39 +68,43 @@ class Tally:
     elsewhere: int = 0
     failed: int = 0
 
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome], tell: Callable[[Outcome], None]) -> "Tally":
+        """Counts the outcomes as they come, and hands those that say something to ``tell``."""
+        tally = cls()
+        for outcome in outcomes:
+            setattr(tally, outcome.kind, getattr(tally, outcome.kind) + 1)
+            if outcome.said:
+                tell(outcome)
+        return tally
+
     def __str__(self) -> str:
         said = f"{self.done} done, {self.before} done before"
         said += f", {self.elsewhere} being done by another process" if self.elsewhere else ""
         return said + (f", {self.failed} failed" if self.failed else "")
 
 
-def do_once(
-    jobs: Iterable[tuple[Path, Path]],
-    work: Callable[[Path, Path], None],
-    made_by: dict[str, Any],
-    tell: Callable[[str], None],
-) -> Tally:
-    """Call ``work(video, folder)`` for all jobs whose folder does not hold the result already.
+def do_once(video: Path, folder: Path, work: Work, made_by: dict[str, Any]) -> Outcome:
+    """Call ``work(video, folder)`` unless ``folder`` holds the result already.
 
     A result counts if its completion record is there and says the same source and what ``made_by``
     says: settings, weights, products. A video that another process is working on is left to it. One
-    that cannot be used is told of, and the others are done.
+    that cannot be used has failed; faults that are not the video's are raised.
     """
-    tally = Tally()
-    for video, folder in jobs:
-        with _claimed(folder) as ours:
-            if not ours:
-                tally.elsewhere += 1
-            elif _is_made(folder, {"source": str(video), **made_by}):
-                tally.before += 1
-            else:
-                try:
-                    work(video, folder)
-                    tally.done += 1
-                except InputError as error:
-                    tally.failed += 1
-                    tell(f"error: {video}: {error}")
-    return tally
+    with _claimed(folder) as ours:
+        if not ours:
+            return Outcome("elsewhere")
+        if _is_made(folder, {"source": str(video), **made_by}):
+            return Outcome("before")
+        try:
+            return Outcome("done", work(video, folder))
+        except InputError as error:
+            return failure(video, error)
+
+
+def failure(video: Path, reason: object) -> Outcome:
+    """That ``video`` has failed, told in one line."""
+    return Outcome("failed", f"error: {video}: {' '.join(str(reason).split())}")
 
 
 def _is_made(folder: Path, expected: dict[str, Any]) -> bool:
