@@ -121,6 +121,8 @@ def write_products(
             num_frames += 1
             if on_frame is not None:
                 on_frame(source)
+        if not num_frames:  # told before the products are closed, so that none appears
+            raise InputError(f"{source.path} was stopped before its first mask: nothing is written")
     write_record(
         folder,
         {
