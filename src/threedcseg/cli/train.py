@@ -91,6 +91,11 @@ def run(args: argparse.Namespace) -> int:
         weights = train(recipe, args.output, device=args.device, workers=args.workers)
     if world.writes:
         print(f"weights: {weights}")
+    if world.size > 1:
+        # DistributedDataParallel keeps gloo's threads alive; one that lets go of a tensor while
+        # Python shuts down would abort the process.
+        sys.stdout.flush()
+        os._exit(0)
     return 0
 
 
