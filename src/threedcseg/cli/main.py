@@ -7,6 +7,7 @@ import: no torch) and ``run(args) -> int`` (imports what it needs). Help lines s
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -57,6 +58,8 @@ def _module(command: str):  # type: ignore[no-untyped-def]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (0 done, 2 bad input, 130 interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # also for names that the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     command = next((word for word in argv if word in COMMANDS), None)
     parser = build_parser(command)
     args = parser.parse_args(argv)

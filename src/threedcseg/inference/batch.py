@@ -25,7 +25,7 @@ def read_manifest(path: Path) -> list[Path]:
     # are left out. Raises `InputError` naming the line that cannot be used.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise InputError(f"{path}: no such list; name one video or folder a line") from None
     except (UnicodeDecodeError, IsADirectoryError):

@@ -21,6 +21,7 @@ from threedcseg.inference.products import (
     check_products,
 )
 from threedcseg.inference.settings import Settings
+from threedcseg.video.inputs import list_images
 from threedcseg.video.objects import ObjectTracker
 from threedcseg.video.reader import Frame, FrameSource, open_video
 from threedcseg.video.record import start_run, write_record
@@ -161,9 +162,11 @@ def segment_source(
 
 
 def _check_apart(path: Path, folder: Path) -> None:
-    """Never write among, or clear away, the files that are read."""
-    if folder.resolve() in (path.resolve(), *path.resolve().parents):
-        raise InputError(
-            f"{path} lies in the output folder {folder}, where the results would replace it: give "
-            "another output folder"
-        )
+    """Never write among, or clear away, the files that are read, also where links lead to them."""
+    for read in (path, *(list_images(path) if path.is_dir() else ())):
+        place = read.resolve()
+        if folder.resolve() in (place, *place.parents):
+            raise InputError(
+                f"{read} lies in the output folder {folder}, where the results would replace it: "
+                "give another output folder"
+            )

@@ -50,7 +50,11 @@ class BoxTable:
 @contextmanager
 def open_boxes(path: Path, source: FrameSource) -> Iterator[BoxTable]:
     """Bounding boxes as CSV, with a heading; pixels, ``x`` and ``y`` of the upper left one."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path) as temporary,
+        # Names of frames are written as they are in the folder, also where that is not UTF-8.
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         yield BoxTable(file)
 
 

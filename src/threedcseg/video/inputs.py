@@ -7,6 +7,7 @@ from pathlib import Path
 
 from threedcseg.errors import InputError
 
+MAX_NAME_BYTES = 200  # of 255, so that there is room for a number or an ending
 IMAGE_EXTENSIONS = frozenset(
     [".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"]
 )
@@ -54,7 +55,7 @@ def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """One folder name for each input: unique (whatever the case of letters) and safe.
+    """One folder name for each input: unique (whatever the case), safe, not too long.
 
     The file's stem or the folder's name; with the parent's name before it where two are alike, and
     with a number behind it where they are alike still.
@@ -66,7 +67,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     names = [_safe(path.name if path.is_dir() else path.stem) for path in resolved]
     times = Counter(name.casefold() for name in names)
     names = [
-        f"{_safe(path.parent.name)}-{name}" if times[name.casefold()] > 1 else name
+        shortened(f"{_safe(path.parent.name)}-{name}") if times[name.casefold()] > 1 else name
         for path, name in zip(resolved, names, strict=True)
     ]
     taken: set[str] = set()
@@ -77,6 +78,11 @@ def output_names(paths: Sequence[Path]) -> list[str]:
             names[i] = f"{name}-{number}"
         taken.add(names[i].casefold())
     return names
+
+
+def shortened(name: str) -> str:
+    """The name, or as much of its beginning as file systems take."""
+    return name.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
 def _expand(path: Path) -> list[Path]:
@@ -126,5 +132,5 @@ def _naturally(paths: Iterable[Path]) -> list[Path]:
 
 
 def _safe(name: str) -> str:
-    """Letters, digits, dot, dash and underscore only; never empty, hidden or ``..``."""
-    return re.sub(r"[^\w.-]+", "_", name).lstrip(".") or "video"
+    """Letters, digits, dot, dash and underscore only; never empty, hidden, ``..`` or too long."""
+    return shortened(re.sub(r"[^\w.-]+", "_", name).lstrip(".")) or "video"

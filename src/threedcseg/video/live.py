@@ -25,6 +25,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
+from threedcseg.video.inputs import shortened
 from threedcseg.video.reader import EXACT, Color, Frame, color_matrix, color_of
 
 STDIN = "-"
@@ -55,7 +56,7 @@ def live_name(name: str) -> str:
     """
     if name == STDIN:
         return "stdin"
-    return re.sub(r"[^\w.]+", "-", without_password(name)).strip("-.") or "live"
+    return shortened(re.sub(r"[^\w.]+", "-", without_password(name)).strip("-.")) or "live"
 
 
 def without_password(name: str) -> str:

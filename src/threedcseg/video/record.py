@@ -50,8 +50,10 @@ def start_run(folder: str | Path) -> None:
 
 def write_record(folder: str | Path, record: dict[str, Any]) -> None:
     """Write the record, as JSON; the last thing a run does."""
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     with replacing(Path(folder) / RECORD_NAME) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        # Names may hold bytes that are not UTF-8; what this makes of them is the escape of JSON.
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
     (Path(folder) / UNFINISHED_NAME).unlink(missing_ok=True)
 
 
