@@ -5,6 +5,8 @@ import re
 import shutil
 import socket
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -380,10 +382,68 @@ def test_an_upload_that_stalls_keeps_no_place(demo, monkeypatch):
         assert line.recv(100).startswith(b"HTTP/1.1 408")
 
 
-@pytest.mark.parametrize("size", [(2, 64), (64, 2)])
-def test_a_video_of_two_pixels(demo, tmp_path, size):
-    write_video(tmp_path / "thin.mp4", [np.full((*size, 3), 200, np.uint8)] * 3)
-    token = demo.start(tmp_path / "thin.mp4")
+@contextmanager
+def full_disk(num_bytes: int) -> Iterator[None]:
+    """No file of this process grows beyond ``num_bytes``, as if the disk were full."""
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+    _, most = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_in_mid_upload(serve, videos):
+    with serve(sample=videos[0]) as demo:
+        with full_disk(1000):
+            answers = demo.send(videos[0]), demo.client.post("/sample")
+        for answer in answers:
+            assert answer.status_code == 507
+            assert answer.json()["error"].startswith("The video could not be stored")
+        assert demo.left() == []
+
+
+def test_a_disk_that_is_full_while_masks_and_outputs_are_written(demo, videos):
+    demo.network.close_gate()
+    token = demo.start(videos[0])
+    with full_disk(10):
+        demo.network.let_pass()
+        last = demo.wait(token)
+    assert last["state"] == "failed"
+    assert last["error"].startswith("This computer could not write its files")
+    token = demo.start(videos[0])
+    demo.wait(token)
+    with full_disk(1000):
+        number = demo.client.post(f"/jobs/{token}/outputs/overlay").json()["number"]
+        output = demo.wait(token)["outputs"][number]
+    assert output["state"] == "failed"
+    assert not (demo.folder / token / f"output-{number}").exists()
+    demo.fetch(token, "overlay")  # and once there is room again it can be made
+
+
+def test_objects_are_new_after_a_cut_as_in_segment(demo, tmp_path):
+    """Two scenes with a bright disc in the same place: two tracks, not one."""
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 90, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(2)]
+    scenes[1] = 90 - scenes[1] // 3
+    for scene in scenes:
+        cv2.circle(scene, (60, HEIGHT // 2), 20, (255, 255, 255), -1)
+    video = write_video(tmp_path / "cut.mp4", [scenes[i // 12] for i in range(24)])
+    result = segment_video(video, tmp_path / "expected", Bright(), SETTINGS, write=["boxes"])
+    assert result.cuts == (12,)
+    token = demo.start(video)
+    demo.wait(token)
+    boxes = demo.fetch(token, "boxes").content
+    assert boxes == (tmp_path / "expected" / "boxes.csv").read_bytes()
+    assert {line.split(b",")[3] for line in boxes.splitlines()[1:]} == {b"1", b"2"}
+
+
+@pytest.mark.parametrize("size", [(1, 64), (64, 1), (2, 64), (64, 2)])
+def test_a_video_of_one_or_two_pixels(demo, tmp_path, size):
+    frames = [np.full((*size, 3), 200, np.uint8)] * 3
+    write_video(tmp_path / "thin.mov", frames, codec="png", pix_fmt="rgb24")
+    token = demo.start(tmp_path / "thin.mov")
     assert demo.wait(token)["state"] == "done"
     assert image(demo.client.get(f"/jobs/{token}/frames/2.jpg").content).shape == (*size, 3)
 

@@ -80,8 +80,7 @@ def create_app(
             jobs.discard(job)
             return Response(status_code=400)
         except OSError as error:
-            jobs.discard(job)
-            raise HTTPException(507, f"The video could not be stored: {error.strerror}.") from None
+            raise _not_stored(jobs, job, error) from None
         except BaseException:
             jobs.discard(job)
             raise
@@ -91,7 +90,10 @@ def create_app(
         if sample is None:
             raise HTTPException(404, "There is no example here.")
         job = _received(jobs, sample.name, sample.stat().st_size)
-        await run_in_threadpool(lambda: job.video.write_bytes(sample.read_bytes()))
+        try:
+            await run_in_threadpool(lambda: job.video.write_bytes(sample.read_bytes()))
+        except OSError as error:
+            raise _not_stored(jobs, job, error) from None
         return await _submitted(jobs, job)
 
     async def events(request: Request) -> Response:
@@ -216,6 +218,11 @@ def _received(jobs: Jobs, name: str, num_bytes: int) -> Job:
         return jobs.receive(name, num_bytes)
     except Busy as busy:
         raise HTTPException(503, str(busy)) from None
+
+
+def _not_stored(jobs: Jobs, job: Job, error: OSError) -> HTTPException:
+    jobs.discard(job)
+    return HTTPException(507, f"The video could not be stored: {error.strerror}.")
 
 
 async def _submitted(jobs: Jobs, job: Job) -> Response:

@@ -11,6 +11,7 @@ from threedcseg.inference.products import OF_OBJECTS, PRODUCTS, Look, SegmentedF
 from threedcseg.video.atomic import replacing
 from threedcseg.video.objects import ObjectTracker
 from threedcseg.video.reader import open_video
+from threedcseg.video.record import read_record
 
 KEPT = ("masks", "probabilities")
 """What is written while the network runs; all else is made from these and the video."""
@@ -35,11 +36,13 @@ def make_output(
         images = results if product == "masks" else results / product
         return _zip(sorted(images.glob("*.png")), folder / f"{product}.zip", on_frame)
     tracker = ObjectTracker() if product in OF_OBJECTS else None
+    record = read_record(results)
+    assert record is not None  # it was done before
     with open_video(video) as source, PRODUCTS[product](folder, source, look) as sink:
         for frame in source:
             mask = _read(results / f"{frame.name}.png") > 0
             probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
-            objects = tracker.update(mask) if tracker else ()
+            objects = tracker.update(mask, frame.index in record["cuts"]) if tracker else ()
             sink(SegmentedFrame(frame, probabilities, mask, objects))
             on_frame()
     made = sorted(folder.glob("*/*.png"))
