@@ -47,6 +47,9 @@ ONLY_UNDERSTOOD = {
     r".*\| ?3dcseg segment - .*": "ends only with the players' windows; "
     "tests/cli/test_segment_live.py",
     r"3dcseg segment .*--ray.*": "starts a cluster; tests/inference",
+    r"3dcseg export .*--quantize.*": "calibrates for a minute; tests/runtimes/test_quantize.py",
+    r"3dcseg \w+ .*compact-int8\.onnx.*": "needs what the line before would have made; "
+    "tests/runtimes/test_quantize.py",
     r"3dcseg convert .*": "needs published files of hundreds of MB; tests/cli/test_convert.py",
     r"3dcseg \w+ .*(official\.safetensors|bmvc_final\.pth).*": "needs the authors' weights; "
     "tests/models/test_golden.py",
