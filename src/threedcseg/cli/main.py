@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "make pages to read from results: tables, curves, a player, errors",
     "figure": "draw a grid of overlays, sequences by frames, as PNG or PDF",
     "train": "train a network from a recipe",
+    "ablate": "train and measure the paper's tables anew, beside its figures",
     "data": "check a data set: what it holds, what is missing, what to do",
     "models": "list encoders, bridges and whole models with size, cost and licence",
     "benchmark": "time encoders, models and the whole path on this device",
@@ -60,6 +61,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # also for names that the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _run(argv)
+    except InputError as error:  # from a worker process it comes behind that one's traceback
+        return _fail(str(error).rpartition("InputError: ")[2])
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:  # full disk, no permission, ...: the system's own words name the file
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}")
+
+
+def _run(argv: list[str]) -> int:
     command = next((word for word in argv if word in COMMANDS), None)
     parser = build_parser(command)
     args = parser.parse_args(argv)
@@ -71,16 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 0
-    try:
-        return int(_module(args.command).run(args) or 0)
-    except InputError as error:  # from a worker process it comes behind that one's traceback
-        return _fail(str(error).rpartition("InputError: ")[2])
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except OSError as error:  # full disk, no permission, ...: the system's own words name the file
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}")
+    return int(_module(args.command).run(args) or 0)
 
 
 def _fail(message: str) -> int:
