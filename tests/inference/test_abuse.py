@@ -4,16 +4,18 @@ import csv
 import json
 import os
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from made_videos import gray_frames, write_video
+from made_videos import gray_frames, read_all, write_video
 
 from threedcseg.errors import InputError
 from threedcseg.inference.batch import read_manifest
 from threedcseg.inference.files import segment_video
+from threedcseg.inference.products import PRODUCTS
 from threedcseg.inference.settings import Settings
 from threedcseg.video.inputs import output_names
 from threedcseg.video.live import live_name
@@ -36,6 +38,48 @@ def test_8k_frames(tmp_path):
     mask = cv2.imread(str(tmp_path / "out" / "b.png"), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (4320, 7680)
     assert not mask[:, :3700].any() and mask[:, 4000:].all()
+
+
+ODD_VIDEOS = {
+    "one pixel wide": {"size": (40, 1), "pix_fmt": "rgb24"},
+    "one pixel high": {"size": (1, 40), "pix_fmt": "rgb24"},
+    "one pixel": {"size": (1, 1), "pix_fmt": "rgb24"},
+    "two by two": {"size": (2, 2), "codec": "libx264", "pix_fmt": "yuv420p"},
+    "one frame": {"count": 1, "pix_fmt": "rgb24"},
+    "gray": {"pix_fmt": "gray"},
+    "16 bits": {"pix_fmt": "rgb48be"},
+    "with alpha": {"pix_fmt": "rgba"},
+    "on its side": {"size": (35, 63), "pix_fmt": "rgb24", "rotation": 90},
+    "variable rate": {"count": 5, "pix_fmt": "rgb24", "ticks": (0, 40, 80, 300, 900)},
+    "a frame an hour": {"count": 3, "pix_fmt": "rgb24", "ticks": (0, 3600_000, 7200_000)},
+}
+
+
+@pytest.mark.parametrize("name", ODD_VIDEOS)
+def test_every_product_of_odd_videos(tmp_path, name):
+    """Each holds all frames at their times, upright; sides are even where H.264 needs it."""
+    made = {"codec": "png", "count": 4, "size": (35, 63), **ODD_VIDEOS[name]}
+    (height, width), count, ticks = made.pop("size"), made.pop("count"), made.pop("ticks", None)
+    image = np.full((height, width, 3), 20, np.uint8)
+    image[: (height + 1) // 2] = 235
+    if ticks:
+        made |= {"times": [Fraction(tick, 1000) for tick in ticks], "time_base": Fraction(1, 1000)}
+    source = write_video(tmp_path / "v.mov", [image] * count, **made)
+    times = [frame.time for frame in read_all(source)]
+    if made.get("rotation"):
+        height, width = width, height
+    out = tmp_path / "out"
+    result = segment_video(source, out, network, SETTINGS, write=tuple(PRODUCTS))
+    assert result.num_frames == count == len(times)
+    for folder in ("", "probabilities", "palette"):
+        files = list((out / folder).glob("*.png"))
+        assert len(files) == count
+        assert cv2.imread(str(files[0]), cv2.IMREAD_UNCHANGED).shape[:2] == (height, width)
+    for name in ("overlay.mp4", "matte.mp4", "cutout.mp4", "alpha.mov", "alpha.webm"):
+        frames = read_all(out / name)
+        assert [float(f.time) for f in frames] == pytest.approx([float(t) for t in times], abs=2e-3)
+        odd = (height % 2, width % 2) if name.endswith("mp4") else (0, 0)
+        assert frames[0].image.shape[:2] == (height + odd[0], width + odd[1]), name
 
 
 NOT_UTF8 = os.fsdecode(b"\xff\xfe")
