@@ -8,13 +8,11 @@ Encoder: EfficientNet-Lite made 3D. Decoder: GC3D on the coarsest map, RF3D at s
 import torch
 from torch import Tensor, nn
 
-from threedcseg.models.bridges import GC3D
 from threedcseg.models.decoder import Decoder
 from threedcseg.models.encoders.compact import CompactEncoder, TemporalTap
 from threedcseg.models.layout import to_clip, to_frames
 from threedcseg.models.network import SegmentationNetwork
-from threedcseg.models.refinement import RF3D
-from threedcseg.models.registry import register_model
+from threedcseg.models.registry import BRIDGES, REFINEMENTS, register_model
 
 # EfficientNet-Lite was trained on (x - 127) / 128 for x in 0..255.
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
@@ -58,16 +56,22 @@ class Head(nn.Module):
 
 
 @register_model("compact", weights_licence="CC BY-NC 4.0")
-def compact(width: str = "lite1", channels: int = 64) -> SegmentationNetwork:
+def compact(
+    width: str = "lite1", channels: int = 64, bridge: str = "gc3d", refinement: str = "rf3d"
+) -> SegmentationNetwork:
     """The network that ships: EfficientNet-Lite made 3D, with the paper's decoder topology.
 
-    ``width`` of the encoder ("lite0", "lite1", "lite2"), ``channels`` of the decoder.
+    ``width`` of the encoder ("lite0", "lite1", "lite2"), ``channels`` of the decoder; other
+    bridges and refinements are for ablations.
     """
     encoder = CompactEncoder(width)
     *skips, coarsest = encoder.out_channels
     decoder = Decoder(
-        bridge=GC3D(coarsest, channels, conv=SeparableConv3d),
-        refinements=[RF3D(skip, channels, conv=SeparableConv3d) for skip in reversed(skips)],
+        bridge=BRIDGES.build(bridge, coarsest, channels, conv=SeparableConv3d),
+        refinements=[
+            REFINEMENTS.build(refinement, skip, channels, conv=SeparableConv3d)
+            for skip in reversed(skips)
+        ],
         head=Head(channels),
     )
     return SegmentationNetwork(encoder, decoder, MEAN, STD)

@@ -49,6 +49,11 @@ class SimpleRefinement(nn.Module):
         return self.merge2(F.relu(self.merge1(x)))
 
 
+def deconv3x3x3(in_channels: int, out_channels: int) -> nn.Module:
+    """A transposed 3x3x3 convolution that keeps the size."""
+    return nn.ConvTranspose3d(in_channels, out_channels, 3, padding=1)
+
+
 @register_refinement("upsampling")
 class Upsampling(nn.Module):
     """Two 3x3x3 deconvolutions, concatenation, upsampling: the baseline of table 3.
@@ -58,10 +63,10 @@ class Upsampling(nn.Module):
     concatenation back to ``channels``.
     """
 
-    def __init__(self, skip_channels: int, channels: int) -> None:
+    def __init__(self, skip_channels: int, channels: int, conv: ConvFactory = deconv3x3x3) -> None:
         super().__init__()
-        self.deconv1 = nn.ConvTranspose3d(channels, channels, 3, padding=1)
-        self.deconv2 = nn.ConvTranspose3d(channels, channels, 3, padding=1)
+        self.deconv1 = conv(channels, channels)
+        self.deconv2 = conv(channels, channels)
         self.merge = nn.Conv3d(skip_channels + channels, channels, 1)
 
     def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:

@@ -34,6 +34,12 @@ def plan(recipe: Recipe, *, data: bool = True, world: World | None = None) -> st
     return write_recipe(recipe) + "\n" + "".join(f"# {line}\n" for line in lines)
 
 
+def check_inputs(recipe: Recipe) -> None:
+    """Raise `InputError` where data or initial weights that ``recipe`` reads are not there."""
+    for _ in (*_initial_weights(recipe), *_data(recipe)):
+        pass
+
+
 def _model(network: SegmentationNetwork) -> Iterator[str]:
     for name, part in (("encoder", network.encoder), ("decoder", network.decoder)):
         count = sum(parameter.numel() for parameter in part.parameters())
