@@ -95,14 +95,15 @@ def check_stopped_run(folder: Path, least: int, most: int) -> None:
 
 
 @contextmanager
-def signal_when(ready: Callable[[], bool], number: int) -> Iterator[None]:
-    """Send this process a signal as soon as ``ready``, in the block."""
+def signal_when(ready: Callable[[], bool], *numbers: int) -> Iterator[None]:
+    """Send this process signals as soon as ``ready``, in the block."""
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(0.02):
             if ready():
-                os.kill(os.getpid(), number)
+                for number in numbers:
+                    os.kill(os.getpid(), number)
                 return
 
     watcher = threading.Thread(target=watch)
@@ -147,6 +148,18 @@ def test_a_signal_ends_a_live_run_with_whole_files(options, tmp_path, number):
     ):
         assert main(["segment", *map(str, words)]) == 0
     check_stopped_run(folder, 16, 30)
+
+
+@POSIX
+def test_a_second_signal_interrupts_at_once(options, tmp_path):
+    folder = tmp_path / "stdin"
+    words = ["-", "-o", tmp_path, *RAW, "--write", "masks,overlay,coco,boxes", *options]
+    with (
+        piped_in(FRAME * 30, keep_open=True),
+        signal_when(lambda: any(folder.glob("*.png")), signal.SIGINT, signal.SIGTERM),
+    ):
+        assert main(["segment", *map(str, words)]) == 130
+    assert {p.name for p in folder.iterdir() if p.suffix != ".png"} == {".3dcseg-unfinished"}
 
 
 def test_stopped_before_the_first_mask_nothing_is_written(tmp_path):
