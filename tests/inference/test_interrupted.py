@@ -73,7 +73,7 @@ for product in products:
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(source, tmp_path):
-    products = ["overlay", "matte", "cutout", "alpha.mov", "alpha.webm"]
+    products = ["overlay", "matte", "cutout", "alpha.mov", "alpha.webm", "coco", "cvat"]
     command = [sys.executable, "-c", PROGRAM, "full", str(source), str(tmp_path), *products]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
