@@ -47,6 +47,8 @@ ONLY_UNDERSTOOD = {
     r".*\| ?3dcseg segment - .*": "ends only with the players' windows; "
     "tests/cli/test_segment_live.py",
     r"3dcseg segment .*--ray.*": "starts a cluster; tests/inference",
+    r"3dcseg export compact -o compact\.onnx": "takes a minute; run once for all pages",
+    r"3dcseg export .*\.xml": "takes a minute; tests/runtimes/test_exported.py",
     r"3dcseg export .*--quantize.*": "calibrates for a minute; tests/runtimes/test_quantize.py",
     r"3dcseg \w+ .*compact-int8\.onnx.*": "needs what the line before would have made; "
     "tests/runtimes/test_quantize.py",
@@ -248,6 +250,17 @@ def workshop(filled, tmp_path, monkeypatch) -> Path:
     return tmp_path / "repository"
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Path:
+    """What the pages' `3dcseg export compact -o compact.onnx` writes."""
+    for package in ("onnxscript", "openvino"):
+        pytest.importorskip(package, reason="needs the extra openvino")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("exported"))
+        run("3dcseg export compact -o compact.onnx")
+        return Path("compact.onnx").resolve()
+
+
 def has_something_to_run(page: Path) -> bool:
     return any(
         block.language == "python" or (block.language == "sh" and block.reason is None)
@@ -259,8 +272,10 @@ def has_something_to_run(page: Path) -> bool:
 @pytest.mark.parametrize(
     "page", list(filter(has_something_to_run, PAGES)), ids=lambda page: str(page.relative_to(ROOT))
 )
-def test_shown_commands_and_snippets_run(page, workshop, monkeypatch):
+def test_shown_commands_and_snippets_run(page, workshop, request):
     """In their order on the page; the snippets of a page share their names."""
+    if any("--model compact.onnx" in block.text for block in blocks(page)):
+        (workshop / "compact.onnx").symlink_to(request.getfixturevalue("exported"))
     kinds = dict(KINDS)
     names: dict = {"frames": [np.zeros((48, 64, 3), np.uint8)] * 3}
     try:
