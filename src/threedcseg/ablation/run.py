@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 from threedcseg.ablation.tables import Row, Table
 from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
@@ -21,7 +20,7 @@ from threedcseg.metrics.protocol import PROTOCOLS, Pair, pair_up, score
 from threedcseg.models.fast import prepare_for_inference
 from threedcseg.models.loading import load_model
 from threedcseg.models.registry import ENCODERS
-from threedcseg.models.weights import pick_device
+from threedcseg.models.weights import load_weights, pick_device
 from threedcseg.training.plan import check_inputs
 from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, read_recipe
 from threedcseg.training.run import train
@@ -111,9 +110,8 @@ class Ablation:
         """Weights of the very same training, by whatever name, if there are any."""
         wanted = json.dumps(plain(_training(recipe)))
         for path in sorted(self.out.glob("*/model.safetensors")):
-            with safe_open(path, "pt") as file:
-                if (file.metadata() or {}).get("recipe") == wanted:
-                    return path
+            if load_weights(path)[1].get("recipe") == wanted:
+                return path
         return None
 
     def _figures(
