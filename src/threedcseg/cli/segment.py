@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from threedcseg.cli.live import add_live, check_live, is_piped_or_live, run_live
 from threedcseg.cli.network import add_model, load_named
@@ -255,16 +255,18 @@ def _run_on_ray(args: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> int:
     from threedcseg.inference.batch import Tally
     from threedcseg.inference.cluster import Workers, connected, over_cluster
 
+    tell = partial(_tell, stdout=sys.stdout)
     with connected(args.ray, args.ray_workers) as machines:
         workers = Workers.on(machines, args.device, args.ray_workers)
         print(f"ray: {len(jobs)} videos, {workers}", file=sys.stderr)
-        tally = Tally.of(over_cluster(jobs, partial(load_work, args, args.device), workers), _tell)
+        tally = Tally.of(over_cluster(jobs, partial(load_work, args, args.device), workers), tell)
     print(f"ray: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
 
 
-def _tell(outcome: "Outcome") -> None:
-    print(outcome.said, file=sys.stderr if outcome.kind == "failed" else sys.stdout, flush=True)
+def _tell(outcome: "Outcome", stdout: TextIO | None = None) -> None:
+    stream = sys.stderr if outcome.kind == "failed" else stdout or sys.stdout
+    print(outcome.said, file=stream, flush=True)
 
 
 def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
@@ -282,6 +284,8 @@ def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
         return expand_inputs(args.inputs), Shard()
     if args.inputs:
         raise InputError(f"give --manifest {args.manifest} or inputs ({args.inputs[0]}), not both")
+    if args.ray_workers is not None and (args.ray is None or args.ray_workers < 1):
+        raise InputError(f"--ray-workers {args.ray_workers}: give a number from 1 on, with --ray")
     if args.ray is not None:
         if args.shard is not None:
             raise InputError("give --shard or --ray, which shares the list by itself, not both")

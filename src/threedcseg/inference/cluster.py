@@ -10,7 +10,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -67,8 +67,9 @@ class Workers:
 def connected(address: str, count: int | None) -> Iterator[list[dict[str, float]]]:
     """The machines of the Ray cluster at ``address``, or of a new one `HERE`, to be used meanwhile.
 
-    Each is a mapping of resources, such as ``{"CPU": 8.0, "GPU": 1.0}``. Raises `InputError` where
-    Ray is not installed or nothing answers.
+    Each is a mapping of resources, such as ``{"CPU": 8.0, "GPU": 1.0}``. What Ray prints is thrown
+    away: until the block ends, ``sys.stdout`` is not the terminal's. Raises `InputError` where Ray
+    is not installed or nothing answers.
     """
     ray = _import_ray()
     start: dict[str, Any] = {"address": address}
@@ -84,7 +85,8 @@ def connected(address: str, count: int | None) -> Iterator[list[dict[str, float]
         raise InputError(f"Ray cluster {address!r}: {reason}") from None
     try:
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        yield [machine for machine in machines if machine.get("CPU", 0) >= 1]
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield [machine for machine in machines if machine.get("CPU", 0) >= 1]
     finally:
         ray.shutdown()
 
