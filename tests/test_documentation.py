@@ -41,6 +41,7 @@ ONLY_UNDERSTOOD = {
     r"torchrun .*": "starts processes for days; tests/training/test_distributed.py starts some",
     r"3dcseg train (?!.*--dry-run).*": "trains for hours; tests/training trains small networks",
     r"3dcseg train .*recipes/paper/.*": "needs COCO and YouTube-VOS; tests/training/test_plan.py",
+    r"3dcseg ablate (?!.*--dry-run).*": "trains for an hour or days; tests/ablation",
     r"3dcseg demo.*": "serves until it is stopped; tests/demo/test_demo_command.py",
     r"3dcseg segment (camera|rtsp|udp|tcp|http)\S*:.*": "needs a camera or a stream; "
     "tests/cli/test_segment_live.py",
