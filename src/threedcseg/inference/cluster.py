@@ -8,6 +8,8 @@ worker died is begun anew by the next one.
 import importlib
 import logging
 import os
+import re
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -78,9 +80,11 @@ def connected(address: str, count: int | None) -> Iterator[list[dict[str, float]
         start = {"address": "local", "include_dashboard": False, "num_cpus": cores}
         start["object_store_memory"] = 80_000_000  # bytes; only names and outcomes travel
     try:
+        if found := re.fullmatch(r"([\w.-]+):(\d+)", address):  # Ray itself tries for minutes
+            socket.create_connection((found[1], int(found[2])), timeout=10).close()
         with _silent_stderr():
             ray.init(logging_level=logging.CRITICAL, log_to_driver=False, **start)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (OSError, OverflowError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"Ray cluster {address!r}: {reason}") from None
     try:
@@ -104,26 +108,29 @@ def over_cluster(
     ray, data = _import_ray(), _import_ray("ray.data")
     context = data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # videos of workers that cannot be had again: told of below
+    context.max_errored_blocks = -1  # videos of lost machines: begun again below
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     waiting = dict(enumerate(jobs))
-    rows = [{"job": job, "video": str(v), "folder": str(f)} for job, (v, f) in waiting.items()]
     starts = ray.remote(num_cpus=0, max_restarts=-1)(_Starts).remote()
-    outcomes = data.from_items(rows, override_num_blocks=len(rows)).map(
-        _Actor,
-        fn_constructor_args=(load, os.getcwd(), starts),
-        compute=data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=1),
-        num_cpus=workers.cpus,
-        num_gpus=workers.gpus,
-    )
-    for row in outcomes.iter_rows():
-        if row["kind"] == "InputError":
-            raise InputError(row["said"])
-        if row["kind"] == "OSError":
-            raise OSError(row["said"])
-        del waiting[row["job"]]
-        yield Outcome(row["kind"], row["said"])
-    for video, _ in waiting.values():
+    for _ in range(TRIES):  # Ray gives up what waited for a machine that is lost
+        rows = [{"job": job, "video": str(v), "folder": str(f)} for job, (v, f) in waiting.items()]
+        if not rows:
+            return
+        outcomes = data.from_items(rows, override_num_blocks=len(rows)).map(
+            _Actor,
+            fn_constructor_args=(load, os.getcwd(), starts),
+            compute=data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=1),
+            num_cpus=workers.cpus,
+            num_gpus=workers.gpus,
+        )
+        for row in outcomes.iter_rows():
+            if row["kind"] == "InputError":
+                raise InputError(row["said"])
+            if row["kind"] == "OSError":
+                raise OSError(row["said"])
+            del waiting[row["job"]]
+            yield Outcome(row["kind"], row["said"])
+    for video, _folder in waiting.values():
         yield failure(video, "its worker died and could not be started again")
 
 
