@@ -13,16 +13,6 @@ if TYPE_CHECKING:
 
     from threedcseg.inference.timing import Timing
 
-TABLE_1 = {
-    "resnet-101": 0.173,
-    "resnet-101-dilated": 0.793,
-    "r2plus1d-34": 0.891,
-    "ir-csn-152": 0.213,
-}
-"""Seconds a clip of 8 frames at 854x480 in Table 1 of the paper, on an Nvidia GTX 1080 Ti."""
-TABLE_4 = {"3dc-seg": 0.22}
-"""Seconds a frame in Table 4 of the paper, on the same."""
-
 EPILOG = """\
 Times every encoder (Table 1: feature maps of one clip) and every model (Table 4: seconds a frame)
 on a clip of noise. Each is run once before it is timed, and the device is waited for. Networks have
@@ -94,9 +84,12 @@ def run(args: argparse.Namespace) -> int:
 def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict[str, Any]]:
     import torch
 
+    from threedcseg.ablation.tables import TABLES
     from threedcseg.inference.timing import time_clip
     from threedcseg.models.fast import prepare_for_inference
 
+    clip_seconds = {r.encoder: r.published["seconds a clip"] for r in TABLES["table1"].rows}
+    frame_seconds = {"3dc-seg": TABLES["table4"].rows[0].published["seconds a frame"]}
     dtype = getattr(torch, args.precision)
     height, width = _size(args.size)
     padded = (-(-height // 32) * 32, -(-width // 32) * 32)
@@ -104,10 +97,10 @@ def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
         network = prepare_for_inference(build()).to(device)
         timing = time_clip(network, args.clip_length, padded, device, dtype, args.repeats)
         published = (
-            f"{TABLE_1[name]} a clip (Table 1)"
-            if name in TABLE_1
-            else f"{TABLE_4[name]} a frame (Table 4)"
-            if name in TABLE_4
+            f"{clip_seconds[name]} a clip (Table 1)"
+            if name in clip_seconds
+            else f"{frame_seconds[name]} a frame (Table 4)"
+            if name in frame_seconds
             else ""
         )
         yield {
