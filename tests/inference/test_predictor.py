@@ -53,7 +53,7 @@ def test_red_is_found_where_it_is():
 @pytest.mark.parametrize("tail", ["shift", "repeat-first"])
 def test_final_probabilities_are_the_average_over_all_windows(tail):
     count = 20  # the shifted window 12..19 comes after frames 0..14 have left
-    results = dict(segment(video(count), slot_number, replace(SMALL, tail=tail)))
+    results = dict(segment(video(count), slot_number, replace(SMALL, tail=tail, overlap=3)))
     step = 5
     for index in range(count):
         values = [
@@ -97,6 +97,31 @@ def test_dense_early_is_online():
 
     for index, _ in segment(frames(), redness, replace(SMALL, overlap=7, emit="early")):
         assert len(read) - 1 == max(index, 7)
+
+
+def test_mirrored_logits_are_averaged():
+    def leftness(clip):  # sees what is red, better to the left
+        columns = torch.linspace(1, 0, clip.shape[-1])
+        return clip[:, :1] * columns * 8 - 2
+
+    images = video(3, 16, 32)
+    plain, both = (
+        [
+            p
+            for _, p in segment(
+                images, leftness, replace(SMALL, mirror=mirror, upsampling="nearest")
+            )
+        ]
+        for mirror in (False, True)
+    )
+    other = segment(
+        [i[:, ::-1] for i in images], leftness, replace(SMALL, mirror=False, upsampling="nearest")
+    )
+    logit = [torch.logit(torch.from_numpy(p)) for p in plain]
+    mirrored = [torch.logit(torch.from_numpy(p[:, ::-1].copy())) for _, p in other]
+    for one, two, found in zip(logit, mirrored, both, strict=True):
+        assert abs(one - two).max() > 1
+        assert np.allclose(((one + two) / 2).sigmoid(), found, atol=1e-5)
 
 
 def test_no_frames_give_nothing():

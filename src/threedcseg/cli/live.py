@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +49,6 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def is_piped_or_live(args: argparse.Namespace) -> bool:
-    """Whether this module is to run them."""
-    from threedcseg.video.live import is_live
-
-    return args.output == STDOUT or any(map(is_live, args.inputs))
-
-
 def check_live(args: argparse.Namespace) -> None:
     """Raise `InputError` for arguments that do not go together."""
     if args.manifest is not None or len(args.inputs) != 1:
@@ -84,8 +76,6 @@ def run_live(
     if not is_live(name):
         with open_video(name) as video:
             return _to_pipe(args, video, network, settings, lambda source: None)
-    if args.emit is None and args.preset == "default":
-        settings = replace(settings, emit="early")
     live = LiveSource(name, raw=_raw_format(args), when_behind=args.when_behind, queue=args.queue)
     with _stopped_by_signals(live), live as source:
         report = _Report(source, settings)

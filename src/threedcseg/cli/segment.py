@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from threedcseg.cli.live import add_live, check_live, is_piped_or_live, run_live
+from threedcseg.cli.live import STDOUT, add_live, check_live, run_live
 from threedcseg.cli.network import add_model, load_named
 from threedcseg.errors import InputError
 
@@ -117,9 +117,15 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         "32, nearest neighbour, cuts ignored); the options below still overrule it",
     )
     group.add_argument("--clip-length", type=int, metavar="N", help="frames in a clip (8)")
-    group.add_argument("--overlap", type=int, metavar="N", help="frames two clips share (3)")
+    group.add_argument("--overlap", type=int, metavar="N", help="frames two clips share (1)")
     group.add_argument(
         "--dense", action="store_true", help="a clip ends at every frame: overlap = clip length - 1"
+    )
+    group.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="average each clip with its mirror image (default), or take half the time",
     )
     group.add_argument(
         "--tail",
@@ -161,16 +167,18 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
     )
 
 
-def settings_from(args: argparse.Namespace) -> "Settings":
-    """The `Settings` that the arguments of `add_settings` mean."""
+def settings_from(args: argparse.Namespace, default: "Settings | None" = None) -> "Settings":
+    """The `Settings` that the arguments of `add_settings` mean, on top of ``default``."""
     from dataclasses import replace
 
     from threedcseg.inference.settings import PUBLISHED, Settings
 
-    settings = PUBLISHED if args.preset == "published" else Settings()
-    names = ["clip_length", "overlap", "tail", "emit", "short_edge", "upsampling", "shots"]
-    names += ["threshold", "keep_largest", "drop_specks", "median"]
+    settings = PUBLISHED if args.preset == "published" else default or Settings()
+    names = ["clip_length", "overlap", "mirror", "tail", "emit", "short_edge"]
+    names += ["upsampling", "shots", "threshold", "keep_largest", "drop_specks", "median"]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if "clip_length" in given:
+        given = {"overlap": min(settings.overlap, given["clip_length"] - 1), **given}
     settings = replace(settings, **given)
     if args.dense:
         settings = replace(settings, overlap=settings.clip_length - 1)
@@ -191,12 +199,15 @@ def products_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Look"]:
 def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 0, or 2 where some of a list could not be used."""
     from threedcseg.inference.batch import Tally, do_once
+    from threedcseg.inference.settings import LIVE
     from threedcseg.inference.shards import own_device
     from threedcseg.video.inputs import output_names
+    from threedcseg.video.live import is_live
 
-    settings = settings_from(args)
+    live = any(map(is_live, args.inputs))
+    settings = settings_from(args, LIVE if live else None)
     write, look = products_from(args)
-    if is_piped_or_live(args):
+    if live or args.output == STDOUT:
         check_live(args)
         network, made_by = load_named(args, args.device)
         return run_live(args, settings, network, {"write": write, "look": look}, made_by)

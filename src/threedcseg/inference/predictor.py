@@ -55,7 +55,7 @@ def _segment_shot(
     stitcher = Stitcher()
     step = settings.clip_length - settings.overlap
     for window, clip in iter_clips(frames, settings.clip_length, settings.overlap, settings.tail):
-        stitcher.add(window, predict_clip(np.stack(clip), network))
+        stitcher.add(window, predict_clip(np.stack(clip), network, settings.mirror))
         end = window[0] + step if settings.emit == "final" else window[-1] + 1
         for _, probabilities in stitcher.finish(end):
             yield probabilities
@@ -107,11 +107,18 @@ class _Resizer:
 
 
 @torch.inference_mode()
-def predict_clip(clip: np.ndarray, network: Network) -> np.ndarray:
-    """``(T, h, w, 3)`` uint8 RGB to foreground probabilities ``(T, h, w)`` float32."""
+def predict_clip(clip: np.ndarray, network: Network, mirror: bool = False) -> np.ndarray:
+    """``(T, h, w, 3)`` uint8 RGB to foreground probabilities ``(T, h, w)`` float32.
+
+    ``mirror``: the logits are the mean of the clip's and of those of its mirror image.
+    """
     device = next(network.parameters()).device if isinstance(network, torch.nn.Module) else None
     batch = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None]  # (1, 3, T, h, w)
-    return to_probabilities(network(batch.float() / 255))[0].float().cpu().numpy()
+    batch = batch.float() / 255
+    logits = network(batch)
+    if mirror:
+        logits = (logits + network(batch.flip(-1)).flip(-1)) / 2
+    return to_probabilities(logits)[0].float().cpu().numpy()
 
 
 def to_probabilities(logits: Tensor) -> Tensor:

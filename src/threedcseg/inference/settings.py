@@ -19,6 +19,10 @@ class Settings:
 
     With the tail policy "shift", the moved window changes only frames not yet handed out.
 
+    With ``mirror``, the network sees each clip twice, once with left and right exchanged, and the
+    logits are averaged: better masks at twice the work (docs/quality.md). More than one frame of
+    overlap adds nothing to that.
+
     With ``shots``, windows begin anew at every hard cut, as at the beginning of a video: no clip
     mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
 
@@ -29,7 +33,8 @@ class Settings:
     """
 
     clip_length: int = 8
-    overlap: int = 3
+    overlap: int = 1
+    mirror: bool = True
     tail: Tail = "shift"
     emit: Literal["final", "early"] = "final"
     short_edge: int = 256
@@ -70,6 +75,8 @@ class Settings:
 
 
 PUBLISHED = Settings(
+    overlap=3,
+    mirror=False,
     tail="repeat-first",
     short_edge=480,
     multiple=32,
@@ -78,3 +85,6 @@ PUBLISHED = Settings(
     shots=False,
 )
 """What the authors' code does at inference; see DEVIATIONS.md."""
+
+LIVE = Settings(overlap=3, mirror=False, emit="early")
+"""For live input: less delay and half the work; clips overlap as in the paper."""

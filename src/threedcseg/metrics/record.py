@@ -23,6 +23,7 @@ PROVENANCE = (
     "runtime",
     "clip_length",
     "overlap",
+    "mirror",
     "tail",
     "emit",
     "short_edge",

@@ -90,6 +90,7 @@ def export(
         "output": "logits (1, K, T, H, W): foreground is sigmoid for K = 1, softmax [:, 1] for 2",
         "settings": {
             "overlap": min(settings.overlap, clip_length - 1),
+            "mirror": settings.mirror,
             "short_edge": settings.short_edge,
             "multiple": settings.multiple,
             "threshold": settings.threshold,
