@@ -22,15 +22,19 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "dog.mp4"
 
 def frames_per_second(video: Path, precisions: list[str], repeats: int) -> None:
     """Warm, in this process: whole videos through `segment_video`, loading left out."""
-    from threedcseg import load_model, segment_video
+    from threedcseg import Settings, load_model, segment_video
 
-    networks = {name: load_model("compact", device="cpu", precision=name) for name in precisions}
-    seconds: dict[str, list[float]] = {name: [] for name in networks}
+    ways = {}
+    for name in precisions:
+        network = load_model("compact", device="cpu", precision=name)
+        ways[name] = network, Settings()
+        ways[f"{name}, no mirror"] = network, Settings(mirror=False)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(repeats + 1):
-            for name, network in networks.items():
+            for name, (network, settings) in ways.items():
                 start = time.perf_counter()
-                result = segment_video(video, Path(folder) / name, network)
+                result = segment_video(video, Path(folder) / name, network, settings)
                 if repeat:  # the first one warms up
                     seconds[name].append(time.perf_counter() - start)
     for name, values in seconds.items():
