@@ -7,7 +7,7 @@ from operator import itemgetter
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from threedcseg.clips.shots import mark_shots
 from threedcseg.clips.transforms import Geometry
@@ -19,6 +19,9 @@ from threedcseg.inference.stitch import Stitcher
 
 Network = Callable[[Tensor], Tensor]
 """Any callable from clips ``(B, 3, T, H, W)`` in [0, 1] to logits ``(B, K, T, H, W)``."""
+
+MIRROR_SCALE = 2 / 3
+"""The size at which the mirror image is seen, against the clip."""
 
 
 def segment(
@@ -54,8 +57,9 @@ def _segment_shot(
     """Probabilities ``(h, w)`` for every frame ``(h, w, 3)`` of a shot, at the network's size."""
     stitcher = Stitcher()
     step = settings.clip_length - settings.overlap
+    mirror_multiple = settings.multiple if settings.mirror else None
     for window, clip in iter_clips(frames, settings.clip_length, settings.overlap, settings.tail):
-        stitcher.add(window, predict_clip(np.stack(clip), network, settings.mirror))
+        stitcher.add(window, predict_clip(np.stack(clip), network, mirror_multiple))
         end = window[0] + step if settings.emit == "final" else window[-1] + 1
         for _, probabilities in stitcher.finish(end):
             yield probabilities
@@ -107,18 +111,34 @@ class _Resizer:
 
 
 @torch.inference_mode()
-def predict_clip(clip: np.ndarray, network: Network, mirror: bool = False) -> np.ndarray:
+def predict_clip(
+    clip: np.ndarray, network: Network, mirror_multiple: int | None = None
+) -> np.ndarray:
     """``(T, h, w, 3)`` uint8 RGB to foreground probabilities ``(T, h, w)`` float32.
 
-    ``mirror``: the logits are the mean of the clip's and of those of its mirror image.
+    With ``mirror_multiple``, the logits are the mean of the clip's and of those of its mirror image
+    at `MIRROR_SCALE`, in multiples of so many pixels.
     """
     device = next(network.parameters()).device if isinstance(network, torch.nn.Module) else None
     batch = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None]  # (1, 3, T, h, w)
     batch = batch.float() / 255
     logits = network(batch)
-    if mirror:
-        logits = (logits + network(batch.flip(-1)).flip(-1)) / 2
+    if mirror_multiple is not None:
+        height, width = batch.shape[-2:]
+        smaller = [
+            max(1, round(size * MIRROR_SCALE / mirror_multiple)) * mirror_multiple
+            for size in (height, width)
+        ]
+        mirrored = network(_resized(batch, smaller).flip(-1)).float().flip(-1)
+        logits = (logits.float() + _resized(mirrored, [height, width])) / 2
     return to_probabilities(logits)[0].float().cpu().numpy()
+
+
+def _resized(batch: Tensor, size: list[int]) -> Tensor:
+    """``(B, C, T, H, W)`` to ``(B, C, T, *size)``, frame by frame."""
+    frames = batch.transpose(1, 2).flatten(0, 1)  # (B T, C, H, W)
+    frames = nn.functional.interpolate(frames, size, mode="bilinear", antialias=True)
+    return frames.unflatten(0, (batch.shape[0], -1)).transpose(1, 2)
 
 
 def to_probabilities(logits: Tensor) -> Tensor:
