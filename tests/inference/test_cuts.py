@@ -72,7 +72,7 @@ def test_cuts_are_told_before_their_frames():
     assert events == expected
 
 
-@pytest.mark.parametrize(("emit", "delay"), [("final", 7), ("early", 4)])
+@pytest.mark.parametrize(("emit", "delay"), [("final", 7), ("early", 6)])
 @pytest.mark.parametrize("median", [1, 5])
 def test_delay_is_bounded_across_cuts(emit, delay, median):
     """`Settings`; in the first clip of a shot, a frame waits for the clip to be filled."""

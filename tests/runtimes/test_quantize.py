@@ -23,7 +23,7 @@ needs_davis = pytest.mark.skipif(not DAVIS.is_dir(), reason="no ../shared/data/d
 def test_calibration_clips_are_of_ten_training_sequences():
     clips = calibration_clips(DAVIS, 4)
     assert len(clips) == 10
-    assert all(clip.shape[0] == 4 and min(clip.shape[1:3]) == 256 for clip in clips)
+    assert all(clip.shape[0] == 4 and min(clip.shape[1:3]) == 288 for clip in clips)
     assert all(clip.dtype == np.uint8 and np.ptp(clip) > 100 for clip in clips)
 
 

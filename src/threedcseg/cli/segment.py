@@ -125,7 +125,7 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         "--mirror",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="average each clip with its mirror image (default), or take half the time",
+        help="average each clip with its mirror image (default), or take three quarters of the time",
     )
     group.add_argument(
         "--tail",
@@ -138,7 +138,7 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         choices=["final", "early"],
         help="hand a frame out once final (default), or early with the first clip that covers it",
     )
-    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (256)")
+    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (288)")
     group.add_argument(
         "--upsampling",
         choices=["guided", "linear", "nearest"],
