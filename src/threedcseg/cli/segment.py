@@ -125,7 +125,7 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         "--mirror",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="average each clip with its mirror image (default), or take three quarters of the time",
+        help="average each clip with its mirror image (default), or spare its time",
     )
     group.add_argument(
         "--tail",
