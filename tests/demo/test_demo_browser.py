@@ -312,7 +312,7 @@ def luminance(color: str) -> float:
 
 
 def contrast(page, selector: str, behind: str) -> float:
-    page.wait_for_function("document.getAnimations().every(a => a.playState != 'running')")
+    page.evaluate("Promise.allSettled(document.getAnimations().map(a => a.finished))")
     style = "(e, name) => getComputedStyle(e)[name]"
     ink = luminance(page.locator(selector).first.evaluate(style, "color"))
     paper = luminance(page.locator(behind).first.evaluate(style, "backgroundColor"))
