@@ -1,11 +1,15 @@
-"""The completion record: a folder of results is whole if, and only if, ``3dcseg.json`` is in it."""
+"""The completion record: a folder of results is whole if, and only if, ``3dcseg.json`` is in it.
+
+It is one file under one of two names, so that no moment shows both or neither.
+"""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from threedcseg.errors import InputError
-from threedcseg.video.atomic import PART_SUFFIX, replacing
+from threedcseg.video.atomic import PART_SUFFIX
 
 RECORD_NAME = "3dcseg.json"
 UNFINISHED_NAME = ".3dcseg-unfinished"
@@ -41,8 +45,10 @@ def start_run(folder: str | Path) -> None:
                 f"{folder} already holds {foreign.name}, which 3dcseg did not write: give another "
                 "output folder, or empty this one"
             )
-    unfinished.touch()
-    (folder / RECORD_NAME).unlink(missing_ok=True)
+    try:
+        os.replace(folder / RECORD_NAME, unfinished)
+    except FileNotFoundError:
+        unfinished.touch()
     for pattern in _RESULTS:
         for left_over in folder.glob(pattern):
             left_over.unlink(missing_ok=True)
@@ -51,10 +57,10 @@ def start_run(folder: str | Path) -> None:
 def write_record(folder: str | Path, record: dict[str, Any]) -> None:
     """Write the record, as JSON; the last thing a run does."""
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    with replacing(Path(folder) / RECORD_NAME) as temporary:
-        # Names may hold bytes that are not UTF-8; what this makes of them is the escape of JSON.
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-    (Path(folder) / UNFINISHED_NAME).unlink(missing_ok=True)
+    unfinished = Path(folder) / UNFINISHED_NAME
+    # Names may hold bytes that are not UTF-8; what this makes of them is the escape of JSON.
+    unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
+    os.replace(unfinished, Path(folder) / RECORD_NAME)
 
 
 def read_record(folder: str | Path) -> dict[str, Any] | None:
