@@ -48,13 +48,13 @@ class Bright:
 
 
 def disc_video(path: Path, *, start: int = 30, step: int = 4, count: int = COUNT) -> Path:
-    """A bright disc that moves over a dark, noisy ground."""
+    """A bright disc with a blurred rim, for soft edges, that moves over a dark, noisy ground."""
     rng = np.random.default_rng(0)
     images = []
     for t in range(count):
         image = rng.integers(0, 50, (HEIGHT, WIDTH, 3), np.uint8)
         cv2.circle(image, (start + step * t, HEIGHT // 2), 20, (230, 240, 225), -1)
-        images.append(image)
+        images.append(cv2.GaussianBlur(image, None, 2))
     write_video(path, images)
     return path
 
