@@ -27,7 +27,7 @@ from threedcseg.inference.settings import Settings  # noqa: E402
 from threedcseg.video.reader import open_video  # noqa: E402
 
 HEIGHT, WIDTH, COUNT = 96, 160, 16
-SETTINGS = Settings(short_edge=96, overlap=3, mirror=False)  # one pass a clip, for the gate
+SETTINGS = Settings(short_edge=96, overlap=3, spacing=1, views=1)  # one pass a clip, for the gate
 
 
 class Bright:

@@ -15,7 +15,7 @@ from threedcseg.inference.files import segment_video
 from threedcseg.inference.predictor import segment
 from threedcseg.inference.settings import PUBLISHED, Settings
 
-SETTINGS = Settings(short_edge=32, upsampling="linear")
+SETTINGS = Settings(short_edge=32, upsampling="linear", overlap=1, spacing=1, views=1)
 RED, BLUE, GREEN = (220, 20, 20), (20, 20, 220), (20, 200, 20)
 
 
@@ -165,7 +165,8 @@ def test_settings_that_cannot_work(options, needle):
         Settings(**options).check()
 
 
-def test_memory_is_that_of_a_clip():
+@pytest.mark.parametrize("spacing", [1, 3])
+def test_memory_is_that_of_a_clip(spacing):
     """Of a long shot and of many short ones, only so many frames are held as documented."""
     held, most = [0], [0]
 
@@ -181,7 +182,7 @@ def test_memory_is_that_of_a_clip():
             most[0] = max(most[0], held[0])
             yield frame
 
-    settings = replace(SETTINGS, upsampling="guided", median=3)
+    settings = replace(SETTINGS, upsampling="guided", median=3, spacing=spacing)
     with torch.inference_mode():
         assert len(list(segment(stream(), mean_redness, settings))) == 120
-    assert most[0] <= settings.clip_length + settings.median // 2 + FLASH + 2
+    assert most[0] <= settings.clip_length * spacing + settings.median // 2 + FLASH + 2

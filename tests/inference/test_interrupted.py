@@ -13,7 +13,7 @@ from threedcseg.inference.files import segment_video
 from threedcseg.inference.products import PRODUCTS
 from threedcseg.inference.settings import Settings
 
-SETTINGS = Settings(short_edge=48)
+SETTINGS = Settings(short_edge=48, overlap=1, spacing=1, views=2)
 VIDEOS = ["overlay.mp4", "matte.mp4", "cutout.mp4", "alpha.mov", "alpha.webm"]
 FINAL = {*VIDEOS, "coco.json", "cvat.xml", "boxes.csv", "3dcseg.json"}
 

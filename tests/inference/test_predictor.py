@@ -12,7 +12,7 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import segment, to_probabilities
 from threedcseg.inference.settings import PUBLISHED, Settings
 
-SMALL = Settings(short_edge=16, multiple=16, shots=False)
+SMALL = Settings(short_edge=16, multiple=16, shots=False, spacing=1, views=1)
 
 
 def redness(clip):
@@ -109,13 +109,47 @@ def test_logits_of_the_mirror_image_are_averaged():
 
     frame = np.zeros((48, 96, 3), np.uint8)
     frame[:, :48, 0], frame[:, 48:, 0] = 255, 51
-    once, twice = (
-        dict(segment([frame] * 3, left_half, replace(SMALL, short_edge=48, mirror=mirror)))
-        for mirror in (False, True)
+    once, twice, four = (
+        dict(segment([frame] * 3, left_half, replace(SMALL, short_edge=48, views=views)))
+        for views in (1, 2, 4)
     )
-    assert sizes == [(48, 96), (48, 96), (32, 64)]
+    assert sizes[:3] == [(48, 96), (48, 96), (32, 64)]
+    assert sizes[3:] == [(48, 96), (32, 64), (32, 64), (48, 96)]
     assert once[0].mean() == pytest.approx(1 / (1 + np.exp(-4)), abs=1e-3)
-    assert twice[0].mean() == pytest.approx(1 / (1 + np.exp(-(4 - 2.4) / 2)), abs=1e-2)
+    for several in (twice, four):
+        assert several[0].mean() == pytest.approx(1 / (1 + np.exp(-(4 - 2.4) / 2)), abs=1e-2)
+
+
+@pytest.mark.parametrize("count", [1, 8, 20, 33, 50, 101])
+@pytest.mark.parametrize("emit", ["final", "early"])
+def test_spaced_windows_give_every_frame_once_and_in_time(count, emit):
+    read = []
+
+    def frames():
+        for index, frame in enumerate(video(count)):
+            read.append(index)
+            yield frame
+
+    options = replace(SMALL, overlap=2, spacing=3, emit=emit)
+    results = [(len(read) - 1 - i, i, p) for i, p in segment(frames(), redness, options)]
+    assert [index for _, index, _ in results] == list(range(count))
+    assert max(delay for delay, _, _ in results) <= 23
+    expected = dict(segment(video(count), redness, SMALL))
+    for _, index, probabilities in results:
+        assert np.abs(probabilities - expected[index]).max() < 1e-6
+
+
+def test_large_frames_are_seen_less_far_apart(monkeypatch):
+    seen = []
+
+    def mean_of_clip(clip):
+        seen.append(clip[0, 0, :, 0, 0].mul(255).round().int().tolist())
+        return clip[:, :1]
+
+    frames = [np.full((20, 30, 3), index, np.uint8) for index in range(40)]
+    monkeypatch.setattr("threedcseg.inference.predictor.HELD_BYTES", 8 * 2 * 20 * 30 * 3)
+    list(segment(frames, mean_of_clip, replace(SMALL, overlap=0, spacing=6)))
+    assert seen[0] == list(range(0, 16, 2))
 
 
 def test_no_frames_give_nothing():

@@ -145,7 +145,8 @@ def _stopped_by_signals(source: "LiveSource") -> Iterator[None]:
 def _window_delay(settings: "Settings") -> int:
     """Frames that must come in after a frame before it is handed out, at most (`Settings`)."""
     shared = settings.overlap if settings.emit == "early" else 0
-    return settings.clip_length - 1 - shared + settings.median // 2
+    windows = (settings.clip_length - shared) * settings.spacing - 1
+    return windows + settings.median // 2
 
 
 class _Report:

@@ -117,15 +117,23 @@ def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> Non
         "32, nearest neighbour, cuts ignored); the options below still overrule it",
     )
     group.add_argument("--clip-length", type=int, metavar="N", help="frames in a clip (8)")
-    group.add_argument("--overlap", type=int, metavar="N", help="frames two clips share (1)")
+    group.add_argument("--overlap", type=int, metavar="N", help="frames two clips share (0)")
     group.add_argument(
-        "--dense", action="store_true", help="a clip ends at every frame: overlap = clip length - 1"
+        "--dense",
+        action="store_true",
+        help="a clip ends at every frame: overlap = clip length - 1, spacing 1",
     )
     group.add_argument(
-        "--mirror",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="average each clip with its mirror image (default), or spare its time",
+        "--spacing",
+        type=int,
+        metavar="N",
+        help="a clip takes every N-th frame, to see more of the video (6; 1: frames in a row)",
+    )
+    group.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="views of each clip to average, mirrored and smaller ones too: 1 (fastest) to 4 (4)",
     )
     group.add_argument(
         "--tail",
@@ -174,14 +182,14 @@ def settings_from(args: argparse.Namespace, default: "Settings | None" = None) -
     from threedcseg.inference.settings import PUBLISHED, Settings
 
     settings = PUBLISHED if args.preset == "published" else default or Settings()
-    names = ["clip_length", "overlap", "mirror", "tail", "emit", "short_edge"]
+    names = ["clip_length", "overlap", "spacing", "views", "tail", "emit", "short_edge"]
     names += ["upsampling", "shots", "threshold", "keep_largest", "drop_specks", "median"]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if "clip_length" in given:
         given = {"overlap": min(settings.overlap, given["clip_length"] - 1), **given}
     settings = replace(settings, **given)
     if args.dense:
-        settings = replace(settings, overlap=settings.clip_length - 1)
+        settings = replace(settings, overlap=settings.clip_length - 1, spacing=1)
     settings.check()
     return settings
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby, repeat
 from operator import itemgetter
 
@@ -20,8 +21,11 @@ from threedcseg.inference.stitch import Stitcher
 Network = Callable[[Tensor], Tensor]
 """Any callable from clips ``(B, 3, T, H, W)`` in [0, 1] to logits ``(B, K, T, H, W)``."""
 
-MIRROR_SCALE = 2 / 3
-"""The size at which the mirror image is seen, against the clip."""
+VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
+"""The views of a clip, the most useful first: size against the clip's, and whether mirrored."""
+
+HELD_BYTES = 400_000_000
+"""Spaced windows may hold so many bytes of frames (1080p: 64 frames, 4K: 16)."""
 
 
 def segment(
@@ -33,7 +37,8 @@ def segment(
     """Yield ``(frame_index, probabilities)`` for every frame, in order, as early as possible.
 
     ``frames``: ``(H, W, 3)`` uint8 RGB, all of one size, any number of them; at most
-    ``clip_length + median // 2 + 2`` are held at a time. ``probabilities``: ``(H, W)`` float32 in
+    ``clip_length * spacing + median // 2 + 2`` are held at a time, and ``spacing`` is smaller where
+    that would take more than `HELD_BYTES`. ``probabilities``: ``(H, W)`` float32 in
     [0, 1]. ``on_cut`` is called with the index of each frame that begins a new shot, before its
     probabilities are yielded. Raises `InputError` for an array of another shape or dtype, or a
     change of size.
@@ -45,7 +50,8 @@ def segment(
     for shot, members in groupby(marked, key=itemgetter(0)):
         if shot and on_cut is not None:
             on_cut(index)
-        maps = _segment_shot((frame for _, frame in members), network, settings)
+        affordable = replace(settings, spacing=_spacing(settings, resizer.geometry))
+        maps = _segment_shot((frame for _, frame in members), network, affordable)
         for probabilities in median_over_time(maps, settings.median):
             yield index, _cleaned(resizer.enlarge(probabilities), settings)
             index += 1
@@ -56,15 +62,20 @@ def _segment_shot(
 ) -> Iterator[np.ndarray]:
     """Probabilities ``(h, w)`` for every frame ``(h, w, 3)`` of a shot, at the network's size."""
     stitcher = Stitcher()
-    step = settings.clip_length - settings.overlap
-    mirror_multiple = settings.multiple if settings.mirror else None
-    for window, clip in iter_clips(frames, settings.clip_length, settings.overlap, settings.tail):
-        stitcher.add(window, predict_clip(np.stack(clip), network, mirror_multiple))
-        end = window[0] + step if settings.emit == "final" else window[-1] + 1
-        for _, probabilities in stitcher.finish(end):
+    windowing = settings.clip_length, settings.overlap, settings.tail, settings.spacing
+    for window, clip, settled in iter_clips(frames, *windowing):
+        stitcher.add(
+            window, predict_clip(np.stack(clip), network, settings.views, settings.multiple)
+        )
+        for _, probabilities in stitcher.finish(settled if settings.emit == "final" else None):
             yield probabilities
     for _, probabilities in stitcher.finish():
         yield probabilities
+
+
+def _spacing(settings: Settings, geometry: Geometry) -> int:
+    height, width = geometry.source
+    return max(1, min(settings.spacing, HELD_BYTES // (settings.clip_length * height * width * 3)))
 
 
 def _cleaned(probabilities: np.ndarray, settings: Settings) -> np.ndarray:
@@ -112,26 +123,27 @@ class _Resizer:
 
 @torch.inference_mode()
 def predict_clip(
-    clip: np.ndarray, network: Network, mirror_multiple: int | None = None
+    clip: np.ndarray, network: Network, views: int = 1, multiple: int = 16
 ) -> np.ndarray:
     """``(T, h, w, 3)`` uint8 RGB to foreground probabilities ``(T, h, w)`` float32.
 
-    With ``mirror_multiple``, the logits are the mean of the clip's and of those of its mirror image
-    at `MIRROR_SCALE`, in multiples of so many pixels.
+    The logits are the mean of those of the first ``views`` of `VIEWS`; the smaller ones have sides
+    of multiples of ``multiple`` pixels.
     """
     device = next(network.parameters()).device if isinstance(network, torch.nn.Module) else None
     batch = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None]  # (1, 3, T, h, w)
     batch = batch.float() / 255
-    logits = network(batch)
-    if mirror_multiple is not None:
-        height, width = batch.shape[-2:]
-        smaller = [
-            max(1, round(size * MIRROR_SCALE / mirror_multiple)) * mirror_multiple
-            for size in (height, width)
-        ]
-        mirrored = network(_resized(batch, smaller).flip(-1)).float().flip(-1)
-        logits = (logits.float() + _resized(mirrored, [height, width])) / 2
-    return to_probabilities(logits)[0].float().cpu().numpy()
+    logits = [_seen(batch, network, *view, multiple) for view in VIEWS[:views]]
+    return to_probabilities(torch.stack(logits).mean(0))[0].float().cpu().numpy()
+
+
+def _seen(batch: Tensor, network: Network, scale: float, mirrored: bool, multiple: int) -> Tensor:
+    """Logits ``(1, K, T, h, w)`` float32 of one view of ``(1, 3, T, h, w)``."""
+    size = list(batch.shape[-2:])
+    smaller = [max(1, round(side * scale / multiple)) * multiple for side in size]
+    seen = batch if scale == 1 else _resized(batch, smaller)
+    logits = network(seen.flip(-1)).flip(-1) if mirrored else network(seen)
+    return logits.float() if scale == 1 else _resized(logits.float(), size)
 
 
 def _resized(batch: Tensor, size: list[int]) -> Tensor:

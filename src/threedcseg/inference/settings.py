@@ -12,16 +12,21 @@ from threedcseg.errors import InputError
 class Settings:
     """Everything that decides a mask besides the weights.
 
+    Windows take every ``spacing``-th frame, as far as memory allows (`segment`), so that a clip
+    sees more of the video; the tail and short videos are seen less far apart (`iter_clips`).
+
     ``emit`` says when a frame is handed out. "final": once no later window can change it, which is
-    at most ``clip_length - 1`` frames after it came in. "early": with the first window that covers
-    it, at most ``clip_length - overlap - 1`` frames after it came in (the delay of section 3.3; 0
-    when dense), without the later windows' share in the average.
+    at most ``clip_length * spacing - 1`` frames after it came in. "early": with the first window
+    that covers it, at most ``(clip_length - overlap) * spacing - 1`` frames after it came in (the
+    delay of section 3.3; 0 when dense, without spacing), without the later windows' share in the
+    average.
 
-    With the tail policy "shift", the moved window changes only frames not yet handed out.
+    With the tail policy "shift", the moved windows change only frames not yet handed out.
 
-    With ``mirror``, the network sees each clip a second time, with left and right exchanged and at
-    two thirds of the size, and the logits are averaged: better masks for 1.4 times the work
-    (docs/quality.md). More than one frame of overlap adds nothing to that.
+    The network sees each clip ``views`` times, from 1 to 4: as it is; with left and right exchanged
+    at 0.6 of the size; so small without the exchange; and exchanged at the full size. The logits
+    are averaged: better masks for 1.4, 1.8 and 2.8 times the work (docs/quality.md). An overlap
+    adds nothing to that.
 
     With ``shots``, windows begin anew at every hard cut, as at the beginning of a video: no clip
     mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
@@ -33,8 +38,9 @@ class Settings:
     """
 
     clip_length: int = 8
-    overlap: int = 1
-    mirror: bool = True
+    overlap: int = 0
+    spacing: int = 6
+    views: int = 4
     tail: Tail = "shift"
     emit: Literal["final", "early"] = "final"
     short_edge: int = 288
@@ -49,7 +55,9 @@ class Settings:
 
     def check(self) -> None:
         """Raise `InputError` for values that cannot work."""
-        check_windowing(self.clip_length, self.overlap, self.tail)
+        check_windowing(self.clip_length, self.overlap, self.tail, self.spacing)
+        if not 1 <= self.views <= 4:
+            raise InputError(f"{self.views} views of a clip: give 1 to 4")
         if not 16 <= self.short_edge <= 4096:
             raise InputError(
                 f"short edge {self.short_edge} is out of range: give 16 to 4096 pixels"
@@ -76,7 +84,8 @@ class Settings:
 
 PUBLISHED = Settings(
     overlap=3,
-    mirror=False,
+    spacing=1,
+    views=1,
     tail="repeat-first",
     short_edge=480,
     multiple=32,
@@ -86,5 +95,5 @@ PUBLISHED = Settings(
 )
 """What the authors' code does at inference; see DEVIATIONS.md."""
 
-LIVE = Settings(overlap=3, mirror=False, emit="early", short_edge=256)
+LIVE = Settings(overlap=3, spacing=1, views=1, emit="early", short_edge=256)
 """For live input: less delay and less work; clips overlap as in the paper."""

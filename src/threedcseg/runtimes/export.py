@@ -90,7 +90,8 @@ def export(
         "output": "logits (1, K, T, H, W): foreground is sigmoid for K = 1, softmax [:, 1] for 2",
         "settings": {
             "overlap": min(settings.overlap, clip_length - 1),
-            "mirror": settings.mirror,
+            "spacing": settings.spacing,
+            "views": settings.views,
             "short_edge": settings.short_edge,
             "multiple": settings.multiple,
             "threshold": settings.threshold,
