@@ -89,8 +89,8 @@ def iter_clips(
 
     def with_clips(windows: list[Window], end: int) -> Iterator[tuple[Window, list[FrameT], int]]:
         oldest = num_frames - len(recent)
-        following = [window[0] for window in windows[1:]]
-        for window, settled in zip(windows, [*following, end], strict=bool(windows)):
+        starts = [*(window[0] for window in windows), end]
+        for window, settled in zip(windows, starts[1:], strict=True):
             yield window, [recent[index - oldest] for index in window], settled
 
     for frame in frames:

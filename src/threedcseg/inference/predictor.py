@@ -15,14 +15,11 @@ from threedcseg.clips.transforms import Geometry
 from threedcseg.clips.windows import iter_clips
 from threedcseg.errors import InputError
 from threedcseg.inference.cleaning import drop_regions, median_over_time
-from threedcseg.inference.settings import Settings
+from threedcseg.inference.settings import VIEWS, Settings
 from threedcseg.inference.stitch import Stitcher
 
 Network = Callable[[Tensor], Tensor]
 """Any callable from clips ``(B, 3, T, H, W)`` in [0, 1] to logits ``(B, K, T, H, W)``."""
-
-VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
-"""The views of a clip, the most useful first: size against the clip's, and whether mirrored."""
 
 HELD_BYTES = 400_000_000
 """Spaced windows may hold so many bytes of frames (1080p: 64 frames, 4K: 16)."""
@@ -139,11 +136,13 @@ def predict_clip(
 
 def _seen(batch: Tensor, network: Network, scale: float, mirrored: bool, multiple: int) -> Tensor:
     """Logits ``(1, K, T, h, w)`` float32 of one view of ``(1, 3, T, h, w)``."""
+    if mirrored:
+        return _seen(batch.flip(-1), network, scale, False, multiple).flip(-1)
+    if scale == 1:
+        return network(batch).float()
     size = list(batch.shape[-2:])
     smaller = [max(1, round(side * scale / multiple)) * multiple for side in size]
-    seen = batch if scale == 1 else _resized(batch, smaller)
-    logits = network(seen.flip(-1)).flip(-1) if mirrored else network(seen)
-    return logits.float() if scale == 1 else _resized(logits.float(), size)
+    return _resized(network(_resized(batch, smaller)).float(), size)
 
 
 def _resized(batch: Tensor, size: list[int]) -> Tensor:

@@ -7,6 +7,9 @@ from threedcseg.clips.transforms import Upsampling
 from threedcseg.clips.windows import Tail, check_windowing
 from threedcseg.errors import InputError
 
+VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
+"""The views of a clip, the most useful first: size against the clip's, and whether mirrored."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -56,8 +59,8 @@ class Settings:
     def check(self) -> None:
         """Raise `InputError` for values that cannot work."""
         check_windowing(self.clip_length, self.overlap, self.tail, self.spacing)
-        if not 1 <= self.views <= 4:
-            raise InputError(f"{self.views} views of a clip: give 1 to 4")
+        if not 1 <= self.views <= len(VIEWS):
+            raise InputError(f"{self.views} views of a clip: give 1 to {len(VIEWS)}")
         if not 16 <= self.short_edge <= 4096:
             raise InputError(
                 f"short edge {self.short_edge} is out of range: give 16 to 4096 pixels"
