@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from threedcseg.clips.sampling import sample_indices
-from threedcseg.datasets.augmentation import Augmentation
-from threedcseg.datasets.clips import VideoClips
-from threedcseg.datasets.memory import RunMemory, Runs
 from threedcseg.datasets.registry import open_dataset
 from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
+from threedcseg.training.clips.augmentation import Augmentation
+from threedcseg.training.clips.dataset import VideoClips
+from threedcseg.training.clips.memory import RunMemory, Runs
+from threedcseg.training.clips.sampling import sample_indices
 
 CLIP_LENGTH, SPAN = 8, 32
 Ways = dict[str, Callable[[int], object]]

@@ -58,9 +58,9 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):  # threads for such small pictures only await one another
         os.sched_setaffinity(0, list(os.sched_getaffinity(0))[-1:])
 
-    from threedcseg.inference.files import write_products
-    from threedcseg.inference.products import parse_products
     from threedcseg.inference.settings import Settings
+    from threedcseg.outputs.formats import parse_products
+    from threedcseg.segmentation.video import write_products
     from threedcseg.video.live import LiveSource
     from threedcseg.video.reader import FrameSource
 

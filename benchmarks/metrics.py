@@ -23,12 +23,12 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from threedcseg.evaluation.protocols import PROTOCOLS, Pair, score
+from threedcseg.evaluation.reading import MapFile, TruthFile
+from threedcseg.evaluation.results import Result
 from threedcseg.metrics.boundary import boundary_f_measure
 from threedcseg.metrics.maps import to_mask
-from threedcseg.metrics.protocol import PROTOCOLS, Pair, score
-from threedcseg.metrics.reading import MapFile, TruthFile
 from threedcseg.metrics.region import region_similarity
-from threedcseg.metrics.results import Result
 from threedcseg.metrics.saliency import SaliencyMeasures, saliency_measures
 
 Dilation = Callable[[np.ndarray, int], np.ndarray]

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from threedcseg.models import create_model
-from threedcseg.models.fast import prepare_for_inference
+from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.video.reader import open_video
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from threedcseg.clips.shots import FLASH, RECENT, mark_shots
+from threedcseg.inference.shots import FLASH, RECENT, mark_shots
 
 Frames = Sequence[np.ndarray]
 Detector = Callable[[Iterable[np.ndarray]], set[int]]

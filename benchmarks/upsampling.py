@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from threedcseg.clips.transforms import Geometry, Upsampling
+from threedcseg.inference.geometry import Geometry, Upsampling
 
 WAYS: tuple[Upsampling, ...] = ("linear", "guided")
 SIZES = {"854x480": (480, 854), "1920x1080": (1080, 1920), "3840x2160": (2160, 3840)}

@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from threedcseg import create_model, load_model
-from threedcseg.clips.windows import all_windows
+from threedcseg.atomic import replacing
 from threedcseg.inference.predictor import segment
-from threedcseg.video.atomic import replacing
-from threedcseg.video.overlay import overlay
+from threedcseg.inference.windows import all_windows
+from threedcseg.outputs.overlay import overlay
 from threedcseg.video.reader import open_video
 
 ROOT = Path(__file__).parents[1]

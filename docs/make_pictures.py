@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from threedcseg import load_model
-from threedcseg.inference.files import segment_source
+from threedcseg.atomic import replacing
 from threedcseg.inference.settings import Settings
-from threedcseg.video.atomic import replacing
-from threedcseg.video.overlay import overlay
+from threedcseg.outputs.overlay import overlay
+from threedcseg.segmentation.video import segment_source
 from threedcseg.video.reader import open_video
 
 ROOT = Path(__file__).parents[1]

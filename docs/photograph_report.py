@@ -14,7 +14,7 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from threedcseg.video.atomic import replacing
+from threedcseg.atomic import replacing
 
 DOCS = Path(__file__).parent
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from threedcseg.video.atomic import replacing
+from threedcseg.atomic import replacing
 from threedcseg.video.encoder import H264, VideoEncoder
 from threedcseg.video.reader import open_video
 

@@ -40,9 +40,9 @@ ONLY_UNDERSTOOD = {
     r"MALLOC_\w+=.*": "an allocator's setting, for timings",
     r"torchrun .*": "starts processes for days; tests/training/test_distributed.py starts some",
     r"3dcseg train (?!.*--dry-run).*": "trains for hours; tests/training trains small networks",
-    r"3dcseg train .*recipes/paper/.*": "needs COCO and YouTube-VOS; tests/training/test_plan.py",
+    r"3dcseg train .*recipes/paper/.*": "needs COCO, YouTube-VOS; tests/training/test_dry_run.py",
     r"3dcseg ablate (?!.*--dry-run).*": "trains for an hour or days; tests/ablation",
-    r"3dcseg demo.*": "serves until it is stopped; tests/demo/test_demo_command.py",
+    r"3dcseg demo.*": "serves until it is stopped; tests/cli/test_demo.py",
     r"3dcseg segment (camera|rtsp|udp|tcp|http)\S*:.*": "needs a camera or a stream; "
     "tests/cli/test_segment_live.py",
     r".*\| ?3dcseg segment - .*": "ends only with the players' windows; "
@@ -56,7 +56,7 @@ ONLY_UNDERSTOOD = {
     r"3dcseg convert .*": "needs published files of hundreds of MB; tests/cli/test_convert.py",
     r"3dcseg \w+ .*(official\.safetensors|bmvc_final\.pth).*": "needs the authors' weights; "
     "tests/models/test_golden.py",
-    r"3dcseg benchmark.*": "measures for minutes; tests/cli/test_benchmark_command.py",
+    r"3dcseg benchmark.*": "measures for minutes; tests/cli/test_benchmark.py",
 }
 IN_SHELL = {"mkdir", "ln", "cp"}
 

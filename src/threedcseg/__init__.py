@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from threedcseg.errors import InputError
-    from threedcseg.inference.files import segment_video
     from threedcseg.inference.predictor import segment
     from threedcseg.inference.settings import PUBLISHED, Settings
     from threedcseg.models import create_model, load_model
+    from threedcseg.segmentation.video import segment_video
 
 _HOME = {
     "InputError": "threedcseg.errors",
@@ -21,7 +21,7 @@ _HOME = {
     "create_model": "threedcseg.models",
     "load_model": "threedcseg.models",
     "segment": "threedcseg.inference.predictor",
-    "segment_video": "threedcseg.inference.files",
+    "segment_video": "threedcseg.segmentation.video",
 }
 
 __all__ = [

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from threedcseg.cli.main import main
-from threedcseg.models.conversion import layouts
+from threedcseg.models.conversion import encoders as layouts
+from threedcseg.models.meta import skeleton
 from threedcseg.models.registry import ENCODERS
-from threedcseg.models.skeleton import skeleton
 from threedcseg.models.weights import load_weights
 
 

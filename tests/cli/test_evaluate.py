@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from threedcseg.cli.main import main
-from threedcseg.metrics.protocol import PROTOCOLS
-from threedcseg.video.record import write_record
+from threedcseg.evaluation.protocols import PROTOCOLS
+from threedcseg.outputs.record import write_record
 
 
 def evaluate(*words: object) -> int:

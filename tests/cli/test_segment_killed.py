@@ -18,8 +18,8 @@ from made_videos import noisy_frames, write_video
 
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
+from threedcseg.outputs.record import RECORD_NAME
 from threedcseg.video.reader import open_video
-from threedcseg.video.record import RECORD_NAME
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 
@@ -32,7 +32,7 @@ PRODUCTS = "masks,palette,overlay,alpha.mov,alpha.webm,coco,cvat,boxes"
 FORKS = """
 import os, signal, sys, time
 import pycocotools.mask, threedcseg.cli.progress, threedcseg.cli.segment
-import threedcseg.inference.files, threedcseg.models, threedcseg.video.live
+import threedcseg.segmentation.video, threedcseg.models, threedcseg.video.live
 from threedcseg.cli.main import main
 
 frames, *words = sys.argv[1:]

@@ -23,11 +23,11 @@ from made_videos import gray_frames, write_video
 
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
-from threedcseg.inference.files import write_products
-from threedcseg.inference.products import PRODUCTS
 from threedcseg.inference.settings import Settings
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
+from threedcseg.outputs.formats import PRODUCTS
+from threedcseg.segmentation.video import write_products
 from threedcseg.video.live import LiveSource, RawFormat
 
 COMMAND = [sys.executable, "-m", "threedcseg.cli.main", "segment"]

@@ -15,7 +15,7 @@ from made_videos import gray_frames, write_video
 from threedcseg.cli.main import main
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
-from threedcseg.video.record import read_record
+from threedcseg.outputs.record import read_record
 
 
 @pytest.fixture

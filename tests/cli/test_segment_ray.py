@@ -18,8 +18,8 @@ import pytest
 from made_videos import write_video
 
 from threedcseg.cli.main import main
+from threedcseg.outputs.record import read_record
 from threedcseg.video.reader import open_video
-from threedcseg.video.record import read_record
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "made"))
 from drawn_weights import draw_into
 from small_networks import NETWORKS, clip, small_network
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from threedcseg.clips.windows import all_windows
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import segment, to_probabilities
 from threedcseg.inference.settings import PUBLISHED, Settings
+from threedcseg.inference.windows import all_windows
 
 SMALL = Settings(short_edge=16, multiple=16, shots=False, spacing=1, views=1)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
+from threedcseg.evaluation.protocols import davis16
 from threedcseg.metrics.flicker import flicker
-from threedcseg.metrics.protocol import davis16
 
 HEIGHT, WIDTH, LENGTH = 120, 200, 24
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from threedcseg.metrics.protocol import PROTOCOLS, davis16, pair_up, score
+from threedcseg.evaluation.protocols import PROTOCOLS, davis16, pair_up, score
 
 GOLDEN = Path(__file__).parent / "golden"
 SALIENCY = {

@@ -3,8 +3,8 @@ import torch
 
 from threedcseg.errors import InputError
 from threedcseg.models import create_model
+from threedcseg.models.meta import skeleton
 from threedcseg.models.registry import BRIDGES, ENCODERS, MODELS, REFINEMENTS, Registry
-from threedcseg.models.skeleton import skeleton
 
 
 def test_every_combination_of_names_builds():

@@ -14,14 +14,14 @@ import torch
 from tiny_recipes import CPU, losses, network, recipe
 from torch import nn
 
-from threedcseg.datasets.clips import ClipDataset
 from threedcseg.errors import InputError
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.training import loop
+from threedcseg.training.clips.dataset import ClipDataset
+from threedcseg.training.clips.sources import clip_files, stage_clips
 from threedcseg.training.distributed import World
 from threedcseg.training.loop import clips_at_once, fit, freeze_batch_norm, learning_rate
 from threedcseg.training.recipe import Source, Stage
-from threedcseg.training.sources import clip_files, stage_clips
 
 
 def test_a_run_broken_off_anywhere_goes_on_with_the_same_losses(tiny_data, tmp_path):

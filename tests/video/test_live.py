@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from threedcseg.errors import InputError
-from threedcseg.inference.files import segment_source
 from threedcseg.inference.settings import Settings
+from threedcseg.segmentation.video import segment_source
 from threedcseg.video.live import LiveSource, PipeWriter, RawFormat, is_live, live_name
 
 

@@ -14,8 +14,8 @@ from made_videos import gray_frames, quadrants, read_all, write_video
 from PIL import Image
 
 from threedcseg.errors import InputError
+from threedcseg.outputs.overlay import overlay
 from threedcseg.video.audio import AudioTrack
-from threedcseg.video.overlay import overlay
 from threedcseg.video.reader import open_video
 from threedcseg.video.writer import VideoWriter
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
-from threedcseg.video.atomic import replacing
 from threedcseg.video.writer import MaskWriter, ProbabilityWriter
 
 

@@ -5,10 +5,10 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from threedcseg.ablation.run import Outcome
+from threedcseg.ablation.experiment import Outcome
 from threedcseg.ablation.tables import Table
+from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
-from threedcseg.video.atomic import replacing
 
 
 def write_table(table: Table, outcomes: Sequence[Outcome], out: Path, name: str) -> list[Path]:

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{args.data}: no such folder; --data is the one that holds the data sets")
     if args.workers < 0:
         raise InputError(f"--workers {args.workers}: give 0 or more")
-    from threedcseg.ablation.run import Ablation
+    from threedcseg.ablation.experiment import Ablation
     from threedcseg.ablation.write import check_folder, markdown, write_table
 
     tiny = args.scale == "tiny"

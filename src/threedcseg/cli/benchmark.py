@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from threedcseg.inference.timing import Timing
+    from threedcseg.segmentation.timing import Timing
 
 EPILOG = """\
 Times every encoder (Table 1: feature maps of one clip) and every model (Table 4: seconds a frame)
@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the table as Markdown; returns 0."""
     import torch
 
+    from threedcseg.atomic import replacing
     from threedcseg.errors import InputError
     from threedcseg.models.weights import pick_device
-    from threedcseg.video.atomic import replacing
 
     if args.repeats < 1 or args.clip_length < 1:
         raise InputError("--repeats and --clip-length: give 1 or more")
@@ -85,8 +85,8 @@ def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
     import torch
 
     from threedcseg.ablation.tables import TABLES
-    from threedcseg.inference.timing import time_clip
-    from threedcseg.models.fast import prepare_for_inference
+    from threedcseg.models.fast.prepare import prepare_for_inference
+    from threedcseg.segmentation.timing import time_clip
 
     clip_seconds = {r.encoder: r.published["seconds a clip"] for r in TABLES["table1"].rows}
     frame_seconds = {"3dc-seg": TABLES["table4"].rows[0].published["seconds a frame"]}
@@ -116,8 +116,8 @@ def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
 
 def _of_video(args: argparse.Namespace, device: "torch.device") -> Iterator[dict[str, Any]]:
     from threedcseg.inference.settings import Settings
-    from threedcseg.inference.timing import time_video
     from threedcseg.models.loading import load_model
+    from threedcseg.segmentation.timing import time_video
 
     for name in (args.names or "compact").split(","):
         network = load_model(name, args.device, precision=args.precision)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from threedcseg.cli.network import add_model, load_named
+from threedcseg.cli.options import add_model, load_named
 from threedcseg.cli.segment import add_settings, settings_from
 
 EPILOG = """\

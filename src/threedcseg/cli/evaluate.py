@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threedcseg.cli.network import add_model, load_named
+from threedcseg.cli.options import add_model, load_named
 from threedcseg.cli.segment import add_settings, settings_from
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from threedcseg.metrics.folders import GroundTruth
-    from threedcseg.metrics.protocol import Protocol
+    from threedcseg.evaluation.pairing import GroundTruth
+    from threedcseg.evaluation.protocols import Protocol
 
 EPILOG = """\
 Protocols (docs/metrics.md):
@@ -145,9 +145,9 @@ def _predict(args: argparse.Namespace) -> None:
     from threedcseg.cli.progress import frame_progress
     from threedcseg.datasets.registry import KINDS, open_dataset
     from threedcseg.errors import InputError
-    from threedcseg.inference.files import segment_video
-    from threedcseg.metrics.folders import dataset_kind
-    from threedcseg.metrics.protocol import PROTOCOLS
+    from threedcseg.evaluation.pairing import dataset_kind
+    from threedcseg.evaluation.protocols import PROTOCOLS
+    from threedcseg.segmentation.video import segment_video
 
     protocol = PROTOCOLS[args.protocol]
     if protocol.foreground == "labels":
@@ -184,9 +184,9 @@ def _predict(args: argparse.Namespace) -> None:
 
 def _score(args: argparse.Namespace, predictions_name: str) -> int:
     from threedcseg.cli.progress import count_progress
-    from threedcseg.metrics.folders import find_predictions, pair_files
-    from threedcseg.metrics.protocol import PROTOCOLS, Settings, score
-    from threedcseg.metrics.record import evaluation_record, read_provenance
+    from threedcseg.evaluation.pairing import find_predictions, pair_files
+    from threedcseg.evaluation.protocols import PROTOCOLS, Settings, score
+    from threedcseg.evaluation.record import evaluation_record, read_provenance
 
     protocol = PROTOCOLS[args.protocol]
     settings = Settings(threshold=args.threshold, normalise=args.normalise)
@@ -232,7 +232,7 @@ def workers_from(args: argparse.Namespace) -> int:
 def check_output(output: Path | None, *inputs: Path) -> None:
     """Before the work begins, refuse to write the result among files that are read."""
     from threedcseg.errors import InputError
-    from threedcseg.metrics.record import check_writable
+    from threedcseg.evaluation.record import check_writable
 
     if output is None:
         return
@@ -248,7 +248,7 @@ def finish(record: Mapping[str, Any], protocol: "Protocol", output: Path | None)
     """Print the tables of a result and, where asked to, write its JSON."""
     from rich.console import Console
 
-    from threedcseg.metrics.record import write_evaluation
+    from threedcseg.evaluation.record import write_evaluation
 
     show(record, protocol.headline, Console(width=None if sys.stdout.isatty() else 160))
     if output is not None:
@@ -260,7 +260,7 @@ def show(record: Mapping[str, Any], headline: tuple[str, ...], console: "Console
     """What defines the numbers, then the numbers, sequence by sequence and overall."""
     from rich.table import Table
 
-    from threedcseg.metrics.record import terms
+    from threedcseg.evaluation.record import terms
 
     definition = Table.grid(padding=(0, 2))
     for row in terms(record):
@@ -286,7 +286,7 @@ def _number(name: str, value: float) -> str:
 
 
 def _ground_truth(args: argparse.Namespace, protocol: "Protocol") -> "GroundTruth":
-    from threedcseg.metrics.folders import choose, find_ground_truth
+    from threedcseg.evaluation.pairing import choose, find_ground_truth
 
     truth = find_ground_truth(args.ground_truth, protocol.foreground, protocol.data, args.split)
     if args.sequences is None:

@@ -68,7 +68,7 @@ def run_live(
 ) -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
     other end and its files are whole."""
-    from threedcseg.inference.files import write_products
+    from threedcseg.segmentation.video import write_products
     from threedcseg.video.live import LiveSource, is_live, live_name
     from threedcseg.video.reader import open_video
 
@@ -110,7 +110,7 @@ def _to_pipe(
     settings: "Settings",
     on_frame: Callable[["FrameSource"], None],
 ) -> int:
-    from threedcseg.inference.files import segment_source
+    from threedcseg.segmentation.video import segment_source
     from threedcseg.video.live import PipeWriter
 
     with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as stdout:

@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from threedcseg.models.census import Census
+    from threedcseg.models.complexity import Census
 
 Row = dict[str, str | float]
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 def survey() -> dict[str, dict[str, Row]]:
     """What is registered, by kind and name."""
-    from threedcseg.models import census
+    from threedcseg.models import complexity as census
     from threedcseg.models.loading import card_of
     from threedcseg.models.registry import BRIDGES, ENCODERS, MODELS, REFINEMENTS
 

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.cli.progress import count_progress
     from threedcseg.errors import InputError
     from threedcseg.report.page import check_replaceable, write_report
-    from threedcseg.report.run import read_runs
+    from threedcseg.report.results import read_runs
     from threedcseg.report.scenes import find_scenes
 
     if args.width < 16:

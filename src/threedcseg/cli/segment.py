@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from threedcseg.cli.live import STDOUT, add_live, check_live, run_live
-from threedcseg.cli.network import add_model, load_named
+from threedcseg.cli.options import add_model, load_named
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
-    from threedcseg.inference.batch import Outcome, Work
-    from threedcseg.inference.products import Look
     from threedcseg.inference.settings import Settings
-    from threedcseg.inference.shards import Shard
+    from threedcseg.outputs.formats import Look
+    from threedcseg.segmentation.batch import Outcome, Work
+    from threedcseg.segmentation.shards import Shard
 
 EPILOG = """\
 Each input gets a folder of its own below the output folder:
@@ -196,7 +196,7 @@ def settings_from(args: argparse.Namespace, default: "Settings | None" = None) -
 
 def products_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Look"]:
     """What to write, and how it looks."""
-    from threedcseg.inference.products import Look, parse_products
+    from threedcseg.outputs.formats import Look, parse_products
 
     extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
     look = Look(args.edges) if args.background is None else Look(args.edges, args.background)
@@ -206,11 +206,11 @@ def products_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Look"]:
 
 def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 0, or 2 where some of a list could not be used."""
-    from threedcseg.inference.batch import Tally, do_once
     from threedcseg.inference.settings import LIVE
-    from threedcseg.inference.shards import own_device
-    from threedcseg.video.inputs import output_names
+    from threedcseg.segmentation.batch import Tally, do_once
+    from threedcseg.segmentation.shards import own_device
     from threedcseg.video.live import is_live
+    from threedcseg.video.paths import output_names
 
     live = any(map(is_live, args.inputs))
     settings = settings_from(args, LIVE if live else None)
@@ -244,7 +244,7 @@ def run(args: argparse.Namespace) -> int:
 def load_work(args: argparse.Namespace, device: str) -> tuple["Work", dict[str, Any]]:
     """The network ready on ``device`` as the work on one video, and what its record will say."""
     from threedcseg.cli.progress import frame_progress
-    from threedcseg.inference.files import segment_video
+    from threedcseg.segmentation.video import segment_video
 
     settings = settings_from(args)
     write, look = products_from(args)
@@ -271,8 +271,8 @@ def load_work(args: argparse.Namespace, device: str) -> tuple["Work", dict[str, 
 
 
 def _run_on_ray(args: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> int:
-    from threedcseg.inference.batch import Tally
-    from threedcseg.inference.cluster import Workers, connected, over_cluster
+    from threedcseg.segmentation.batch import Tally
+    from threedcseg.segmentation.ray import Workers, connected, over_cluster
 
     tell = partial(_tell, stdout=sys.stdout)
     with connected(args.ray, args.ray_workers) as machines:
@@ -290,9 +290,9 @@ def _tell(outcome: "Outcome", stdout: TextIO | None = None) -> None:
 
 def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
     """All videos that are given or listed, and this process's share of them."""
-    from threedcseg.inference.batch import read_manifest
-    from threedcseg.inference.shards import Shard
-    from threedcseg.video.inputs import expand_inputs
+    from threedcseg.segmentation.batch import read_manifest
+    from threedcseg.segmentation.shards import Shard
+    from threedcseg.video.paths import expand_inputs
 
     if args.manifest is None:
         for option in ("shard", "ray"):

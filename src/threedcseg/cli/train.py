@@ -80,12 +80,12 @@ def run(args: argparse.Namespace) -> int:
         recipe = dataclasses.replace(recipe, data=args.data)
     world = World.from_environment()
     if args.dry_run:
-        from threedcseg.training.plan import plan
+        from threedcseg.training.dry_run import plan
 
         text = plan(recipe, data=not args.no_data, world=world)
         print(text if world.writes else "", end="")
         return 0
-    from threedcseg.training.run import train
+    from threedcseg.training.train import train
 
     with _told_how_it_ends():
         weights = train(recipe, args.output, device=args.device, workers=args.workers)

@@ -19,7 +19,7 @@ from threedcseg.datasets.sequence import (
     pair,
 )
 from threedcseg.errors import InputError
-from threedcseg.video.inputs import list_images
+from threedcseg.video.paths import list_images
 
 FOLDERS = {"train": "Trainingset", "test": "Testset"}
 

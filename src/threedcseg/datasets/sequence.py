@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.video.inputs import list_images
+from threedcseg.video.paths import list_images
 
 VOID = 127
 """The value, in masks {0, 255}, of pixels that the ground truth leaves open: losses ignore them.

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from threedcseg.demo.jobs import Busy, Job, Jobs
 from threedcseg.demo.uploads import shown_name
 from threedcseg.errors import InputError
-from threedcseg.inference.products import PRODUCTS, Look, check_products
+from threedcseg.outputs.formats import PRODUCTS, Look, check_products
 
 EVENT_SECONDS = 0.15
 TIDY_SECONDS = 2.0

@@ -23,10 +23,10 @@ from threedcseg.demo.uploads import (
     safe_stem,
 )
 from threedcseg.errors import InputError
-from threedcseg.inference.files import segment_video
 from threedcseg.inference.predictor import Network
-from threedcseg.inference.products import Look, SegmentedFrame
 from threedcseg.inference.settings import Settings
+from threedcseg.outputs.formats import Look, SegmentedFrame
+from threedcseg.segmentation.video import segment_video
 
 MAX_WAITING = 8
 MIN_FREE_BYTES = 1_000_000_000

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from threedcseg.inference.products import OF_OBJECTS, PRODUCTS, Look, SegmentedFrame
-from threedcseg.video.atomic import replacing
-from threedcseg.video.objects import ObjectTracker
+from threedcseg.atomic import replacing
+from threedcseg.outputs.formats import OF_OBJECTS, PRODUCTS, Look, SegmentedFrame
+from threedcseg.outputs.record import read_record
+from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.reader import open_video
-from threedcseg.video.record import read_record
 
 KEPT = ("masks", "probabilities")
 """What is written while the network runs; all else is made from these and the video."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from threedcseg.inference.products import SegmentedFrame
+from threedcseg.outputs.formats import SegmentedFrame
 
 LONG_EDGE = 960  # pixels
 JPEG_QUALITY = 82

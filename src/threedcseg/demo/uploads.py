@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from threedcseg.errors import InputError
-from threedcseg.video.inputs import VIDEO_EXTENSIONS, output_names
+from threedcseg.video.paths import VIDEO_EXTENSIONS, output_names
 from threedcseg.video.reader import FrameSource, open_video
 
 MAX_PIXELS = 4096 * 2304  # of a frame: more would need gigabytes for a clip

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from threedcseg.clips.shots import mark_shots
-from threedcseg.clips.transforms import Geometry
-from threedcseg.clips.windows import iter_clips
 from threedcseg.errors import InputError
-from threedcseg.inference.cleaning import drop_regions, median_over_time
+from threedcseg.inference.geometry import Geometry
+from threedcseg.inference.postprocessing import drop_regions, median_over_time
 from threedcseg.inference.settings import VIEWS, Settings
+from threedcseg.inference.shots import mark_shots
 from threedcseg.inference.stitch import Stitcher
+from threedcseg.inference.windows import iter_clips
 
 Network = Callable[[Tensor], Tensor]
 """Any callable from clips ``(B, 3, T, H, W)`` in [0, 1] to logits ``(B, K, T, H, W)``."""

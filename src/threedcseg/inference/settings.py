@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from threedcseg.clips.transforms import Upsampling
-from threedcseg.clips.windows import Tail, check_windowing
 from threedcseg.errors import InputError
+from threedcseg.inference.geometry import Upsampling
+from threedcseg.inference.windows import Tail, check_windowing
 
 VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
 """The views of a clip, the most useful first: size against the clip's, and whether mirrored."""

@@ -2,11 +2,11 @@
 
 # These enter the registries.
 import threedcseg.models.bridges
-import threedcseg.models.compact
 import threedcseg.models.encoders.csn
 import threedcseg.models.encoders.r2plus1d
 import threedcseg.models.encoders.resnet2d
-import threedcseg.models.paper
+import threedcseg.models.networks.compact
+import threedcseg.models.networks.paper
 import threedcseg.models.refinement  # noqa: F401
 from threedcseg.models.loading import load_encoder, load_model, load_network, provenance
 from threedcseg.models.registry import create_model

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from threedcseg.errors import InputError
 from threedcseg.models.conversion.convert import convert
 from threedcseg.models.conversion.reading import LEGACY, ZIP
-from threedcseg.models.fast import Autocast, prepare_for_gpu, prepare_for_inference
+from threedcseg.models.fast.prepare import Autocast, prepare_for_gpu, prepare_for_inference
+from threedcseg.models.meta import skeleton
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.registry import MODELS, create_model
-from threedcseg.models.skeleton import skeleton
 from threedcseg.models.weights import fill, load_weights, pick_device, set_bn_eps
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from threedcseg.report.run import Run
+from threedcseg.report.results import Run
 
 WIDTH, HEIGHT = 1000, 100
 """The drawing's own units; the page stretches it, and keeps the lines' thickness."""

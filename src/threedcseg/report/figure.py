@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
-from threedcseg.metrics.folders import find_predictions, match
+from threedcseg.evaluation.pairing import find_predictions, match
+from threedcseg.evaluation.reading import read_values
 from threedcseg.metrics.maps import to_mask
-from threedcseg.metrics.reading import read_values
+from threedcseg.outputs.overlay import overlay
 from threedcseg.report.pictures import shrink
-from threedcseg.video.atomic import replacing
 from threedcseg.video.images import read_image
-from threedcseg.video.inputs import list_images
-from threedcseg.video.overlay import overlay
+from threedcseg.video.paths import list_images
 
 CELL_WIDTH = 480
 """Of an overlay, in pixels, at most."""

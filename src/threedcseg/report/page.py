@@ -10,9 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from threedcseg.atomic import PART_SUFFIX
 from threedcseg.errors import InputError
-from threedcseg.metrics.record import terms
+from threedcseg.evaluation.record import terms
 from threedcseg.report.charts import HEIGHT, WIDTH, panels
+from threedcseg.report.comparison import Comparison, published_for
 from threedcseg.report.pictures import (
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
@@ -22,10 +24,8 @@ from threedcseg.report.pictures import (
     write_sequences,
     write_stills,
 )
-from threedcseg.report.published import Comparison, published_for
-from threedcseg.report.run import Run
+from threedcseg.report.results import Run
 from threedcseg.report.scenes import Scene
-from threedcseg.video.atomic import PART_SUFFIX
 
 PICTURE_WIDTH = 640
 MARK = '<meta name="generator" content="3dcseg report">'

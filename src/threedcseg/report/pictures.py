@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from threedcseg.report.run import Run
+from threedcseg.outputs.overlay import overlay
+from threedcseg.report.results import Run
 from threedcseg.report.scenes import Picture, Scene
-from threedcseg.video.overlay import overlay
 
 FALSE_POSITIVE = (230, 159, 0)
 FALSE_NEGATIVE = (86, 180, 233)

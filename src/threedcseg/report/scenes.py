@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.metrics.folders import (
+from threedcseg.evaluation.pairing import (
     Foreground,
     GroundTruth,
     PredictionFolder,
@@ -15,13 +15,13 @@ from threedcseg.metrics.folders import (
     find_predictions,
     match,
 )
+from threedcseg.evaluation.reading import read_values
+from threedcseg.evaluation.scorer import Readable
 from threedcseg.metrics.maps import to_foreground, to_mask
-from threedcseg.metrics.reading import read_values
 from threedcseg.metrics.region import region_similarity
-from threedcseg.metrics.scorer import Readable
-from threedcseg.report.run import Run
+from threedcseg.report.results import Run
 from threedcseg.video.images import read_image
-from threedcseg.video.inputs import list_images
+from threedcseg.video.paths import list_images
 
 _SAME = 1e-6  # how far J of a mask may be from the J of the record
 _DATASETS = ("JPEGImages/480p", "Testset", "Trainingset", "ViSal", "")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from threedcseg.clips.transforms import Geometry
 from threedcseg.datasets.registry import KINDS, detect, open_dataset
 from threedcseg.datasets.sequence import Sequence, read_frame
 from threedcseg.errors import InputError
+from threedcseg.inference.geometry import Geometry
 from threedcseg.inference.settings import Settings
 from threedcseg.runtimes.exported import package
 

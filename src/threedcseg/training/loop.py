@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from threedcseg.datasets.clips import ClipDataset
 from threedcseg.errors import InputError
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.training.checkpoint import load_checkpoint, save_checkpoint
+from threedcseg.training.clips.dataset import ClipDataset
+from threedcseg.training.clips.sources import clip_files, stage_clips
 from threedcseg.training.distributed import World
+from threedcseg.training.gradient_checkpointing import recompute_blocks
 from threedcseg.training.losses import weighted_loss
 from threedcseg.training.recipe import BatchNorm, Recipe, Stage
-from threedcseg.training.recomputation import recompute_blocks
-from threedcseg.training.sources import clip_files, stage_clips
 
 Record = dict[str, Any]
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import yaml
 
-from threedcseg.datasets.augmentation import Augmentation
 from threedcseg.datasets.registry import find_kind
-from threedcseg.datasets.synthesis import Motion, Scene
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
-from threedcseg.training.layers import read_values, set_value
+from threedcseg.training.clips.augmentation import Augmentation
+from threedcseg.training.clips.synthesis import Motion, Scene
+from threedcseg.training.inheritance import read_values, set_value
 from threedcseg.training.typed import build, plain
 
 BatchNorm = Literal["trained", "frozen-statistics", "frozen-affine", "frozen"]

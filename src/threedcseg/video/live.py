@@ -25,7 +25,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
-from threedcseg.video.inputs import shortened
+from threedcseg.video.paths import shortened
 from threedcseg.video.reader import EXACT, Color, Frame, color_matrix, color_of
 
 STDIN = "-"

@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
 from threedcseg.video.images import read_image
-from threedcseg.video.inputs import is_image, list_images, list_videos
-from threedcseg.video.wholeness import is_cut_short
+from threedcseg.video.paths import is_image, list_images, list_videos
+from threedcseg.video.truncation import is_cut_short
 
 FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock: as DAVIS is shown
 

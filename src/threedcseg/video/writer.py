@@ -10,8 +10,8 @@ from typing import Self
 import cv2
 import numpy as np
 
+from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
-from threedcseg.video.atomic import replacing
 from threedcseg.video.audio import AudioTrack
 from threedcseg.video.encoder import H264, VideoEncoder, VideoFormat
 from threedcseg.video.reader import FrameSource

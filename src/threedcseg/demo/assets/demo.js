@@ -3,7 +3,7 @@
 
 const one = (id) => document.getElementById(id);
 const all = (selector) => [...document.querySelectorAll(selector)];
-const OBJECT = [255, 70, 110]; // the colour of `threedcseg.video.overlay`
+const OBJECT = [255, 70, 110]; // the colour of `threedcseg.outputs.overlay`
 const VIEWS = {
   overlay: { title: "Overlay", strength: 50 },
   mask: { title: "Mask", strength: 100 },

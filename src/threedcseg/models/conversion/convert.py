@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from threedcseg.errors import InputError
-from threedcseg.models.conversion import published
-from threedcseg.models.conversion.layouts import ENCODER_LAYOUTS, EncoderLayout
+from threedcseg.models.conversion import networks as published
+from threedcseg.models.conversion.encoders import ENCODER_LAYOUTS, EncoderLayout
 from threedcseg.models.conversion.reading import Checkpoint, read_checkpoint
+from threedcseg.models.meta import skeleton
 from threedcseg.models.registry import ENCODERS, create_model
-from threedcseg.models.skeleton import skeleton
 from threedcseg.models.weights import listed
 
 

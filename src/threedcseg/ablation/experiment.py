@@ -1,0 +1,228 @@
+"""Train and measure the rows of a table, as far as data, weights and recipes are there."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from threedcseg.ablation.tables import Row, Table
+from threedcseg.atomic import replacing
+from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
+from threedcseg.errors import InputError
+from threedcseg.evaluation.protocols import PROTOCOLS, Pair, pair_up, score
+from threedcseg.inference.predictor import Network, segment
+from threedcseg.inference.settings import Settings
+from threedcseg.models.fast.prepare import prepare_for_inference
+from threedcseg.models.loading import load_model
+from threedcseg.models.registry import ENCODERS
+from threedcseg.models.weights import load_weights, pick_device
+from threedcseg.segmentation.timing import time_clip
+from threedcseg.training.clips.sources import open_source
+from threedcseg.training.dry_run import check_inputs
+from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, read_recipe
+from threedcseg.training.train import train
+from threedcseg.training.typed import plain
+
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a row: its figures, or why it was left out."""
+
+    row: Row
+    figures: Figures
+    steps: int = 0
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Where things are, and on what they run.
+
+    ``recipes``: the folder of recipe files. ``data``: the folder that their data roots are relative
+    to; None: as they say. ``out`` gets a folder a recipe, with the training run, and the figures.
+    ``tiny`` rehearses: the recipes as they are but for a small network, small clips and two steps.
+    ``size``: of the clips that are timed, height and width.
+    """
+
+    recipes: Path
+    out: Path
+    data: Path | None = None
+    tiny: bool = False
+    device: str = "auto"
+    workers: int = 1
+    repeats: int = 3
+    size: tuple[int, int] = (480, 864)
+
+    def rows(self, table: Table, tell: Callable[[str], None] = print) -> Iterator[Outcome]:
+        """Measure one row after the other; what was done before is not done again.
+
+        A row whose recipe, data or initial weights are not there is left out. Raises `InputError`
+        where training or scoring fails.
+        """
+        for row in table.rows:
+            if row.recipe is None:
+                tell(f"{row.label}: timing")
+                yield Outcome(row, self._timed_encoder(row))
+                continue
+            try:
+                recipe = self._recipe(row)
+            except InputError as error:
+                tell(f"{row.label}: left out; {error}")
+                yield Outcome(row, {}, left_out=str(error))
+                continue
+            yield Outcome(row, self._figures(row, recipe, table.figures, tell), recipe.steps)
+
+    def plan(self, table: Table) -> Iterator[tuple[Row, str]]:
+        """Each row and what would be done for it, without doing it."""
+        for row in table.rows:
+            if row.recipe is None:
+                yield row, f"time the encoder {row.encoder}"
+                continue
+            try:
+                recipe = self._recipe(row)
+            except InputError as error:
+                yield row, f"left out: {error}"
+                continue
+            done = self._trained(recipe)
+            yield row, f"trained: {done}" if done else f"train {row.recipe}, {recipe.steps} steps"
+
+    def _recipe(self, row: Row) -> Recipe:
+        """What ``row`` trains; raises `InputError` where something that it needs is not there."""
+        recipe = read_recipe(self.recipes / f"{row.recipe}.yaml")
+        if self.data is not None:
+            recipe = dataclasses.replace(recipe, data=str(self.data))
+        if self.tiny:
+            recipe = shrunk(recipe)
+        if recipe.validation is None:
+            raise InputError(f"{row.recipe}.yaml: no validation, which says what is scored; add it")
+        check_inputs(recipe)
+        open_source(recipe.data, _scored_data(row, recipe))
+        return recipe
+
+    def _trained(self, recipe: Recipe) -> Path | None:
+        """Weights of the very same training, by whatever name, if there are any."""
+        wanted = json.dumps(plain(_training(recipe)))
+        for path in sorted(self.out.glob("*/model.safetensors")):
+            if load_weights(path)[1].get("recipe") == wanted:
+                return path
+        return None
+
+    def _figures(
+        self, row: Row, recipe: Recipe, names: Iterable[str], tell: Callable[[str], None]
+    ) -> Figures:
+        weights = self._trained(recipe)
+        if weights is None:
+            tell(f"{row.label}: training {row.recipe}")
+            folder = self.out / (row.recipe or "")
+            training = _training(recipe)
+            weights = train(training, folder, device=self.device, workers=self.workers)
+        assert recipe.validation is not None
+        settings = dataclasses.replace(recipe.validation.settings, **row.settings)
+        measured = {
+            "protocol": row.protocol,
+            "settings": dataclasses.asdict(settings),
+            "data": plain(_scored_data(row, recipe)),
+            "timed": self.size if "seconds a frame" in names else None,
+        }
+        key = hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:8]
+        path = weights.parent / f"figures-{key}.json"
+        if path.exists() and path.stat().st_mtime >= weights.stat().st_mtime:
+            return dict(json.loads(path.read_text())["figures"])
+        tell(f"{row.label}: scoring")
+        network = load_model(str(weights), self.device)
+        sequences = open_source(recipe.data, _scored_data(row, recipe)).sequences
+        figures = _scored(sequences, network, row.protocol, settings)
+        if "seconds a frame" in names:
+            figures["seconds a frame"] = self._seconds(network, settings)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({**measured, "figures": figures}, indent=2))
+        return figures
+
+    def _seconds(self, network: Network, settings: Settings) -> float:
+        """Seconds of network for each frame that a window adds."""
+        assert isinstance(network, torch.nn.Module)
+        device = pick_device(self.device)
+        clip = settings.clip_length
+        timing = time_clip(network, clip, self.size, device, torch.float32, self.repeats)
+        return timing.median / (clip - settings.overlap)
+
+    def _timed_encoder(self, row: Row) -> Figures:
+        device = pick_device(self.device)
+        encoder = ENCODERS.build(row.encoder or "")
+        parameters = sum(p.numel() for p in encoder.parameters()) / 1e6
+        ready = prepare_for_inference(encoder).to(device)
+        timing = time_clip(ready, 8, self.size, device, torch.float32, self.repeats)
+        return {"seconds a clip": timing.median, "M parameters": parameters}
+
+
+def _training(recipe: Recipe) -> Recipe:
+    """The recipe without what is scored, which is done once, at the end."""
+    return dataclasses.replace(recipe, validation=None)
+
+
+def _scored_data(row: Row, recipe: Recipe) -> DataSource:
+    source = recipe.validation if row.data is None else DataSource(**row.data)
+    assert source is not None
+    return source
+
+
+def _scored(
+    sequences: Iterable[Sequence], network: Network, protocol: str, settings: Settings
+) -> dict[str, float]:
+    """All figures of a protocol for what ``network`` makes of ``sequences``; errors as they are,
+    the rest in per cent."""
+
+    def pairs(sequence: Sequence) -> Iterator[Pair]:
+        frames = (read_frame(path) for path in sequence.frames)
+        predictions = (p for _, p in segment(frames, network, settings))
+        truths: Iterable[np.ndarray | None] = (
+            None if mask is None else read_mask(mask) for mask in sequence.masks
+        )
+        return pair_up(predictions, truths)
+
+    result = score(PROTOCOLS[protocol], ((s.name, pairs(s)) for s in sequences))
+    return {
+        name: value if name.startswith("MAE") else 100 * value
+        for name, value in result.overall.items()
+    }
+
+
+def shrunk(recipe: Recipe) -> Recipe:
+    """The same data, stages and blocks with a small network, small clips and few steps.
+
+    What goes wrong with data and disks shows within minutes; figures mean nothing.
+    """
+
+    def small(stage: Stage) -> Stage:
+        return dataclasses.replace(
+            stage,
+            size=(32, 64),
+            steps=min(stage.steps, 2),
+            batch_size=1,
+            clip_length=min(stage.clip_length, 8),
+            warmup=0,
+        )
+
+    blocks = {k: v for k, v in recipe.model.items() if k in {"bridge", "refinement"}}
+    validation = recipe.validation
+    if validation is not None:
+        settings = dataclasses.replace(
+            validation.settings, short_edge=32, pad=False, clip_length=8, overlap=3
+        )
+        validation = dataclasses.replace(validation, settings=settings)
+    return dataclasses.replace(
+        recipe,
+        model={"name": "compact", "width": "lite0", "channels": 8, **blocks},
+        stages=tuple(small(stage) for stage in recipe.stages),
+        imagenet=False,
+        initial_weights=InitialWeights(),
+        precision="float32",
+        validation=validation,
+    )

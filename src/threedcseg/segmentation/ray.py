@@ -1,0 +1,203 @@
+"""Many videos over a Ray cluster: an actor a device, each of which loads the network once.
+
+Ray is the extra ``[ray]``. The actors do what one process does for a video of its list
+(`batch.do_once`), so that results are the same, what is finished is skipped, and a video whose
+worker died is begun anew by the next one.
+"""
+
+import importlib
+import logging
+import os
+import re
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from threedcseg.errors import InputError
+from threedcseg.segmentation.batch import Outcome, Work, do_once, failure
+
+HERE = "here"
+"""The address that means a cluster of this machine alone, started now and ended with the run."""
+
+TRIES = 3
+"""How often a video is begun if its worker dies each time: it may be the video that kills them."""
+
+Load = Callable[[], tuple[Work, dict[str, Any]]]
+"""Loads the network in a worker: its work on a video, and what completion records say of it."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """``count`` actors, each with ``cpus`` cores and ``gpus`` (0 or 1) GPUs of the cluster."""
+
+    count: int
+    cpus: int
+    gpus: int
+
+    @classmethod
+    def on(cls, machines: Sequence[dict[str, float]], device: str, count: int | None) -> "Workers":
+        """One for each GPU of ``machines`` (what Ray says they have), else one for each machine.
+
+        ``count`` overrules their number; the cores are shared by as many as fall to one machine.
+        Raises `InputError` for a ``device`` that the cluster does not have.
+        """
+        gpus = [int(machine.get("GPU", 0)) for machine in machines]
+        if device.startswith("cuda:"):
+            raise InputError(f"--device {device} with --ray, which assigns GPUs itself: give cuda")
+        if device == "cuda" and not any(gpus):
+            raise InputError("--device cuda: no machine of the Ray cluster has a GPU")
+        on_gpu = any(gpus) and device in ("auto", "cuda")
+        if on_gpu:
+            machines = [machine for machine, number in zip(machines, gpus, strict=True) if number]
+        count = count or (sum(gpus) if on_gpu else len(machines))
+        a_machine = max(gpus) if on_gpu else -(-count // len(machines))
+        cores = min(int(machine["CPU"]) for machine in machines)
+        return cls(count, max(1, cores // a_machine), int(on_gpu))
+
+    def __str__(self) -> str:
+        each = f"{self.cpus} CPU core{'s' if self.cpus > 1 else ''}"
+        each = f"a GPU and {each}" if self.gpus else each
+        return f"{self.count} worker{'s' if self.count > 1 else ''} with {each} each"
+
+
+@contextmanager
+def connected(address: str, count: int | None) -> Iterator[list[dict[str, float]]]:
+    """The machines of the Ray cluster at ``address``, or of a new one `HERE`, to be used meanwhile.
+
+    Each is a mapping of resources, such as ``{"CPU": 8.0, "GPU": 1.0}``. What Ray prints is thrown
+    away: until the block ends, ``sys.stdout`` is not the terminal's. Raises `InputError` where Ray
+    is not installed or nothing answers.
+    """
+    ray = _import_ray()
+    start: dict[str, Any] = {"address": address}
+    if address == HERE:
+        cores = max(os.cpu_count() or 1, count or 1)
+        start = {"address": "local", "include_dashboard": False, "num_cpus": cores}
+        start["object_store_memory"] = 80_000_000  # bytes; only names and outcomes travel
+    try:
+        if found := re.fullmatch(r"([\w.-]+):(\d+)", address):  # Ray itself tries for minutes
+            socket.create_connection((found[1], int(found[2])), timeout=10).close()
+        with _silent_stderr():
+            ray.init(logging_level=logging.CRITICAL, log_to_driver=False, **start)
+    except (OSError, OverflowError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"Ray cluster {address!r}: {reason}") from None
+    try:
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield [machine for machine in machines if machine.get("CPU", 0) >= 1]
+    finally:
+        ray.shutdown()
+
+
+def over_cluster(
+    jobs: Sequence[tuple[Path, Path]], load: Load, workers: Workers
+) -> Iterator[Outcome]:
+    """`do_once` for each (video, folder) of ``jobs`` on the connected cluster, as they finish.
+
+    Workers run in the folder that this process is in, so that relative paths mean the same. Each
+    job has one outcome: where `TRIES` do not suffice it has failed. Raises what a worker raises
+    if the fault is not the video's: `InputError` where it cannot load the network, `OSError` where
+    it cannot write.
+    """
+    ray, data = _import_ray(), _import_ray("ray.data")
+    context = data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = -1  # videos of lost machines: begun again below
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    waiting = dict(enumerate(jobs))
+    starts = ray.remote(num_cpus=0, max_restarts=-1)(_Starts).remote()
+    for _ in range(TRIES):  # Ray gives up what waited for a machine that is lost
+        rows = [{"job": job, "video": str(v), "folder": str(f)} for job, (v, f) in waiting.items()]
+        if not rows:
+            return
+        outcomes = data.from_items(rows, override_num_blocks=len(rows)).map(
+            _Actor,
+            fn_constructor_args=(load, os.getcwd(), starts),
+            compute=data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=1),
+            num_cpus=workers.cpus,
+            num_gpus=workers.gpus,
+        )
+        for row in outcomes.iter_rows():
+            if row["kind"] == "InputError":
+                raise InputError(row["said"])
+            if row["kind"] == "OSError":
+                raise OSError(row["said"])
+            del waiting[row["job"]]
+            yield Outcome(row["kind"], row["said"])
+    for video, _folder in waiting.values():
+        yield failure(video, "its worker died and could not be started again")
+
+
+class _Starts:
+    """How often each job has been begun: beyond the life of a worker."""
+
+    def __init__(self) -> None:
+        self._count: Counter[int] = Counter()
+
+    def one_more(self, job: int) -> int:
+        self._count[job] += 1
+        return self._count[job]
+
+
+class _Actor:
+    """Stays in one process with the network, and is given one video after the other."""
+
+    def __init__(self, load: Load, cwd: str, starts: Any) -> None:
+        self._load = load
+        self._cwd = cwd
+        self._starts = starts
+        self._loaded: tuple[Work, dict[str, Any]] | None = None
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        try:
+            outcome = asdict(self._outcome(row["job"], Path(row["video"]), Path(row["folder"])))
+        except InputError as error:
+            outcome = {"kind": "InputError", "said": str(error)}
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            outcome = {"kind": "OSError", "said": f"{where}{error.strerror or error}"}
+        return {"job": row["job"], **outcome}
+
+    def _outcome(self, job: int, video: Path, folder: Path) -> Outcome:
+        if self._loaded is None:
+            os.chdir(self._cwd)
+            self._loaded = self._load()
+        begun = _import_ray().get(self._starts.one_more.remote(job))
+        if begun > TRIES:
+            return failure(video, f"its worker died each time, {TRIES} times")
+        try:
+            return do_once(video, folder, *self._loaded)
+        except OSError:
+            raise
+        except Exception as error:  # a fault of ours must not take the others' results
+            logging.exception("%s", video)  # to the worker's log
+            return failure(video, f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Of Ray's libraries, which write to the descriptor; what Python raises is not lost."""
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _import_ray(name: str = "ray") -> ModuleType:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # phones nobody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it writes to our terminal
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError('--ray needs Ray: pip install "threedcseg[ray]"') from None

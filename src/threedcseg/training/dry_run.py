@@ -1,0 +1,119 @@
+"""What a recipe would do, told without doing it."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from threedcseg.errors import InputError
+from threedcseg.models.meta import skeleton
+from threedcseg.models.network import SegmentationNetwork
+from threedcseg.training.clips.sources import open_source
+from threedcseg.training.distributed import World
+from threedcseg.training.loop import clips_at_once, freeze_batch_norm
+from threedcseg.training.losses import weighted_loss
+from threedcseg.training.memory import estimate_memory
+from threedcseg.training.recipe import DataSource, Recipe, Stage, write_recipe
+from threedcseg.training.train import build_network
+
+
+def plan(recipe: Recipe, *, data: bool = True, world: World | None = None) -> str:
+    """The whole recipe as YAML, and below it, as comments, what it comes to.
+
+    Without ``data``, neither the data nor the initial weights are looked for. Raises `InputError`
+    for whatever would stop the run at its start.
+    """
+    world = world or World()
+    weighted_loss(recipe.loss)
+    with skeleton():
+        network = build_network(recipe)
+    freeze_batch_norm(network, recipe.batch_norm)
+    lines = [*_model(network), *_stages(recipe)]
+    if data:
+        lines += [*_initial_weights(recipe), *_data(recipe)]
+    lines += _memory(recipe, network, world)
+    return write_recipe(recipe) + "\n" + "".join(f"# {line}\n" for line in lines)
+
+
+def check_inputs(recipe: Recipe) -> None:
+    """Raise `InputError` where data or initial weights that ``recipe`` reads are not there."""
+    for _ in (*_initial_weights(recipe), *_data(recipe)):
+        pass
+
+
+def _model(network: SegmentationNetwork) -> Iterator[str]:
+    for name, part in (("encoder", network.encoder), ("decoder", network.decoder)):
+        count = sum(parameter.numel() for parameter in part.parameters())
+        trained = sum(p.numel() for p in part.parameters() if p.requires_grad)
+        yield f"{name}: {count / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained"
+
+
+def _stages(recipe: Recipe) -> Iterator[str]:
+    for stage in _trained(recipe):
+        height, width = stage.size
+        yield (
+            f"stage {stage.name}: {stage.steps} steps of {stage.batch_size} clips, "
+            f"{stage.steps * stage.batch_size} clips of {stage.clip_length} frames at "
+            f"{width}x{height}"
+        )
+    yield f"altogether {recipe.steps} steps"
+
+
+def _initial_weights(recipe: Recipe) -> Iterator[str]:
+    given = dataclasses.asdict(recipe.initial_weights)
+    networks = [("networks", path) for path in given.pop("networks")]
+    for part, path in [*given.items(), *networks]:
+        if path is None:
+            continue
+        if not Path(path).is_file():
+            raise InputError(
+                f"initial_weights.{part}: no file {path}; give another, or --no-data to leave data "
+                "and weights aside"
+            )
+        yield f"{part} from {path}"
+
+
+def _data(recipe: Recipe) -> Iterator[str]:
+    used: list[DataSource] = []
+    for stage in _trained(recipe):
+        used += stage.sources
+    if recipe.validation is not None:
+        used.append(recipe.validation)
+    told = set()
+    for source in used:
+        dataset = open_source(recipe.data, source)
+        annotated = sum(mask is not None for s in dataset.sequences for mask in s.masks)
+        count = f"{annotated} stills"
+        if not dataset.stills:
+            frames = sum(len(sequence.frames) for sequence in dataset.sequences)
+            count = (
+                f"{len(dataset.sequences)} sequences, {frames} frames, {annotated} of them with "
+                "a mask"
+            )
+        line = f"data {source.root} ({dataset.name}, {dataset.split}): {count}"
+        if line not in told:
+            yield line
+        told.add(line)
+
+
+def _memory(recipe: Recipe, network: SegmentationNetwork, world: World) -> Iterator[str]:
+    half = recipe.precision != "float32"
+    for stage in _trained(recipe):
+        clips = clips_at_once(recipe, stage, world)
+        memory = estimate_memory(
+            network,
+            (clips, 3, stage.clip_length, *stage.size),
+            half=half,
+            recompute=recipe.gradient_checkpointing,
+            average=recipe.moving_average > 0,
+        )
+        parts = dataclasses.asdict(memory)
+        shares = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items() if size)
+        yield f"memory in stage {stage.name}: at least {_gib(memory.total)} GiB a device ({shares})"
+
+
+def _trained(recipe: Recipe) -> list[Stage]:
+    return [stage for stage in recipe.stages if stage.steps]
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f}"

@@ -1,0 +1,167 @@
+"""Tables of the paper on tiny data, laid out as it is published."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from threedcseg.ablation.experiment import Ablation
+from threedcseg.ablation.tables import TABLES, find_table
+from threedcseg.cli.main import main
+from threedcseg.errors import InputError
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def data(tiny_data, tmp_path_factory) -> Path:
+    """DAVIS, COCO, YouTube-VOS and ViSal of two short sequences each; no FBMS."""
+    root = tmp_path_factory.mktemp("published")
+    davis = tiny_data / "davis"
+    shutil.copytree(davis, root / "DAVIS")
+    (root / "DAVIS" / "ImageSets" / "val.txt").write_text("left\n")
+
+    coco = root / "coco"
+    shutil.copytree(tiny_data / "stills" / "images", coco / "train2017")
+    images = sorted((coco / "train2017").iterdir())
+    box = [20, 8, 32, 32]
+    corners = [20, 8, 52, 8, 52, 40, 20, 40]
+    listing = {
+        "images": [
+            {"id": i, "file_name": image.name, "height": 48, "width": 80}
+            for i, image in enumerate(images)
+        ],
+        "categories": [{"id": 1, "name": "disc"}],
+        "annotations": [
+            {
+                "id": i, "image_id": i, "category_id": 1, "bbox": box, "area": 1024,
+                "segmentation": [corners], "iscrowd": 0,
+            }
+            for i in range(len(images))
+        ],
+    }  # fmt: skip
+    (coco / "annotations").mkdir()
+    (coco / "annotations" / "instances_train2017.json").write_text(json.dumps(listing))
+
+    videos = root / "youtube-vos" / "train"
+    for kind in ("JPEGImages", "Annotations"):
+        for name in ("left", "right"):
+            shutil.copytree(davis / kind / "480p" / name, videos / kind / name)
+    for path in (videos / "Annotations").rglob("*.png"):
+        cv2.imwrite(str(path), (cv2.imread(str(path), 0) > 0).astype(np.uint8))  # object 1
+
+    for name in ("left", "right"):
+        frames = root / "ViSal" / "ViSal" / name
+        shutil.copytree(davis / "JPEGImages" / "480p" / name, frames)
+        for path in frames.iterdir():
+            path.rename(path.with_stem(f"{name}_{path.stem}"))
+        truth = root / "ViSal" / "GroundTruth"
+        truth.mkdir(exist_ok=True)
+        for number in ("00000", "00005"):
+            mask = davis / "Annotations" / "480p" / name / f"{number}.png"
+            shutil.copy(mask, truth / f"{name}_{number}.png")
+    return root
+
+
+def ablate(table: str, data: Path, out: Path, *more: str) -> int:
+    words = ["--data", str(data), "--out", str(out), "--recipes", str(RECIPES / "paper")]
+    return main(["ablate", table, *words, "--scale", "tiny", "--device", "cpu", *more])
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_tables_of_the_paper_are_rehearsed(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert ablate("table2b", data, out, "--workers", "0") == 0
+    measured = rows(out / "table2b.csv")
+    assert [row["J&F paper"] for row in measured] == ["80.3", "81.7", "81.0", "84.1"]
+    assert all(0 <= float(row["J&F here"]) <= 100 for row in measured)
+    assert (out / "table2b.png").read_bytes()[:4] == b"\x89PNG"
+    assert "| GC3D | 4 |" in (out / "table2b.md").read_text()
+
+    # Its last row is the final model, which table 5 scores on every set that is there.
+    before = (out / "final" / "model.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    assert ablate("5", data, out) == 0
+    assert "training" not in capsys.readouterr().out
+    assert (out / "final" / "model.safetensors").stat().st_mtime_ns == before
+    davis, fbms, visal = rows(out / "table5.csv")
+    assert float(davis["MAE here"]) > 0 and float(visal["MAE here"]) > 0
+    assert fbms["MAE here"] == "" and "FBMS: no such folder" in fbms["left out"]
+
+    # Once more: nothing is done again, and the table says the same.
+    text = (out / "table5.md").read_text()
+    assert ablate("5", data, out) == 0
+    assert "scoring" not in capsys.readouterr().out
+    assert (out / "table5.md").read_text() == text
+
+
+@pytest.mark.slow
+def test_dense_windows_are_scored_and_timed_by_themselves(data, tmp_path):
+    assert ablate("4", data, tmp_path, "--workers", "0") == 0
+    usual, dense = rows(tmp_path / "table4.csv")
+    assert float(dense["seconds a frame here"]) > float(usual["seconds a frame here"]) > 0
+    assert len(list((tmp_path / "final").glob("figures-*.json"))) == 2
+
+
+def test_every_row_has_a_recipe_and_the_figures_of_its_table():
+    for table in TABLES.values():
+        for row in table.rows:
+            assert set(table.figures) == set(row.published)
+            assert (row.recipe is None) != (row.encoder is None)
+            assert row.recipe is None or (RECIPES / "paper" / f"{row.recipe}.yaml").is_file()
+
+
+def test_what_would_be_done(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert ablate("2c", data, out, "--dry-run") == 0
+    printed = capsys.readouterr().out
+    assert "16 frames: train table2c-16, 6 steps" in printed
+    assert not out.exists()
+    # At full scale the weights that the paper starts from are wanted.
+    table = find_table("2b")
+    plans = [what for _, what in Ablation(RECIPES / "paper", out, data).plan(table)]
+    assert all("left out: initial_weights.encoder: no file" in what for what in plans)
+
+
+def test_rows_without_data_are_left_out(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    assert ablate("2b", tmp_path / "data", tmp_path / "out") == 2
+    assert "no row could be measured" in capsys.readouterr().err
+    assert (tmp_path / "out" / "table2b.md").read_text().count("no such folder") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "needle"),
+    [
+        (["6"], "choose one of table1"),
+        (["2b", "--recipes", "nowhere"], "nowhere: no such folder of recipes"),
+        (["2b", "--data", "nowhere"], "nowhere: no such folder"),
+        (["2b", "--workers", "-1"], "give 0 or more"),
+    ],
+)
+def test_mistakes_are_named(words, needle, capsys, monkeypatch):
+    monkeypatch.chdir(RECIPES.parent)
+    assert main(["ablate", *words, "--out", "unused"]) == 2
+    error = capsys.readouterr().err
+    assert needle in error and error.count("\n") == 1
+
+
+def test_a_folder_that_is_a_file(data, tmp_path, capsys):
+    (tmp_path / "out").write_text("")
+    assert ablate("2b", data, tmp_path / "out") == 2
+    assert "cannot be a folder of results" in capsys.readouterr().err
+
+
+def test_names_of_tables():
+    assert find_table("Table 2b") is find_table("2b") is TABLES["table2b"]
+    with pytest.raises(InputError):
+        find_table("2d")

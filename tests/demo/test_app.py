@@ -1,0 +1,462 @@
+"""The server of the demo, spoken to as by browsers and by those who mean ill."""
+
+import io
+import re
+import shutil
+import socket
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video, disc_video, until
+from made_videos import write_video
+
+from threedcseg.demo import jobs as jobs_module
+from threedcseg.demo.uploads import Limits
+from threedcseg.outputs.formats import PRODUCTS, Look
+from threedcseg.segmentation.video import segment_video
+
+
+def image(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_masks_arrive_while_the_video_is_segmented(demo, videos):
+    demo.network.close_gate()
+    token = demo.start(videos[0], "my disc.mp4")
+    demo.network.let_pass(1)
+    snapshots = demo.events(token)
+    early = next(now for now in snapshots if now["done"])
+    assert (early["state"], early["name"], early["total"]) == ("running", "my disc.mp4", COUNT)
+    assert 0 < early["done"] < COUNT and early["speed"] > 0 and early["seconds_left"] > 0
+    frame = demo.client.get(f"/jobs/{token}/frames/0.jpg")
+    assert image(frame.content).shape == (HEIGHT, WIDTH, 3)
+    missing = demo.client.get(f"/jobs/{token}/frames/{COUNT - 1}.jpg")
+    assert missing.status_code == 404
+    assert demo.client.post(f"/jobs/{token}/outputs/overlay").status_code == 409
+    demo.network.let_pass()
+    *_, last = snapshots
+    assert (last["state"], last["done"], last["error"]) == ("done", COUNT, None)
+    red, green, _ = cv2.split(image(demo.client.get(f"/jobs/{token}/frames/10.png").content))
+    disc = cv2.circle(np.zeros((HEIGHT, WIDTH), np.uint8), (30 + 40, HEIGHT // 2), 20, 255, -1)
+    assert set(np.unique(red)) == {0, 255}
+    assert np.mean((red > 0) == (disc > 0)) > 0.98
+    assert np.all((green > 127)[red == 0] == 0)
+
+
+@pytest.mark.parametrize("edges", ["hard", "soft"])
+def test_outputs_are_those_of_segment(demo, videos, tmp_path, edges):
+    """What is made afterwards is what `3dcseg segment --write` makes in one pass."""
+    token = demo.start(videos[0], "right.mp4")
+    demo.wait(token)
+    look = Look(edges, "#203040")
+    names = ["alpha.mov", "cutout", "matte"] if edges == "soft" else list(PRODUCTS)
+    expected = tmp_path / "expected"
+    segment_video(videos[0], expected, Bright(), SETTINGS, write=names, look=look)
+    for name in names:
+        answer = demo.fetch(token, name, edges=edges, background="#203040")
+        file = re.search('filename="(.*)"', answer.headers["content-disposition"])[1]
+        assert file.startswith("right-")
+        if file.endswith(".zip"):
+            folder = expected if name == "masks" else expected / name
+            there = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+            assert members(answer.content) == there and len(there) == COUNT
+        elif file.endswith((".mp4", ".mov", ".webm")):
+            made = tmp_path / file
+            made.write_bytes(answer.content)
+            check_same_video(made, expected / file[6:])
+        else:
+            assert answer.content == (expected / file[6:]).read_bytes()
+
+
+def test_an_output_is_made_once_for_each_look(demo, videos):
+    token = demo.start(videos[0])
+    demo.wait(token)
+
+    def number(**look: str) -> int:
+        return demo.client.post(f"/jobs/{token}/outputs/matte", params=look).json()["number"]
+
+    assert [number(), number(), number(edges="soft"), number()] == [0, 0, 1, 0]
+
+
+def test_two_users_do_not_mix(demo, videos):
+    demo.network.close_gate()
+    tokens = [demo.start(video, video.name) for video in videos]
+    assert tokens[0] != tokens[1] and all(len(token) >= 20 for token in tokens)
+    until(lambda: next(iter(demo.events(tokens[0])))["state"] == "running")
+    waiting = next(iter(demo.events(tokens[1])))
+    assert (waiting["state"], waiting["before"]) == ("queued", 1)
+    demo.network.let_pass()
+    for token, video, x in zip(tokens, videos, (30, 130), strict=True):
+        assert demo.wait(token)["name"] == video.name
+        red = image(demo.client.get(f"/jobs/{token}/frames/0.png").content)[..., 0]
+        assert abs(np.flatnonzero(red.any(0)).mean() - x) < 3
+        masks = members(demo.fetch(token, "masks").content)
+        assert np.array_equal(cv2.imdecode(np.frombuffer(masks["00000.png"], np.uint8), 0), red)
+
+
+def test_others_know_nothing_of_a_video(demo, videos):
+    token = demo.start(videos[0])
+    demo.wait(token)
+    wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
+    for path in ("events", "frames/0.jpg", "outputs/0"):
+        assert demo.client.get(f"/jobs/{wrong}/{path}").status_code == 404
+    assert demo.client.delete(f"/jobs/{wrong}").status_code == 404
+    assert demo.client.get("/jobs").status_code == 405
+    assert token not in demo.client.get("/about").text
+
+
+def test_cancel_stops_the_work_and_deletes_all(demo, videos):
+    demo.network.close_gate()
+    first, second = (demo.start(video) for video in videos)
+    demo.network.let_pass(1)
+    snapshots = demo.events(first)
+    assert next(now for now in snapshots if now["done"])["done"] < COUNT
+    assert demo.client.delete(f"/jobs/{first}").status_code == 204
+    assert demo.client.get(f"/jobs/{first}/frames/0.jpg").status_code == 404
+    *_, last = snapshots
+    assert last["state"] == "cancelled"
+    demo.network.let_pass()
+    assert demo.wait(second)["state"] == "done"
+    assert demo.left() == [second]
+    assert demo.client.delete(f"/jobs/{second}").status_code == 204
+    assert demo.left() == []
+
+
+def test_cancel_in_the_queue(demo, videos):
+    demo.network.close_gate()
+    first, second = (demo.start(video) for video in videos)
+    demo.client.delete(f"/jobs/{second}")
+    until(lambda: demo.left() == [first])
+    demo.network.let_pass()
+    assert demo.wait(first)["state"] == "done"
+
+
+def test_abandoned_videos_stop(demo, videos, monkeypatch):
+    monkeypatch.setattr(jobs_module, "ABANDONED_SECONDS", 0.5)
+    demo.network.close_gate()
+    watched, abandoned = (demo.start(video) for video in videos)
+    snapshots = demo.events(watched)
+    next(snapshots)
+    until(lambda: demo.left() == [watched])
+    assert demo.client.get(f"/jobs/{abandoned}/events").status_code == 404
+    demo.network.let_pass()
+    *_, last = snapshots
+    assert last["state"] == "done"
+
+
+def test_results_expire(serve, videos):
+    with serve(Limits(keep_minutes=1 / 60)) as demo:
+        token = demo.start(videos[0])
+        assert 0 < demo.wait(token)["seconds_kept"] <= 1
+        assert demo.left() == [token]
+        until(lambda: demo.left() == [])
+        assert demo.client.get(f"/jobs/{token}/frames/0.jpg").status_code == 404
+
+
+def test_the_server_stops_in_the_middle_of_things(serve, videos):
+    with serve() as demo:
+        demo.network.close_gate()
+        for video in videos:
+            demo.start(video)
+        assert len(demo.left()) == 2
+    # the fixture checks that nothing is left
+
+
+def test_too_large(serve, videos):
+    with serve(Limits(max_megabytes=0.001)) as demo:
+        size = videos[0].stat().st_size
+        assert size > 1000
+        announced = demo.send(videos[0])
+        chunks = (videos[0].read_bytes()[i : i + 500] for i in range(0, size, 500))
+        unannounced = demo.client.post("/jobs", content=chunks)
+        for answer in (announced, unannounced):
+            assert answer.status_code == 413
+            assert "larger than 0.001 MB" in answer.json()["error"]
+        assert demo.left() == []
+
+
+def test_too_long(serve, videos):
+    with serve(Limits(max_seconds=0.5)) as demo:
+        answer = demo.send(videos[0])
+        assert answer.status_code == 415
+        assert "longer than 0.5 seconds" in answer.json()["error"]
+        assert demo.left() == []
+
+
+def test_too_long_where_the_file_does_not_say_so(serve, tmp_path):
+    video = disc_video(tmp_path / "raw.h264", count=40)
+    with serve(Limits(max_seconds=0.8)) as demo:
+        last = demo.wait(demo.start(video, "raw.h264"))
+        assert last["state"] == "failed" and "longer than 0.8 seconds" in last["error"]
+
+
+def test_too_many_pixels(demo, tmp_path):
+    disc = np.zeros((2400, 4096, 3), np.uint8)
+    write_video(tmp_path / "wide.mp4", [disc, disc], codec="mpeg4")
+    answer = demo.send(tmp_path / "wide.mp4")
+    assert answer.status_code == 415 and "4096x2304" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["text", "empty", "noise", "picture", "playlist", "concat", "sdp", "cut", "sound"]
+)
+def test_what_is_not_a_video(demo, videos, tmp_path, kind):
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n"
+    made = {
+        "text": b"hello, I am no video\n" * 50,
+        "empty": b"",
+        "noise": np.random.default_rng(1).bytes(20000),
+        "picture": cv2.imencode(".jpg", np.zeros((40, 40, 3), np.uint8))[1].tobytes(),
+        "playlist": playlist.format(videos[0]).encode(),
+        "concat": f"ffconcat version 1.0\nfile {videos[0]}\n".encode(),
+        "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        b"m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "cut": videos[0].read_bytes()[:900],
+        "sound": b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"
+        b"\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x00",
+    }
+    answer = demo.send(made[kind], "holiday.mp4")
+    assert answer.status_code == 415
+    message = answer.json()["error"]
+    assert "holiday.mp4" in message and "\n" not in message
+    assert str(demo.folder) not in message and "Traceback" not in message
+    assert demo.left() == []
+
+
+def test_a_damaged_video_shows_what_was_read(demo, tmp_path):
+    whole = disc_video(tmp_path / "whole.ts", count=60).read_bytes()
+    last = demo.wait(
+        demo.send(whole[: len(whole) * 2 // 3 // 188 * 188 - 100], "cut.ts").json()["id"]
+    )
+    assert last["state"] == "failed" and 0 < last["done"] < 60
+    assert last["error"].startswith("cut.ts is cut short")
+    assert str(demo.folder) not in last["error"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../etc/passwd", "..\\..\\boot.ini", "-rf.mp4", "夏 の 犬.mp4", "a" * 3000 + ".mp4",
+     "<img src=x onerror=alert(1)>.mp4", 'a"; b\r\nX: y.mp4', "\0.mp4", "", "..", "/",
+     "a:b%03d.mp4"],
+)  # fmt: skip
+def test_names_are_only_shown(demo, videos, name):
+    before = sorted(demo.folder.parent.iterdir())
+    token = demo.start(videos[0], name)
+    assert demo.left() == [token]
+    assert sorted(demo.folder.parent.iterdir()) == before
+    shown = demo.wait(token)["name"]
+    assert shown and len(shown) <= 60 and shown.isprintable() and not set(shown) & set("/\\")
+    answer = demo.fetch(token, "boxes")
+    saved = demo.client.get(f"/jobs/{token}/events").text
+    assert re.search(r'"name": "[^"/\\<>]*-boxes.csv"', saved) or "\\u" in saved
+    assert not any(c in answer.headers["content-disposition"] for c in "/\\<>\r\n")
+
+
+def test_frames_and_assets_are_no_way_out(demo, videos):
+    token = demo.start(videos[0])
+    demo.wait(token)
+    for path in (
+        "/assets/..%2fapp.py", "/assets/../app.py", "/assets/page.py", "/assets/%2e%2e/jobs.py",
+        f"/jobs/{token}/frames/..%2f..%2fvideo", f"/jobs/{token}/frames/0.txt",
+        f"/jobs/{token}/frames/-1.jpg", f"/jobs/{token}/outputs/0", f"/jobs/{token}/outputs/-1",
+    ):  # fmt: skip
+        assert demo.client.get(path).status_code in (404, 405), path
+
+
+@pytest.mark.parametrize(
+    ("product", "look", "status"),
+    [
+        ("cutout", {"background": "/etc/passwd"}, 422),
+        ("cutout", {"background": "red"}, 422),
+        ("matte", {"edges": "frayed"}, 422),
+        ("alpha.mp4", {}, 404),
+        ("..%2fvideo", {}, 404),
+    ],
+)
+def test_outputs_that_there_are_not(demo, videos, product, look, status):
+    token = demo.start(videos[0])
+    demo.wait(token)
+    answer = demo.client.post(f"/jobs/{token}/outputs/{product}", params=look)
+    assert answer.status_code == status and answer.json()["error"]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example"])
+def test_other_names_are_refused(demo, host):
+    assert demo.client.get("/", headers={"Host": host}).status_code in (400, 403)
+    assert demo.client.post("/sample", headers={"Host": host}).status_code in (400, 403)
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1", "[::1]:9", "192.168.1.9:8765"])
+def test_own_names_are_not(demo, host):
+    assert demo.client.get("/", headers={"Host": host}).status_code == 200
+
+
+def test_other_sites_can_do_nothing(demo, videos):
+    token = demo.start(videos[0])
+    demo.wait(token)
+    foreign = [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": demo.url.replace("127.0.0.1", "localhost")},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ]
+    for headers in foreign:
+        assert demo.send(videos[0], **headers).status_code == 403
+        assert demo.client.delete(f"/jobs/{token}", headers=headers).status_code == 403
+        made = demo.client.post(f"/jobs/{token}/outputs/matte", headers=headers)
+        assert made.status_code == 403
+    assert demo.left() == [token]
+    ours = {"Origin": demo.url, "Sec-Fetch-Site": "same-origin"}
+    assert demo.client.delete(f"/jobs/{token}", headers=ours).status_code == 204
+
+
+def test_headers_keep_the_page_to_itself(demo):
+    for path in ("/", "/about", "/assets/demo.js", "/nothing"):
+        headers = demo.client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_the_page_names_no_other_host_and_only_real_products(demo):
+    texts = [demo.client.get(path).text for path in ("/", "/assets/demo.css", "/assets/demo.js")]
+    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+", "\n".join(texts))
+    assert set(addresses) <= {"http://www.w3.org"}  # the name of SVG
+    on_page = re.findall(r'data-product="(.*?)"', texts[0])
+    assert sorted(on_page) == sorted(PRODUCTS)
+    assert demo.client.get("/about").json()["products"] == list(PRODUCTS)
+
+
+def test_no_more_than_can_wait(demo, videos, monkeypatch):
+    monkeypatch.setattr(jobs_module, "MAX_WAITING", 2)
+    demo.network.close_gate()
+    first = demo.start(videos[0])
+    until(lambda: next(iter(demo.events(first)))["state"] == "running")
+    for _ in range(2):
+        demo.start(videos[0])
+    answer = demo.send(videos[0])
+    assert answer.status_code == 503 and "waiting already" in answer.json()["error"]
+
+
+def test_a_disk_that_is_nearly_full(demo, videos, monkeypatch):
+    monkeypatch.setattr(jobs_module, "MIN_FREE_BYTES", shutil.disk_usage(demo.folder).total)
+    answer = demo.send(videos[0])
+    assert answer.status_code == 503 and "disk" in answer.json()["error"]
+    assert demo.left() == []
+
+
+def begun_upload(demo) -> socket.socket:
+    where = urlsplit(demo.url)
+    line = socket.create_connection((where.hostname, where.port))
+    head = f"POST /jobs?name=x.mp4 HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 100000"
+    line.sendall(head.encode() + b"\r\n\r\n" + bytes(5000))
+    until(lambda: len(demo.left()) == 1)
+    return line
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(demo):
+    begun_upload(demo).close()
+    until(lambda: demo.left() == [])
+
+
+def test_an_upload_that_stalls_keeps_no_place(demo, monkeypatch):
+    monkeypatch.setattr(jobs_module, "ABANDONED_SECONDS", 0.2)
+    with begun_upload(demo) as line:
+        until(lambda: demo.left() == [])
+        line.sendall(bytes(5000))
+        line.settimeout(10)
+        assert line.recv(100).startswith(b"HTTP/1.1 408")
+
+
+@contextmanager
+def full_disk(num_bytes: int) -> Iterator[None]:
+    """No file of this process grows beyond ``num_bytes``, as if the disk were full."""
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+    _, most = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_in_mid_upload(serve, videos):
+    with serve(sample=videos[0]) as demo:
+        with full_disk(1000):
+            answers = demo.send(videos[0]), demo.client.post("/sample")
+        for answer in answers:
+            assert answer.status_code == 507
+            assert answer.json()["error"].startswith("The video could not be stored")
+        assert demo.left() == []
+
+
+def test_a_disk_that_is_full_while_masks_and_outputs_are_written(demo, videos):
+    demo.network.close_gate()
+    token = demo.start(videos[0])
+    with full_disk(10):
+        demo.network.let_pass()
+        last = demo.wait(token)
+    assert last["state"] == "failed"
+    assert last["error"].startswith("This computer could not write its files")
+    token = demo.start(videos[0])
+    demo.wait(token)
+    with full_disk(1000):
+        number = demo.client.post(f"/jobs/{token}/outputs/overlay").json()["number"]
+        output = demo.wait(token)["outputs"][number]
+    assert output["state"] == "failed"
+    assert not (demo.folder / token / f"output-{number}").exists()
+    demo.fetch(token, "overlay")  # and once there is room again it can be made
+
+
+def test_objects_are_new_after_a_cut_as_in_segment(demo, tmp_path):
+    """Two scenes with a bright disc in the same place: two tracks, not one."""
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 90, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(2)]
+    scenes[1] = 90 - scenes[1] // 3
+    for scene in scenes:
+        cv2.circle(scene, (60, HEIGHT // 2), 20, (255, 255, 255), -1)
+    video = write_video(tmp_path / "cut.mp4", [scenes[i // 12] for i in range(24)])
+    result = segment_video(video, tmp_path / "expected", Bright(), SETTINGS, write=["boxes"])
+    assert result.cuts == (12,)
+    token = demo.start(video)
+    demo.wait(token)
+    boxes = demo.fetch(token, "boxes").content
+    assert boxes == (tmp_path / "expected" / "boxes.csv").read_bytes()
+    assert {line.split(b",")[3] for line in boxes.splitlines()[1:]} == {b"1", b"2"}
+
+
+@pytest.mark.parametrize("size", [(1, 64), (64, 1), (2, 64), (64, 2)])
+def test_a_video_of_one_or_two_pixels(demo, tmp_path, size):
+    frames = [np.full((*size, 3), 200, np.uint8)] * 3
+    write_video(tmp_path / "thin.mov", frames, codec="png", pix_fmt="rgb24")
+    token = demo.start(tmp_path / "thin.mov")
+    assert demo.wait(token)["state"] == "done"
+    assert image(demo.client.get(f"/jobs/{token}/frames/2.jpg").content).shape == (*size, 3)
+
+
+def test_the_sample(serve, videos):
+    with serve(sample=videos[1]) as demo:
+        assert demo.client.get("/about").json()["sample"] is True
+        token = demo.client.post("/sample").json()["id"]
+        last = demo.wait(token)
+        assert (last["state"], last["name"]) == ("done", "left.mp4")
+    assert Path(videos[1]).exists()
+
+
+def test_without_a_sample(demo):
+    assert demo.client.get("/about").json()["sample"] is False
+    assert demo.client.post("/sample").status_code == 404

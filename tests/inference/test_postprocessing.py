@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import label, median_filter
+
+from threedcseg.inference.postprocessing import drop_regions, median_over_time
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 12), st.sampled_from([1, 3, 5, 7]))
+def test_the_median_over_time_is_that_of_scipy(count, length):
+    maps = np.random.default_rng(count).random((count, 4, 5), np.float32)
+    found = list(median_over_time(iter(maps), length))
+    expected = median_filter(maps, size=(length, 1, 1), mode="nearest")
+    assert np.array_equal(np.stack(found), expected)
+
+
+def test_the_median_awaits_half_of_its_length():
+    read = []
+
+    def maps():
+        for index in range(20):
+            read.append(index)
+            yield np.full((2, 2), index, np.float32)
+
+    delays = [len(read) - 1 - index for index, _ in enumerate(median_over_time(maps(), 5))]
+    assert delays[:18] == [2] * 18
+
+
+def test_no_maps():
+    assert list(median_over_time([], 3)) == []
+
+
+def blobs(seed):
+    """Random regions of many sizes, ``(40, 60)`` float32."""
+    rng = np.random.default_rng(seed)
+    values = rng.random((40, 60), np.float32) * 0.4
+    for _ in range(12):
+        top, left = rng.integers(0, 36), rng.integers(0, 56)
+        values[top : top + rng.integers(1, 9), left : left + rng.integers(1, 9)] += 0.5
+    return values.clip(0, 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(("keep", "share"), [(1, 0.0), (3, 0.0), (None, 0.01), (2, 0.02), (99, 0)])
+def test_regions_that_stay_are_the_largest_and_no_specks(seed, keep, share):
+    values = blobs(seed)
+    labels, count = label(values > 0.5, np.ones((3, 3)))
+    areas = [int((labels == number).sum()) for number in range(1, count + 1)]
+    left, regions = label(drop_regions(values, 0.5, keep, share) > 0.5, np.ones((3, 3)))
+    found = sorted(int((left == number).sum()) for number in range(1, regions + 1))
+    wanted = sorted(areas, reverse=True)[:keep]
+    assert found == sorted(area for area in wanted if area >= share * values.size)
+
+
+def test_what_stays_is_not_touched_and_the_border_of_what_goes_goes_with_it():
+    values = np.full((20, 40), 0.1, np.float32)
+    values[5:15, 5:15] = 0.9
+    values[8:11, 30:33] = 0.8
+    values[7:12, 29] = 0.4
+    cleaned = drop_regions(values, 0.5, 1, 0.0)
+    assert np.array_equal(cleaned[:, :20], values[:, :20])
+    assert not cleaned[:, 26:].any()
+
+
+def test_all_may_go_and_nothing_may_be_there():
+    values = np.full((10, 10), 0.1, np.float32)
+    assert drop_regions(values, 0.5, 1, 0.1) is values
+    values[3, 3] = 0.9
+    assert not drop_regions(values, 0.5, None, 0.1).any()
+    assert drop_regions(values, 0.5, None, 0.0) is values
+    assert np.array_equal(drop_regions(np.ones((4, 4), np.float32), 0.5, 1, 0.1), np.ones((4, 4)))

@@ -1,0 +1,132 @@
+"""Winograd's convolution against torch's, in float64 (the algorithm) and float32 (its errors)."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from threedcseg.models.fast import winograd
+
+CHANNELS_LAST = torch.channels_last_3d
+
+
+def case(batch, frames, height, width, channels=5, outputs=3, seed=0):
+    """Clip, weight, bias and residual in float64."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+    clip = normal(batch, channels, frames, height, width)
+    residual = normal(batch, outputs, frames, height, width)
+    return clip, normal(outputs, channels, 3, 3, 3), normal(outputs), residual
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    batch=st.integers(1, 2),
+    frames=st.integers(1, 16),
+    height=st.integers(1, 13),
+    width=st.integers(1, 13),
+    space=st.sampled_from([(0, 0), (2, 2), (4, 4), (4, 2), (4, 0), (2, 0)]),
+    time=st.sampled_from([2, 4]),
+    tiles_per_block=st.sampled_from([1, 7, 1000]),
+    chunk=st.sampled_from([1, 300, 1 << 18]),
+    fused=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+)
+def test_any_shape_in_float64(
+    batch, frames, height, width, space, time, tiles_per_block, chunk, fused
+):
+    relu_input, relu, with_bias, with_residual = fused
+    clip, weight, bias, residual = case(batch, frames, height, width)
+    expected = F.conv3d(
+        clip.relu() if relu_input else clip, weight, bias if with_bias else None, padding=1
+    )
+    expected = expected + residual if with_residual else expected
+    expected = expected.relu() if relu else expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "TILES_PER_BLOCK", tiles_per_block)
+        patch.setattr(winograd, "CHUNK", chunk)
+        patch.setattr(winograd, "FILTER_CHUNK", 4)
+        found = winograd.conv3d(
+            clip,
+            weight,
+            bias if with_bias else None,
+            (time if frames > 1 else 0, *space),
+            winograd.Workspace(),
+            relu_input=relu_input,
+            residual=residual if with_residual else None,
+            relu=relu,
+        )
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-11
+
+
+def test_a_tile_takes_an_eighth_of_the_multiplications():
+    tile = (4, 4, 4)
+    workspace = winograd.Workspace()
+    weight = torch.randn(3, 5, 3, 3, 3)
+    filters = [winograd.transform_filters(weight, tile, i, "f", workspace) for i in range(6)]
+    products = sum(f.shape[0] * f.shape[1] for f in filters)
+    assert products * 8 == 4**3 * 27
+
+
+def test_a_workspace_serves_shapes_in_any_order():
+    workspace = winograd.Workspace()
+    for shape in [(1, 4, 9, 7), (2, 8, 5, 12), (1, 4, 9, 7), (1, 2, 20, 3)]:
+        clip, weight, bias, _ = case(*shape)
+        found = winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
+        assert (found - F.conv3d(clip, weight, bias, padding=1)).abs().max() < 1e-11
+
+
+def test_the_result_may_take_the_place_of_the_residual():
+    clip, weight, bias, residual = case(2, 5, 11, 9)
+    expected = F.conv3d(clip, weight, bias, padding=1) + residual
+    place = residual.contiguous(memory_format=CHANNELS_LAST)
+    found = winograd.conv3d(
+        clip, weight, bias, (4, 4, 4), winograd.Workspace(), residual=place, out=place
+    )
+    assert found is place
+    assert (found - expected).abs().max() < 1e-11
+
+
+def test_the_result_is_channels_last():
+    clip, weight, bias, _ = case(1, 4, 8, 8)
+    found = winograd.conv3d(clip, weight, bias, (4, 4, 4), winograd.Workspace())
+    assert found.is_contiguous(memory_format=CHANNELS_LAST)
+
+
+def test_a_workspace_made_in_inference_mode_serves_outside_of_it():
+    clip, weight, bias, _ = case(1, 4, 8, 8)
+    workspace = winograd.Workspace()
+    with torch.inference_mode():
+        winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
+    winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
+
+
+def errors(tile):
+    """Root mean square errors in float32 of tiles and of torch, for outputs of variance 1."""
+    generator = torch.Generator().manual_seed(0)
+    clip = torch.randn(1, 256, 8, 16, 16, generator=generator)
+    weight = torch.randn(32, 256, 3, 3, 3, generator=generator) * (2 / (256 * 27)) ** 0.5
+    expected = F.conv3d(clip.double().relu(), weight.double(), padding=1)
+    found = winograd.conv3d(clip, weight, None, tile, winograd.Workspace(), relu_input=True)
+    plain = F.conv3d(clip.relu(), weight, padding=1)
+    return [(y - expected).square().mean().sqrt().item() for y in (found, plain)]
+
+
+@pytest.mark.parametrize(
+    ("tile", "bound"), [((4, 4, 4), 3e-6), ((4, 4, 0), 3e-6), ((2, 2, 0), 1e-6)]
+)
+def test_errors_in_float32(tile, bound):
+    found, plain = errors(tile)
+    assert plain < 5e-7
+    assert found < bound
+
+
+def test_the_points_beat_the_customary_ones(monkeypatch):
+    ours, _ = errors((4, 4, 4))
+    monkeypatch.setattr(winograd, "POINTS", {2: (1.0,), 4: (1.0, 2.0)})
+    customary, _ = errors((4, 4, 4))
+    assert ours < customary / 2

@@ -1,0 +1,71 @@
+import shutil
+
+import pytest
+from tiny_recipes import recipe
+
+from threedcseg.errors import InputError
+from threedcseg.training.clips import dataset as clips
+from threedcseg.training.clips.sources import clip_files, open_source, stage_clips
+from threedcseg.training.recipe import DataSource, Source
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_the_files_of_a_clip_are_those_that_it_reads(tiny_data, monkeypatch, stage):
+    given = recipe(tiny_data)
+    drawn = stage_clips(given, given.stages[stage], seed=5)
+    read = []
+    read_frame = clips.read_frame
+    monkeypatch.setattr(
+        clips, "read_frame", lambda path, *rest: read.append(path) or read_frame(path, *rest)
+    )
+    lengths = set()
+    for number in range(12):
+        read.clear()
+        drawn[number]
+        expected = list(dict.fromkeys(read))
+        lengths.add(len(expected))
+        assert expected and clip_files(drawn, number) == expected
+    assert len(lengths) > 1  # one still, an object over another one, a video
+
+
+@pytest.mark.parametrize(
+    ("source", "needles"),
+    [
+        (Source("davis16", "none"), ["none: no such folder"]),
+        (Source("davis16", "davis", split="empty"), ["empty.txt", "the split is empty"]),
+        (Source("davis16", "davis", split="tset"), ["tset.txt", "dev, empty, train"]),
+        (Source("davis16", "davis", resolution="4k"), ["4k"]),
+        (Source("folder", "folders", split="few"), ["few"]),
+        (Source("stills", "davis"), ["no images/ and masks/"]),
+        (Source("stills", "stills", resolution="480p"), ["has no option 'resolution'"]),
+        (Source("davis16", "davis", only=("lfet",)), ["no sequence 'lfet'", "mean 'left'"]),
+        (Source("davis16", "davis", without=("lfet",)), ["no sequence 'lfet'", "mean 'left'"]),
+        (Source("davis16", "davis", only=("left",), without=("left",)), ["leave no sequence"]),
+    ],
+    ids=lambda value: f"{value.kind}-{value.split}" if isinstance(value, DataSource) else "",
+)
+def test_sources_that_cannot_be_used(tiny_data, tmp_path, source, needles):
+    shutil.copytree(tiny_data, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "davis" / "ImageSets" / "empty.txt").write_text("\n")
+    (tmp_path / "folders").mkdir()
+    (tmp_path / "folders" / "few.txt").write_text("")
+    with pytest.raises(InputError) as error:
+        open_source(tmp_path, source)
+    assert all(needle in str(error.value) for needle in needles), error.value
+    assert "\n" not in str(error.value)
+
+
+def test_options_reach_the_reader(tiny_data):
+    source = Source("davis16", "davis", options={"resolution": "480p"})
+    assert len(open_source(tiny_data, source).sequences) == 2
+
+
+def test_sequences_are_held_out(tiny_data):
+    def names(**chosen):
+        return [
+            s.name for s in open_source(tiny_data, Source("davis16", "davis", **chosen)).sequences
+        ]
+
+    assert names() == ["left", "right"]
+    assert names(only=("right",)) == ["right"]
+    assert names(without=("right",)) == ["left"]

@@ -1,0 +1,102 @@
+"""What a command line's inputs stand for, and what the outputs are called."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from threedcseg.errors import InputError
+from threedcseg.video.paths import expand_inputs, list_images, output_names
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_file_and_a_frame_folder_stand_for_themselves(tmp_path: Path) -> None:
+    video, frames = tmp_path / "strange.name", tmp_path / "frames"
+    touch(video, frames / "0.png", frames / "sub" / "1.png")
+    assert expand_inputs([str(video), frames]) == [video, frames]
+
+
+def test_folders_of_videos_and_of_frame_folders(tmp_path: Path) -> None:
+    touch(tmp_path / "clip10.MP4", tmp_path / "clip9.mov", tmp_path / ".hidden.mp4")
+    touch(tmp_path / "dog" / "0.jpg", tmp_path / "cat" / "0.jpg", tmp_path / "none" / "a.txt")
+    touch(tmp_path / ".thumbnails" / "0.jpg", tmp_path / "readme.txt")
+    names = ["clip9.mov", "clip10.MP4", "cat", "dog"]
+    assert expand_inputs([tmp_path]) == [tmp_path / name for name in names]
+
+
+def test_each_only_once(tmp_path: Path) -> None:
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    twice = [tmp_path / "b.mp4", tmp_path, tmp_path / "." / "a.mp4"]
+    assert expand_inputs(twice) == [tmp_path / "b.mp4", tmp_path / "a.mp4"]
+
+
+def test_natural_order(tmp_path: Path) -> None:
+    names = ["1.png", "01.png", "2.png", "10.png", "a2b3.png", "a2b20.png", "A10.png"]
+    touch(*(tmp_path / name for name in reversed(names)))
+    found = [path.name for path in list_images(tmp_path)]
+    assert found == ["01.png", "1.png", "2.png", "10.png", "a2b3.png", "a2b20.png", "A10.png"]
+
+
+@pytest.mark.parametrize(
+    ("make", "given_name", "message"),
+    [
+        ([], "none.mp4", "does not exist"),
+        (["0.png"], "0.png", "single image, expected a video or a folder of frames"),
+        (["readme.txt"], "", "holds no video, no images and no folder of images"),
+        (["a.mp4", "0.png"], "", r"holds images \(0.png\) and videos \(a.mp4\)"),
+    ],
+)
+def test_errors(tmp_path: Path, make: list[str], given_name: str, message: str) -> None:
+    touch(*(tmp_path / name for name in make))
+    with pytest.raises(InputError, match=message) as caught:
+        expand_inputs([tmp_path / given_name])
+    assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_no_input_at_all() -> None:
+    with pytest.raises(InputError, match="no input given"):
+        expand_inputs([])
+
+
+def test_output_names(tmp_path: Path) -> None:
+    (tmp_path / "dog.v2").mkdir()
+    paths = [
+        tmp_path / "dog.v2",  # a folder keeps its whole name
+        tmp_path / "clip.v2.mp4",
+        tmp_path / "x" / "take.mp4",
+        tmp_path / "y" / "Take.mov",
+        tmp_path / "z" / "same.mp4",
+        tmp_path / "z" / "same.mov",
+        tmp_path / "a b:c?.mp4",
+        tmp_path / "..mp4",
+    ]
+    assert output_names(paths) == [
+        "dog.v2",
+        "clip.v2",
+        "x-take",
+        "y-Take",
+        "z-same",
+        "z-same-2",
+        "a_b_c_",
+        "video",
+    ]
+
+
+def test_output_name_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dog").mkdir()
+    monkeypatch.chdir(tmp_path / "dog")
+    assert output_names([Path(".")]) == ["dog"]
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "A", "a-2", "b", "..", "é"]), min_size=1)))
+def test_output_names_are_unique_and_safe(parts: list[list[str]]) -> None:
+    names = output_names([Path("/nowhere", *part) for part in parts])
+    assert len(names) == len(parts)
+    assert len({name.casefold() for name in names}) == len(names)
+    assert all(name and name[0] != "." and "/" not in name for name in names)
