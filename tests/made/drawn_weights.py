@@ -13,6 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from threedcseg.models import create_model
+from threedcseg.models.conversion import networks
+
+BRIDGES = dict(reversed(networks.BRIDGES))
+PORTS = {layout.encoders[50]: layout for layout in networks.ENCODERS[:2]}
 MEAN, STD = (114.7748, 107.7354, 99.4750), (1.0, 1.0, 1.0)
 
 
@@ -54,3 +59,12 @@ def clip_of(frames: np.ndarray) -> Tensor:
 def load(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as file:
         return dict(file)
+
+
+def published_network(encoder="ir-csn-152", bridge="gc3d", refinement="rf3d"):
+    """The network with the drawn weights of the published checkpoint."""
+    network = create_model("3dc-seg", encoder=encoder, bridge=bridge, refinement=refinement)
+    layout = PORTS.get(encoder, networks.ENCODERS[0])
+    names = {f"encoder.{k}": v for k, v in layout.names(network.encoder.state_dict()).items()}
+    decoder = networks.decoder_names(network.decoder.state_dict(), BRIDGES[bridge], refinement)
+    return draw_into(network, names | {f"decoder.{k}": v for k, v in decoder.items()})

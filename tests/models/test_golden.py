@@ -6,32 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from drawn_weights import MEAN, STD, clip_of, draw_into, drawn, load
+from drawn_weights import MEAN, STD, clip_of, draw_into, drawn, load, published_network
 from torch.nn import functional as F
 
 from threedcseg.inference.predictor import segment
 from threedcseg.inference.settings import PUBLISHED
-from threedcseg.models import create_model, load_network
-from threedcseg.models.conversion import layouts, published
+from threedcseg.models import load_network
+from threedcseg.models.conversion import encoders
 from threedcseg.models.registry import ENCODERS
 
-BRIDGES = dict(reversed(published.BRIDGES))
-PORTS = {layout.encoders[50]: layout for layout in published.ENCODERS[:2]}
 TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
 def golden(shared):
     return shared / "golden"
-
-
-def published_network(encoder="ir-csn-152", bridge="gc3d", refinement="rf3d"):
-    """The network with the drawn weights of the published checkpoint."""
-    network = create_model("3dc-seg", encoder=encoder, bridge=bridge, refinement=refinement)
-    layout = PORTS.get(encoder, published.ENCODERS[0])
-    names = {f"encoder.{k}": v for k, v in layout.names(network.encoder.state_dict()).items()}
-    decoder = published.decoder_names(network.decoder.state_dict(), BRIDGES[bridge], refinement)
-    return draw_into(network, names | {f"decoder.{k}": v for k, v in decoder.items()})
 
 
 @pytest.mark.parametrize(
@@ -106,14 +95,14 @@ def test_a_stitched_sequence(golden, official, mode, overlap):
 @pytest.mark.parametrize(
     ("file", "name", "layout", "prefix", "normalisation"),
     [
-        ("encoder_r2plus1d_34", "r2plus1d-34", layouts.R2PLUS1D, "stage", ((0.45,) * 3, STD)),
-        ("encoder_resnet101", "resnet-101", layouts.RESNET_2D, "layer", layouts.IMAGENET),
+        ("encoder_r2plus1d_34", "r2plus1d-34", encoders.R2PLUS1D, "stage", ((0.45,) * 3, STD)),
+        ("encoder_resnet101", "resnet-101", encoders.RESNET_2D, "layer", encoders.IMAGENET),
         (
             "encoder_resnet101_dilated8",
             "resnet-101-dilated",
-            layouts.RESNET_2D,
+            encoders.RESNET_2D,
             "layer",
-            layouts.IMAGENET,
+            encoders.IMAGENET,
         ),
     ],
 )
@@ -135,5 +124,5 @@ def test_encoders(golden, file, name, layout, prefix, normalisation):
 def test_every_published_key_of_r2plus1d_has_a_name(golden):
     shapes = json.loads((golden / "r2plus1d_34_state_dict_keys.json").read_text())
     own = ENCODERS.build("r2plus1d-34").state_dict()
-    named = {name: list(own[key].shape) for key, name in layouts.R2PLUS1D.names(own).items()}
+    named = {name: list(own[key].shape) for key, name in encoders.R2PLUS1D.names(own).items()}
     assert named == {name: shape for name, shape in shapes.items() if not name.startswith("fc.")}

@@ -15,14 +15,14 @@ import torch
 
 from threedcseg.errors import InputError
 from threedcseg.models import create_model, load_encoder, load_network
-from threedcseg.models.conversion import convert, layouts, published
+from threedcseg.models.conversion import convert, encoders, networks
 from threedcseg.models.loading import rebuild
 from threedcseg.models.meta import skeleton
 from threedcseg.models.registry import BRIDGES, ENCODERS
 from threedcseg.models.weights import save_weights
 
-TORCH_MAKES = [layout for layout in layouts.ENCODER_LAYOUTS if not layout.caffe2]
-CAFFE2_MAKES = [layout for layout in layouts.ENCODER_LAYOUTS if layout.caffe2]
+TORCH_MAKES = [layout for layout in encoders.ENCODER_LAYOUTS if not layout.caffe2]
+CAFFE2_MAKES = [layout for layout in encoders.ENCODER_LAYOUTS if layout.caffe2]
 
 
 def constants(names: dict[str, str], module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -34,7 +34,7 @@ def constants(names: dict[str, str], module: torch.nn.Module) -> dict[str, torch
     }
 
 
-def encoder_of(layout: layouts.EncoderLayout, number: int = 0):
+def encoder_of(layout: encoders.EncoderLayout, number: int = 0):
     name = list(layout.encoders.values())[number]
     with skeleton():
         return name, ENCODERS.build(name)
@@ -54,7 +54,7 @@ def check(state, names, tensors):
 @pytest.mark.parametrize(
     ("layout", "number"),
     [(layout, number) for layout in TORCH_MAKES for number in range(len(layout.encoders))],
-    ids=lambda value: value.kind if isinstance(value, layouts.EncoderLayout) else str(value),
+    ids=lambda value: value.kind if isinstance(value, encoders.EncoderLayout) else str(value),
 )
 def test_pytorch_encoders(layout, number, tmp_path):
     name, encoder = encoder_of(layout, number)
@@ -144,14 +144,14 @@ def test_caffe2_encoders(layout, python, tmp_path):
 
 
 def official(
-    encoder="ir-csn-50", bridge="gc3d", refinement="rf3d", table=None, layout=published.ENCODERS[0]
+    encoder="ir-csn-50", bridge="gc3d", refinement="rf3d", table=None, layout=networks.ENCODERS[0]
 ):
     """A published checkpoint of a network, our names for it, and the network."""
     with skeleton():
         network = create_model("3dc-seg", encoder=encoder, bridge=bridge, refinement=refinement)
     names = {f"encoder.{k}": v for k, v in layout.names(network.encoder.state_dict()).items()}
-    table = table or dict(reversed(published.BRIDGES))[bridge]
-    decoder = published.decoder_names(network.decoder.state_dict(), table, refinement)
+    table = table or dict(reversed(networks.BRIDGES))[bridge]
+    decoder = networks.decoder_names(network.decoder.state_dict(), table, refinement)
     names |= {f"decoder.{k}": v for k, v in decoder.items()}
     tensors = constants(names, network)
     tensors |= {
@@ -180,10 +180,10 @@ def save(tmp_path):
 
 ABLATIONS = [
     {"encoder": "ir-csn-152"},
-    {"encoder": "ip-csn-152-padded", "layout": published.ENCODERS[1]},
-    {"encoder": "r2plus1d-34-pool", "layout": published.ENCODERS[2]},
+    {"encoder": "ip-csn-152-padded", "layout": networks.ENCODERS[1]},
+    {"encoder": "r2plus1d-34-pool", "layout": networks.ENCODERS[2]},
     {"refinement": "simple"},
-    *({"bridge": bridge, "table": table} for bridge, table in published.BRIDGES),
+    *({"bridge": bridge, "table": table} for bridge, table in networks.BRIDGES),
 ]
 
 
@@ -218,7 +218,7 @@ def test_a_converted_network_is_ready_to_run(save):
 
 
 def test_training_starts_from_a_published_encoder(save, tmp_path):
-    layout = layouts.MMACTION_REDUCED
+    layout = encoders.MMACTION_REDUCED
     _, encoder = encoder_of(layout, 1)
     path = save(constants(layout.names(encoder.state_dict()), encoder))
     network = create_model("3dc-seg", encoder="ir-csn-50", channels=8)
@@ -264,8 +264,8 @@ def test_batch_norm_epsilon_of_the_source_is_kept():
 )
 @pytest.mark.parametrize("archive", [True, False], ids=["zip", "before 1.6"])
 def test_what_training_wraps_around_weights(wrap, archive, save):
-    name, encoder = encoder_of(layouts.PORT_REDUCED, 1)
-    tensors = constants(layouts.PORT_REDUCED.names(encoder.state_dict()), encoder)
+    name, encoder = encoder_of(encoders.PORT_REDUCED, 1)
+    tensors = constants(encoders.PORT_REDUCED.names(encoder.state_dict()), encoder)
     path = save(wrap(tensors), _use_new_zipfile_serialization=archive)
     assert convert(path).metadata["encoder"] == name
 
@@ -302,8 +302,8 @@ def test_copies_that_differ_are_told(save):
 
 
 def test_an_unknown_depth(save):
-    layout = replace(layouts.PORT_REDUCED, encoders={})
-    _, encoder = encoder_of(layouts.PORT_REDUCED, 1)
+    layout = replace(encoders.PORT_REDUCED, encoders={})
+    _, encoder = encoder_of(encoders.PORT_REDUCED, 1)
     tensors = constants(layout.names(encoder.state_dict()), encoder)
     fewer = {name: tensor for name, tensor in tensors.items() if "layer3.5" not in name}
     refused(save(fewer), "15 blocks, expected 50 (ir-csn-152) or 16 (ir-csn-50)")
@@ -414,4 +414,4 @@ def test_no_such_file(tmp_path):
 
 
 def test_every_bridge_but_no_other_has_a_published_name():
-    assert {bridge for bridge, _ in published.BRIDGES} == set(BRIDGES)
+    assert {bridge for bridge, _ in networks.BRIDGES} == set(BRIDGES)

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from drawn_weights import clip_of, draw_into, load
+from drawn_weights import clip_of, draw_into, load, published_network
 from small_networks import NETWORKS, small_network
-from test_golden import published_network
 from torch import nn
 
 from threedcseg.models import create_model
