@@ -30,6 +30,25 @@ class GroundTruth:
     name: str
     sequences: Mapping[str, Mapping[str, Readable]]
 
+    @property
+    def num_frames(self) -> int:
+        return sum(map(len, self.sequences.values()))
+
+    def of(self, names: str | None) -> "GroundTruth":
+        """Only the sequences that `sequence_names` finds in ``names``; all for None.
+
+        Raises `InputError` for one that there is not.
+        """
+        if names is None:
+            return self
+        wanted = sequence_names(names)
+        unknown = [name for name in wanted if name not in self.sequences]
+        if unknown:
+            raise InputError(
+                f"no ground truth of {_some(unknown)}; there is {_some(list(self.sequences))}"
+            )
+        return GroundTruth(self.name, {name: self.sequences[name] for name in wanted})
+
 
 @dataclass(frozen=True)
 class PredictionFolder:
@@ -107,16 +126,6 @@ def truth_of_dataset(dataset: Dataset, foreground: Foreground) -> GroundTruth:
         for sequence in dataset.sequences
     }
     return GroundTruth(f"{dataset.ground_truth}, {dataset.split}", sequences)
-
-
-def choose(truth: GroundTruth, names: Collection[str]) -> GroundTruth:
-    """Only the sequences of those names; raises `InputError` for one that there is not."""
-    unknown = [name for name in names if name not in truth.sequences]
-    if unknown:
-        raise InputError(
-            f"no ground truth of {_some(unknown)}; there is {_some(list(truth.sequences))}"
-        )
-    return GroundTruth(truth.name, {name: truth.sequences[name] for name in names})
 
 
 def sequence_names(text: str) -> list[str]:
