@@ -59,7 +59,7 @@ class MaskScorer(SequenceScorer):
         columns = list(zip(*self._values, strict=True))
         figures: Figures = {}
         for measure, values in zip(self.measures, columns, strict=True):
-            figures |= measure.figures_of(np.array(values[1:-1], np.float64))
+            figures |= measure.figures_of(values[1:-1])
         return self._made(
             with_j_and_f(figures),
             {m.name: values for m, values in zip(self.measures, columns, strict=True)},

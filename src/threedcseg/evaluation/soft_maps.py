@@ -60,5 +60,5 @@ class MapScorer(SequenceScorer):
 def _figures(measures: Sequence[Measure], sums: _Sums) -> Figures:
     figures: Figures = {}
     for measure, total in zip(measures, sums.values, strict=True):
-        figures |= measure.figures_of(np.asarray(total / sums.num_frames)[np.newaxis])
+        figures |= measure.figures_of([total / sums.num_frames])
     return figures

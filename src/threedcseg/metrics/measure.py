@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from threedcseg.metrics.figure import Figure
 
@@ -54,9 +55,9 @@ class Measure:
     of_change: bool = False
     curve: str = ""
 
-    def figures_of(self, values: np.ndarray) -> dict[str, float]:
+    def figures_of(self, values: ArrayLike) -> dict[str, float]:
         """The figures of ``(T, ...)`` values, by name."""
-        numbers = self.summarise(values)
+        numbers = self.summarise(np.asarray(values, np.float64))
         return {figure.name: n for figure, n in zip(self.figures, numbers, strict=True)}
 
 
