@@ -95,6 +95,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if (
         not isinstance(metadata, dict)
         or not isinstance(metadata.get("options", {}), dict)
+        or not isinstance(metadata.get("settings", {}), dict)
         or not isinstance(metadata.get("model", metadata.get("encoder")), str)
     ):
         raise InputError(

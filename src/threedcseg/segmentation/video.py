@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.inference.predictor import Network, segment
+from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import (
     OF_OBJECTS,
@@ -46,7 +46,7 @@ def segment_video(
     look: Look | None = None,
     provenance: dict[str, Any] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
-    on_cut: Callable[[int], None] | None = None,
+    on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
@@ -56,8 +56,9 @@ def segment_video(
     ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
     the completion record with the settings, ``provenance``, frame count and cuts: a folder without
     it is unfinished. ``look`` decides on edges and background. ``on_frame`` is called after each
-    written frame, ``on_cut`` before the first one of a new shot, with its index; ``also`` are given
-    the results of each frame, besides what is written.
+    written frame, ``on_shot`` before the first one of each shot; ``also`` are given the results of
+    each frame, besides what is written. ``settings``: by default what the network's file
+    recommends.
 
     Raises `InputError` for input that cannot be read or output that cannot be written.
     """
@@ -69,12 +70,12 @@ def segment_video(
             source,
             folder,
             network,
-            settings or Settings(),
+            settings or Settings.recommended_by(network),
             write=write,
             look=look,
             facts=lambda: {"source": str(path), **(provenance or {})},
             on_frame=on_frame,
-            on_cut=on_cut,
+            on_shot=on_shot,
             also=also,
         )
 
@@ -89,7 +90,7 @@ def write_products(
     look: Look | None = None,
     facts: Callable[[], dict[str, Any]] = dict,
     on_frame: Callable[[FrameSource], None] | None = None,
-    on_cut: Callable[[int], None] | None = None,
+    on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too; ``facts``, asked at the end, go into the
@@ -98,12 +99,12 @@ def write_products(
     check_products(write)
     look.check()
     num_frames = 0
-    cuts: list[int] = []
+    shots: list[Shot] = []
 
-    def cut(index: int) -> None:
-        cuts.append(index)
-        if on_cut is not None:
-            on_cut(index)
+    def begin(shot: Shot) -> None:
+        shots.append(shot)
+        if on_shot is not None:
+            on_shot(shot)
 
     if "cutout" in write:
         _check_apart(Path(look.background), folder)
@@ -112,9 +113,9 @@ def write_products(
         start_run(folder)
         written = (stack.enter_context(PRODUCTS[name](folder, source, look)) for name in write)
         sinks = [*written, *also]
-        for frame, probabilities in segment_source(source, network, settings, cut):
+        for frame, probabilities in segment_source(source, network, settings, begin):
             mask = probabilities > settings.threshold
-            new_shot = cuts[-1:] == [frame.index]
+            new_shot = shots[-1].first == frame.index
             objects = tracker.update(mask, new_shot) if tracker else ()
             result = SegmentedFrame(frame, probabilities, mask, objects)
             for sink in sinks:
@@ -124,6 +125,7 @@ def write_products(
                 on_frame(source)
         if not num_frames:  # told before the products are closed, so that none appears
             raise InputError(f"{source.path} was stopped before its first mask: nothing is written")
+    cuts = [shot.first for shot in shots[1:]]
     write_record(
         folder,
         {
@@ -133,6 +135,7 @@ def write_products(
             "products": list(write),
             "look": asdict(look),
             "settings": asdict(settings),
+            "shots": [asdict(shot) for shot in shots if shot.stride != settings.stride],
             "software": f"threedcseg {version('threedcseg')}, Python {platform.python_version()}",
             **facts(),
         },
@@ -144,21 +147,11 @@ def segment_source(
     source: FrameSource,
     network: Network,
     settings: Settings,
-    on_cut: Callable[[int], None] | None = None,
+    on_shot: Callable[[Shot], None] | None = None,
 ) -> Iterator[tuple[Frame, np.ndarray]]:
-    """`segment` for an open video: each frame with its probabilities ``(H, W)`` float32.
-
-    Holds the frames whose probabilities are not final yet: as many as `segment` does.
-    """
-    waiting: dict[int, Frame] = {}
-
-    def images() -> Iterator[np.ndarray]:
-        for frame in source:
-            waiting[frame.index] = frame
-            yield frame.image
-
-    for index, probabilities in segment(images(), network, settings, on_cut):
-        yield waiting.pop(index), probabilities
+    """`segment` for an open video: each frame with its probabilities ``(H, W)`` float32."""
+    frames = ((frame, frame.image) for frame in source)
+    return segment_keyed(frames, network, settings, on_shot)
 
 
 def _check_apart(path: Path, folder: Path) -> None:
