@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from threedcseg.errors import InputError
 if TYPE_CHECKING:
     from threedcseg.inference.predictor import Network
     from threedcseg.inference.settings import Settings
+    from threedcseg.outputs.record import Provenance
+    from threedcseg.outputs.rendering import Rendering
     from threedcseg.video.live import LiveSource, RawFormat
     from threedcseg.video.reader import FrameSource
 
@@ -56,19 +58,20 @@ def check_live(args: argparse.Namespace) -> None:
             "a live input, or masks to standard output (-o -), goes alone: give one INPUT"
         )
     if args.output == STDOUT and (args.write != "masks" or args.probabilities or args.overlay):
-        raise InputError("standard output takes masks only: give -o DIR for other products")
+        raise InputError("standard output takes masks only: give -o DIR for other formats")
 
 
 def run_live(
     args: argparse.Namespace,
     settings: "Settings",
     network: "Network",
-    products: dict[str, Any],
-    made_by: dict[str, Any],
+    write: tuple[str, ...],
+    rendering: "Rendering",
+    provenance: "Provenance",
 ) -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
     other end and its files are whole."""
-    from threedcseg.segmentation.video import write_products
+    from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name
     from threedcseg.video.reader import open_video
 
@@ -83,13 +86,16 @@ def run_live(
             status = _to_pipe(args, source, network, settings, report)
             report.end()
             return status
-        result = write_products(
+        result = segment_to_folder(
             source,
+            source.shown,
             args.output / live_name(name),
             network,
             settings,
-            **products,
-            facts=lambda: {**source.record(), **made_by},
+            write=write,
+            rendering=rendering,
+            provenance=provenance,
+            live=source.record,
             on_frame=report,
         )
         report.end()

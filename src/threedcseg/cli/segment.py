@@ -3,10 +3,9 @@
 import argparse
 import os
 import sys
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from threedcseg.cli.live import STDOUT, add_live, check_live, run_live
 from threedcseg.cli.options import add_model, load_named
@@ -14,9 +13,12 @@ from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
     from threedcseg.inference.settings import Settings
-    from threedcseg.outputs.formats import Look
-    from threedcseg.segmentation.batch import Outcome, Work
+    from threedcseg.inference.predictor import Network
+    from threedcseg.outputs.record import Provenance
+    from threedcseg.outputs.rendering import Rendering
+    from threedcseg.segmentation.batch import VideoOutcome
     from threedcseg.segmentation.shards import Shard
+    from threedcseg.segmentation.task import Task
 
 EPILOG = """\
 Each input gets a folder of its own below the output folder:
@@ -24,12 +26,7 @@ Each input gets a folder of its own below the output folder:
   NAME/3dcseg.json               written last: without it, the folder is unfinished
 
 --write takes one or more of these, with commas between; videos keep timing and sound:
-  masks          (default)                 palette      objects numbered and coloured, as DAVIS
-  probabilities  8-bit PNG                 coco         coco.json, run lengths
-  overlay        .mp4, object tinted       cvat         cvat.xml, a track for each object
-  matte          .mp4, white on black      boxes        boxes.csv
-  cutout         .mp4, on --background     alpha.mov    ProRes 4444, for editors
-                                           alpha.webm   VP9, for browsers
+{formats}
 
 Examples:
   3dcseg segment dog.mp4 -o masks
@@ -47,7 +44,9 @@ Examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; imports no torch."""
-    parser.epilog = EPILOG
+    from threedcseg.outputs.formats import describe_formats
+
+    parser.epilog = EPILOG.replace("{formats}", describe_formats())
     parser.add_argument(
         "inputs",
         nargs="*",
@@ -194,83 +193,69 @@ def settings_from(args: argparse.Namespace, default: "Settings | None" = None) -
     return settings
 
 
-def products_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Look"]:
-    """What to write, and how it looks."""
-    from threedcseg.outputs.formats import Look, parse_products
+def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"]:
+    """What to write, and how it is drawn."""
+    from threedcseg.outputs.formats import parse_outputs
+    from threedcseg.outputs.rendering import Rendering
 
     extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
-    look = Look(args.edges) if args.background is None else Look(args.edges, args.background)
-    look.check()
-    return parse_products(",".join([args.write, *extra])), look
+    rendering = Rendering(args.edges)
+    if args.background is not None:
+        rendering = Rendering(args.edges, args.background)
+    rendering.check()
+    return parse_outputs(",".join([args.write, *extra])), rendering
 
 
 def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 0, or 2 where some of a list could not be used."""
     from threedcseg.inference.settings import LIVE
+    from threedcseg.cli.progress import frame_progress
     from threedcseg.segmentation.batch import Tally, do_once
     from threedcseg.segmentation.shards import own_device
+    from threedcseg.segmentation.task import Task
     from threedcseg.video.live import is_live
     from threedcseg.video.paths import output_names
 
     live = any(map(is_live, args.inputs))
     settings = settings_from(args, LIVE if live else None)
-    write, look = products_from(args)
+    write, rendering = outputs_from(args)
     if live or args.output == STDOUT:
         check_live(args)
-        network, made_by = load_named(args, args.device)
-        return run_live(args, settings, network, {"write": write, "look": look}, made_by)
+        network, provenance = _load(args, args.device)
+        return run_live(args, settings, network, write, rendering, provenance)
     inputs, shard = inputs_from(args)  # bad input is told before torch is imported
     names = output_names(inputs)
     folders = [(path, args.output / name) for path, name in zip(inputs, names, strict=True)]
     if args.ray is not None:
-        return _run_on_ray(args, folders)
+        load = partial(_load, args, args.device)
+        task = Task(load, settings, write, rendering, frame_progress)
+        return _run_on_ray(args, folders, task)
     jobs = shard.of(folders)
     import torch
 
     device = args.device
     if args.manifest is not None:
         device = own_device(device, os.environ, torch.cuda.device_count())
-    work, made_by = load_work(args, device)
+    task = Task(partial(_load, args, device), settings, write, rendering, frame_progress)
+    worker = task.start()
     if args.manifest is None:
         for path, folder in jobs:
-            print(work(path, folder), flush=True)
+            print(worker(path, folder), flush=True)
         return 0
     print(f"shard {shard}: {len(jobs)} of {len(inputs)} videos", file=sys.stderr)
-    tally = Tally.of((do_once(*job, work, made_by) for job in jobs), _tell)
+    tally = Tally.of((do_once(*job, worker, worker.terms) for job in jobs), _tell)
     print(f"shard {shard}: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
 
 
-def load_work(args: argparse.Namespace, device: str) -> tuple["Work", dict[str, Any]]:
-    """The network ready on ``device`` as the work on one video, and what its record will say."""
-    from threedcseg.cli.progress import frame_progress
-    from threedcseg.segmentation.video import segment_video
+def _load(args: argparse.Namespace, device: str) -> tuple["Network", "Provenance"]:
+    from threedcseg.outputs.record import Provenance
 
-    settings = settings_from(args)
-    write, look = products_from(args)
     network, made_by = load_named(args, device)
-
-    def work(path: Path, folder: Path) -> str:
-        with frame_progress(folder.name) as tick:
-            result = segment_video(
-                path,
-                folder,
-                network,
-                settings,
-                write=write,
-                look=look,
-                provenance=made_by,
-                on_frame=tick,
-                on_cut=tick.cut,
-            )
-        shots = f" in {len(result.cuts) + 1} shots" if result.cuts else ""
-        return f"{result.num_frames} frames{shots} of {path} -> {result.folder}"
-
-    wanted = {"products": list(write), "look": asdict(look), "settings": asdict(settings)}
-    return work, {**wanted, **made_by}
+    return network, Provenance(**made_by)
 
 
-def _run_on_ray(args: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> int:
+def _run_on_ray(args: argparse.Namespace, jobs: list[tuple[Path, Path]], task: "Task") -> int:
     from threedcseg.segmentation.batch import Tally
     from threedcseg.segmentation.ray import Workers, connected, over_cluster
 
@@ -278,19 +263,19 @@ def _run_on_ray(args: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> int:
     with connected(args.ray, args.ray_workers) as machines:
         workers = Workers.on(machines, args.device, args.ray_workers)
         print(f"ray: {len(jobs)} videos, {workers}", file=sys.stderr)
-        tally = Tally.of(over_cluster(jobs, partial(load_work, args, args.device), workers), tell)
+        tally = Tally.of(over_cluster(jobs, task, workers), tell)
     print(f"ray: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
 
 
-def _tell(outcome: "Outcome", stdout: TextIO | None = None) -> None:
+def _tell(outcome: "VideoOutcome", stdout: TextIO | None = None) -> None:
     stream = sys.stderr if outcome.kind == "failed" else stdout or sys.stdout
     print(outcome.said, file=stream, flush=True)
 
 
 def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
     """All videos that are given or listed, and this process's share of them."""
-    from threedcseg.segmentation.batch import read_manifest
+    from threedcseg.segmentation.manifest import read_manifest
     from threedcseg.segmentation.shards import Shard
     from threedcseg.video.paths import expand_inputs
 

@@ -15,9 +15,7 @@ _RIM = 16  # pixels of surroundings kept under transparent alpha, so that no cod
 
 
 @output_format("alpha.mov", "alpha.mov", summary="ProRes 4444 with alpha, for editors")
-def open_mov(
-    path: Path, source: FrameSource, rendering: Rendering
-) -> AbstractContextManager[Sink]:
+def open_mov(path: Path, source: FrameSource, rendering: Rendering) -> AbstractContextManager[Sink]:
     """What editors open; the alpha is the mask, bit for bit."""
     return open_video_of(path, source, lambda result: _picture(result, rendering), PRORES_4444)
 

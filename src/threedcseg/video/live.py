@@ -236,9 +236,8 @@ class LiveSource:
         self.delay.add(self.num_read - 1 - number, time.monotonic() - arrival)
 
     def record(self) -> dict[str, Any]:
-        """What the completion record says of a live run."""
+        """What the record of a run says of a live one."""
         return {
-            "source": self.shown,
             "stopped": self.stopped,
             "ended_by": self.ended_by,
             "when_behind": self.when_behind,
