@@ -88,9 +88,9 @@ class Demo:
         *_, last = self.events(token)
         return last
 
-    def fetch(self, token: str, product: str, **look: str):
+    def fetch(self, token: str, name: str, **options: str):
         """Have an output made, and get it."""
-        answer = self.client.post(f"/jobs/{token}/outputs/{product}", params=look)
+        answer = self.client.post(f"/jobs/{token}/outputs/{name}", params=options)
         assert answer.status_code == 202, answer.text
         number = answer.json()["number"]
         assert self.wait(token)["outputs"][number]["state"] == "ready"

@@ -1,7 +1,6 @@
 """Windows begin anew at a cut: in `segment`, in its delay, and in what is recorded."""
 
 import csv
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import segment
 from threedcseg.inference.settings import PUBLISHED, Settings
 from threedcseg.inference.shots import FLASH
+from threedcseg.outputs.record import RunRecord
 from threedcseg.segmentation.video import segment_video
 
 SETTINGS = Settings(short_edge=32, upsampling="linear", overlap=1, spacing=1, views=1)
@@ -123,11 +123,12 @@ def test_cuts_are_recorded_and_reported(tmp_path):
     told = []
     out = tmp_path / "out"
     result = segment_video(source, out, mean_redness, SETTINGS, on_cut=told.append)
-    record = json.loads((out / "3dcseg.json").read_text())
-    assert told == record["cuts"] == list(result.cuts) == [9, 21]
+    record = RunRecord.read(out)
+    assert told == list(record.cuts) == list(result.cuts) == [9, 21]
+    assert [shot.first_frame for shot in record.shots] == [0, 9, 21]
     assert len(list(out.glob("*.png"))) == 24
     segment_video(source, out, mean_redness, replace(SETTINGS, shots=False), on_cut=told.append)
-    assert json.loads((out / "3dcseg.json").read_text())["cuts"] == []
+    assert RunRecord.read(out).cuts == ()
     assert len(told) == 2
 
 

@@ -147,6 +147,7 @@ def _predict(args: argparse.Namespace) -> None:
     from threedcseg.errors import InputError
     from threedcseg.evaluation.pairing import dataset_kind
     from threedcseg.evaluation.protocols import PROTOCOLS
+    from threedcseg.outputs.record import Provenance
     from threedcseg.segmentation.video import segment_video
 
     protocol = PROTOCOLS[args.protocol]
@@ -176,7 +177,7 @@ def _predict(args: argparse.Namespace) -> None:
                 network,
                 settings,
                 write=("masks", "probabilities") if args.probabilities else ("masks",),
-                provenance=made_by,
+                provenance=Provenance(**made_by),
                 on_frame=tick,
                 on_cut=tick.cut,
             )

@@ -12,8 +12,8 @@ from threedcseg.cli.options import add_model, load_named
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
-    from threedcseg.inference.settings import Settings
     from threedcseg.inference.predictor import Network
+    from threedcseg.inference.settings import Settings
     from threedcseg.outputs.record import Provenance
     from threedcseg.outputs.rendering import Rendering
     from threedcseg.segmentation.batch import VideoOutcome
@@ -208,8 +208,8 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
 
 def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 0, or 2 where some of a list could not be used."""
-    from threedcseg.inference.settings import LIVE
     from threedcseg.cli.progress import frame_progress
+    from threedcseg.inference.settings import LIVE
     from threedcseg.segmentation.batch import Tally, do_once
     from threedcseg.segmentation.shards import own_device
     from threedcseg.segmentation.task import Task

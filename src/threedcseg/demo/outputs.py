@@ -12,22 +12,21 @@ from threedcseg.outputs.formats import FORMATS, SegmentedFrame
 from threedcseg.outputs.record import RunRecord
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.tracking import ObjectTracker
-from threedcseg.video.reader import open_video
+from threedcseg.video.reader import FrameSource
 
 KEPT = ("masks", "probabilities")
 """What is written while the network runs; all else is made from these and the video."""
 
 
 def make_output(
-    video: Path,
+    source: FrameSource,
     results: Path,
     folder: Path,
     name: str,
     rendering: Rendering,
     on_frame: Callable[[], None],
 ) -> Path:
-    """Write the format ``name`` from the masks and 8-bit probabilities in ``results``, without a
-    network.
+    """Write the format ``name`` from what is `KEPT` in ``results``, without a network.
 
     Returns the file, in ``folder``: the format's own, or a ZIP of its images. The same as
     `segment_video` writes, byte for byte where the encoder is. ``on_frame`` is called after each
@@ -35,22 +34,23 @@ def make_output(
     """
     folder.mkdir(parents=True, exist_ok=True)
     format = FORMATS[name]
-    first = format.files[0]
     if name in KEPT:
-        return _zip(sorted(results.glob(first)), folder / f"{name}.zip", on_frame)
+        images = sorted(results.glob(format.files[0]))
+        return _zip(images, folder / f"{name}.zip", on_frame)
     tracker = ObjectTracker() if format.needs_objects else None
     record = RunRecord.read(results)
     assert record is not None  # it was done before
-    with open_video(video) as source, format.open_in(folder, source, rendering) as sink:
+    with format.open_in(folder, source, rendering) as sink:
         for frame in source:
             mask = _read(results / f"{frame.name}.png") > 0
             probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
             objects = tracker.update(mask, frame.index in record.cuts) if tracker else ()
             sink(SegmentedFrame(frame, probabilities, mask, objects))
             on_frame()
-    if format.is_images:
-        return _zip(sorted(folder.glob(first)), folder / f"{name}.zip", lambda: None)
-    return folder / first
+    made = [file for pattern in format.files for file in sorted(folder.glob(pattern))]
+    if len(made) == 1 and not format.is_images:
+        return made[0]
+    return _zip(made, folder / f"{name}.zip", lambda: None)
 
 
 def _read(path: Path) -> np.ndarray:

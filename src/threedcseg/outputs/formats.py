@@ -88,13 +88,10 @@ class Format:
         path = folder / self.files[0]
         return self.open(path.parent if self.is_images else path, source, rendering)
 
-    def check(self) -> None:
-        """Raise `InputError` unless what it needs is installed."""
-        if self.module is not None and find_spec(self.module) is None:
-            raise InputError(
-                f"{self.name} needs {self.module}, which is not installed: "
-                f"pip install 'threedcseg[{self.extra}]'"
-            )
+    @property
+    def is_installed(self) -> bool:
+        """Whether what it needs is there."""
+        return self.module is None or find_spec(self.module) is not None
 
 
 FORMATS: dict[str, Format] = {}
@@ -144,14 +141,18 @@ def parse_outputs(text: str) -> tuple[str, ...]:
 def check_outputs(names: Sequence[str]) -> None:
     """Raise `InputError` unless all are names of formats that can be written here."""
     if not names:
-        raise InputError(f"nothing to write: name one or more of {', '.join(FORMATS)}")
+        raise InputError("nothing to write", f"name one or more of {', '.join(FORMATS)}")
     for name in names:
         if name not in FORMATS:
             stem = name.partition(".")[0]
             like = [f"{f.name} ({f.summary})" for f in FORMATS.values() if f.name.startswith(stem)]
             choice = " or ".join(like) if stem and like else ", ".join(FORMATS)
-            raise InputError(f"cannot write {name!r}: choose from {choice}")
-        FORMATS[name].check()
+            raise InputError(f"cannot write {name!r}", f"choose from {choice}")
+        if not FORMATS[name].is_installed:
+            raise InputError(
+                f"{name} needs {FORMATS[name].module}, which is not installed",
+                f"pip install 'threedcseg[{FORMATS[name].extra}]'",
+            )
 
 
 def describe_formats() -> str:

@@ -1,7 +1,7 @@
 """What is done with each of many videos, as plain values that can be sent to other machines."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,9 +36,9 @@ class Task:
 
     load: Callable[[], tuple[Network, Provenance]]
     settings: Settings
-    write: tuple[str, ...] = ("masks",)
-    rendering: Rendering = Rendering()
-    progress: Callable[[str], AbstractContextManager[Progress | None]] = nullcontext
+    write: tuple[str, ...]
+    rendering: Rendering
+    progress: Callable[[str], AbstractContextManager[Progress]]
 
     def start(self) -> "Worker":
         """The task with its network."""
@@ -70,7 +70,7 @@ class Worker:
                 rendering=self.task.rendering,
                 provenance=self.provenance,
                 on_frame=progress,
-                on_cut=progress and progress.cut,
+                on_cut=progress.cut,
             )
         shots = f" in {len(result.cuts) + 1} shots" if result.cuts else ""
         return f"{result.num_frames} frames{shots} of {video} -> {result.folder}"

@@ -125,7 +125,9 @@ def segment_to_folder(
             if on_frame is not None:
                 on_frame(source)
         if not num_frames:  # told before the outputs are closed, so that none appears
-            raise InputError(f"{source.path} was stopped before its first mask: nothing is written")
+            raise InputError(
+                f"{source_name} was stopped before its first mask", "nothing is written"
+            )
     record = record.model_copy(
         update={
             "num_frames": num_frames,

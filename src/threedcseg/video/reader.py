@@ -136,12 +136,14 @@ class VideoReader:
     """The frames of a video file: rotated upright, 8-bit RGB, with the file's own times.
 
     Packets that cannot be decoded before the first whole frame are skipped, as players do (a
-    recording may begin between key frames); after it they are damage, and an error.
+    recording may begin between key frames); after it they are damage, and an error. Messages call
+    it ``shown`` where people know it by another name than ``path``.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, shown: str | None = None) -> None:
         self.path = Path(path)
-        self._cut_short = _check_file(self.path)
+        self.shown = shown or str(path)
+        self._cut_short = _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
         with self._open() as container:
             stream = self._video_stream(container)
@@ -197,7 +199,7 @@ class VideoReader:
             for frame in self._decode(container, self._video_stream(container)):
                 if (frame.width, frame.height) != self._coded_size:
                     raise InputError(
-                        f"{self.path} changes its size from {self._coded_size[0]}x"
+                        f"{self.shown} changes its size from {self._coded_size[0]}x"
                         f"{self._coded_size[1]} to {frame.width}x{frame.height} at frame {index}, "
                         "expected one size: cut it there, or scale it to one size"
                     )
@@ -239,11 +241,11 @@ class VideoReader:
     def _not_a_video(self, reason: str) -> str:
         if self._cut_short:
             return (
-                f"{self.path} cannot be opened: it is cut short (its end is missing): copy or "
+                f"{self.shown} cannot be opened: it is cut short (its end is missing): copy or "
                 "download it again"
             )
         return (
-            f"{self.path} cannot be opened as a video ({reason}), expected MP4, MOV, MKV, "
+            f"{self.shown} cannot be opened as a video ({reason}), expected MP4, MOV, MKV, "
             "WebM, AVI or another video file: check that it plays, or convert it"
         )
 
@@ -255,12 +257,12 @@ class VideoReader:
         ]
         if not streams:
             kind = "sound but no picture" if container.streams.audio else "no video stream"
-            raise InputError(f"{self.path} holds {kind}, expected a video: give another file")
+            raise InputError(f"{self.shown} holds {kind}, expected a video: give another file")
         best = container.streams.best("video")
         stream = next((stream for stream in streams if stream is best), streams[0])
         if stream.codec_context is None:
             raise InputError(
-                f"{self.path} is coded in a way FFmpeg cannot decode here: convert it to H.264"
+                f"{self.shown} is coded in a way FFmpeg cannot decode here: convert it to H.264"
             )
         stream.thread_type = "AUTO"
         return stream
@@ -294,11 +296,11 @@ class VideoReader:
     def _damaged(self, count: int) -> str:
         if self._cut_short:
             return (
-                f"{self.path} is cut short (its end is missing); {count} frames were read: copy "
+                f"{self.shown} is cut short (its end is missing); {count} frames were read: copy "
                 "or download it again"
             )
         return (
-            f"{self.path} is damaged after frame {count - 1}; {count} frames were read: get it "
+            f"{self.shown} is damaged after frame {count - 1}; {count} frames were read: get it "
             "again, or convert it with a program that repairs (ffmpeg -i IN -c:v libx264 OUT.mp4)"
         )
 
@@ -364,22 +366,22 @@ def audio_stream(container: InputContainer) -> av.AudioStream | None:
     return stream if isinstance(stream, av.AudioStream) and stream.codec_context else None
 
 
-def _check_file(path: Path) -> bool:
+def _check_file(path: Path, shown: str) -> bool:
     """Whether the file is cut short; InputError where it cannot be a video at all."""
     try:
         if not path.exists():
-            raise InputError(f"{path} does not exist: check the name")
+            raise InputError(f"{shown} does not exist: check the name")
         if not path.is_file():
-            raise InputError(f"{path} is neither a file nor a folder: give a video file")
+            raise InputError(f"{shown} is neither a file nor a folder: give a video file")
         if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes): copy or download it again")
+            raise InputError(f"{shown} is empty (0 bytes): copy or download it again")
         if is_image(path):
             raise InputError(
-                f"{path} is a single image, expected a video: give its folder {path.parent}"
+                f"{shown} is a single image, expected a video: give its folder {path.parent}"
             )
         return is_cut_short(path)
     except PermissionError:
-        raise InputError(f"{path} may not be read: change its permissions") from None
+        raise InputError(f"{shown} may not be read: change its permissions") from None
 
 
 def color_matrix(frame: VideoFrame) -> int | None:
