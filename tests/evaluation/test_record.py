@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from made_records import finish
 
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS, Settings, pair_up, score
@@ -14,7 +15,6 @@ from threedcseg.evaluation.record import (
     terms,
     write_evaluation,
 )
-from threedcseg.outputs.record import write_record
 
 
 def record_of(name: str = "davis16") -> dict:
@@ -56,9 +56,8 @@ def test_a_record_is_plain_json_and_says_what_defines_it(tmp_path, name):
 
 def test_provenance_is_what_the_completion_records_say(tmp_path):
     for name, overlap in (("a", 3), ("b", 7)):
-        (tmp_path / name).mkdir()
-        made = {"model": "compact", "weights_sha256": "f" * 64, "settings": {"overlap": overlap}}
-        write_record(tmp_path / name, made)
+        network = {"model": "compact", "weights_sha256": "f" * 64}
+        finish(tmp_path / name, provenance=network, settings={"overlap": overlap})
     (tmp_path / "c").mkdir()
     first = read_provenance([tmp_path / "a"])
     assert (first["model"], first["overlap"], first["tail"]) == ("compact", 3, None)

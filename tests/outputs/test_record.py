@@ -1,68 +1,213 @@
-"""An interrupted run must not look finished."""
+"""An interrupted run must not look finished, and clearing takes what the earlier run wrote only."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
+from made_records import finish, record_of
 
-from threedcseg.atomic import replacing
+from threedcseg.atomic import PART_SUFFIX
 from threedcseg.errors import InputError
 from threedcseg.outputs.record import (
     RECORD_NAME,
     UNFINISHED_NAME,
-    read_record,
-    start_run,
-    write_record,
+    LiveRecord,
+    Provenance,
+    RunRecord,
+    RunTerms,
+)
+from threedcseg.outputs.rendering import Rendering
+
+NUMBERED = {"masks": ("*.png",), "palette": ("palette/*.png",), "overlay": ("overlay.mp4",)}
+DELAY = {"max_frames": 3, "max_ms": 120.0, "mean_ms": 80.5}
+LIVE = LiveRecord(
+    stopped=True,
+    ended_by=None,
+    when_behind="wait",
+    queue=8,
+    num_read=9,
+    num_dropped=0,
+    delay=DELAY,
 )
 
 
-def test_written_last_and_removed_by_the_next_run(tmp_path: Path) -> None:
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def left(folder: Path) -> set[str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)) for path in files} - {RECORD_NAME, UNFINISHED_NAME}
+
+
+@pytest.mark.parametrize("live", [None, LIVE])
+def test_written_last_and_read_back(tmp_path: Path, live: LiveRecord | None) -> None:
     folder = tmp_path / "out" / "dog"
-    start_run(folder)
-    assert read_record(folder) is None
-    record = {"frames": 3, "input": "dög.mp4", "model": {"name": "compact"}}
-    write_record(folder, record)
-    assert read_record(folder) == record
+    record = record_of(
+        source="d\udcf6g.mp4",  # a name that is not UTF-8
+        shots=[{"first_frame": 0, "stride": 6}, {"first_frame": 40, "stride": 2}],
+        frame_names=["a", "b"],
+        rendering=Rendering("soft", "beach.jpg"),
+        settings={"overlap": 3, "tail": "shift", "keep_largest": None, "threshold": 0.5},
+        provenance=Provenance(model="compact", weights_sha256="ab" * 32),
+        live=live,
+    )
+    record.begin(folder)
+    assert RunRecord.read(folder) is None
+    record.finish(folder)
+    assert RunRecord.read(folder) == record and record.cuts == (40,)
     assert [file.name for file in folder.iterdir()] == [RECORD_NAME]
+    assert json.loads((folder / RECORD_NAME).read_text())["format"] == "3dcseg run 1"
 
 
-def test_nothing_of_an_earlier_run_stays_among_the_new_frames(tmp_path: Path) -> None:
-    for finished in (False, True):
-        start_run(tmp_path)
-        (tmp_path / "00009.png").touch()
-        (tmp_path / "probabilities").mkdir(exist_ok=True)
-        (tmp_path / "probabilities" / "00009.png").touch()
-        if finished:
-            write_record(tmp_path, {})
-        start_run(tmp_path)
-        assert not list(tmp_path.rglob("*.png"))
-        assert read_record(tmp_path) is None
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_the_earlier_run_wrote_is_cleared_and_nothing_else(
+    tmp_path: Path, finished: bool
+) -> None:
+    record = record_of(outputs=NUMBERED)
+    record.model_copy(update={"num_frames": 0}).begin(tmp_path)
+    touch(tmp_path, "00000.png", "00002.png", "palette/00001.png", "overlay.mp4")
+    mine = {"corrected/00000.png", "notes.png", "0001.png", "cutout.mp4", "palette/my.png"}
+    touch(tmp_path, *mine, f".half{PART_SUFFIX}", f"palette/.half{PART_SUFFIX}")
+    if finished:
+        record.finish(tmp_path)
+        mine.add("00003.png")  # the run had three frames
+        touch(tmp_path, "00003.png")
+    record_of().begin(tmp_path)
+    assert left(tmp_path) == mine
+    assert RunRecord.read(tmp_path) is None and (tmp_path / UNFINISHED_NAME).exists()
 
 
-def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_names_of_frames_that_a_folder_gave(tmp_path: Path) -> None:
+    record_of(frame_names=("f8", "f10")).begin(tmp_path)
+    touch(tmp_path, "f8.png", "f9.png", "f10.png", "00000.png", ".hidden")
+    record_of().begin(tmp_path)
+    assert left(tmp_path) == {"f9.png", "00000.png", ".hidden"}
+
+
+def test_masks_of_live_sources_may_leave_numbers_out(tmp_path: Path) -> None:
+    finish(tmp_path, num_frames=3, live=LIVE)
+    touch(tmp_path, "0000000.png", "0000017.png")
+    record_of().begin(tmp_path)
+    assert left(tmp_path) == set()
+
+
+def test_nothing_is_removed_through_a_link(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    touch(elsewhere, "00000.png", "mask.png")
+    finish(out, outputs=NUMBERED)
+    (out / "palette").symlink_to(elsewhere)
+    (out / "00001.png").symlink_to(elsewhere / "mask.png")
+    record_of().begin(out)
+    assert left(elsewhere) == {"00000.png", "mask.png"}
+    assert [path.name for path in out.iterdir() if not path.name.startswith(".")] == ["palette"]
+
+
+def test_folders_of_images_go_when_they_are_empty(tmp_path: Path) -> None:
+    finish(tmp_path, outputs=NUMBERED)
+    touch(tmp_path, "palette/00000.png")
+    (tmp_path / "00001.png").mkdir()  # not a file of ours
+    record_of().begin(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"00001.png", UNFINISHED_NAME}
+
+
+def test_killed_while_clearing_the_next_run_goes_on(tmp_path: Path, monkeypatch) -> None:
+    finish(tmp_path, outputs=NUMBERED)
+    names = ["00000.png", "00001.png", "palette/00000.png", "overlay.mp4"]
+    touch(tmp_path, *names)
+    unlink, removed = Path.unlink, []
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if len(removed) == 2:
+            raise KeyboardInterrupt
+        removed.append(path)
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", killed)
+        record_of().begin(tmp_path)
+    assert 0 < len(left(tmp_path)) < len(names) and RunRecord.read(tmp_path) is None
+    record_of().begin(tmp_path)
+    assert left(tmp_path) == set()
+
+
+def test_a_full_disk_leaves_the_marker_whole(tmp_path: Path, monkeypatch) -> None:
+    record = record_of(outputs=NUMBERED)
+    record.begin(tmp_path)
+    touch(tmp_path, "overlay.mp4")
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(Path, "write_bytes", full)
+        record.finish(tmp_path)
+    record_of().begin(tmp_path)
+    assert left(tmp_path) == set()
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"format": "3dcseg run 2"}'])
+@pytest.mark.parametrize("name", [RECORD_NAME, UNFINISHED_NAME])
+def test_a_folder_that_is_not_known_for_ours_is_refused(tmp_path: Path, name, text) -> None:
     (tmp_path / "holiday.png").write_bytes(b"mine")
-    with pytest.raises(InputError, match=r"already holds holiday\.png"):
-        start_run(tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == ["holiday.png"]
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"already holds .*another output folder"):
+        record_of().begin(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_left_overs_of_a_killed_run_are_removed(tmp_path: Path) -> None:
-    with replacing(tmp_path / "overlay.mp4") as temporary:
-        temporary.write_bytes(b"half")
-        left_over = temporary.with_name(temporary.name.replace("overlay", "other"))
-        left_over.write_bytes(b"half")
-    (tmp_path / "notes.txt").touch()
-    (tmp_path / UNFINISHED_NAME).touch()
-    start_run(tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {"notes.txt", UNFINISHED_NAME}
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\xff\xfe"])
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\xff\xfe", "{}"])
 def test_anything_else_is_no_record(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD_NAME).write_text(text, "latin-1")
-    assert read_record(tmp_path) is None
+    assert RunRecord.read(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "3dcseg run 2"},
+        {"new": 1},
+        {"source": None},
+        {"outputs": {"masks": ["/etc/*.conf"]}},
+        {"outputs": {"masks": ["../*.png"]}},
+        {"outputs": {"masks": ["a/../../*.png"]}},
+        {"outputs": {"masks": ["*/*.png"]}},
+        {"outputs": {"masks": [""]}},
+    ],
+)
+def test_other_versions_and_files_elsewhere_are_not_believed(tmp_path: Path, change) -> None:
+    finish(tmp_path)
+    path = tmp_path / RECORD_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert RunRecord.read(tmp_path) is None
 
 
 def test_no_folder_no_record(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert read_record(tmp_path / "none") is None
-    assert read_record(tmp_path / "file") is None
+    assert RunRecord.read(tmp_path / "none") is None
+    assert RunRecord.read(tmp_path / "file") is None
+
+
+def test_the_same_terms() -> None:
+    record = record_of(settings={"overlap": 3})
+    terms = RunTerms(outputs=record.outputs, settings={"overlap": 3})
+    assert record.fulfils("a.mp4", terms)
+    assert not record.fulfils("b.mp4", terms)
+    for change in (
+        {"outputs": {}},
+        {"rendering": Rendering("soft")},
+        {"settings": {"overlap": 4}},
+        {"provenance": Provenance(precision="bfloat16")},
+    ):
+        assert not record.fulfils("a.mp4", terms.model_copy(update=change))
+
+
+def test_memory_does_not_grow_with_the_masks(tmp_path: Path) -> None:
+    """The record of a long video names none of its masks."""
+    finish(tmp_path, num_frames=350_000, outputs=NUMBERED)
+    assert os.path.getsize(tmp_path / RECORD_NAME) < 2000

@@ -63,7 +63,8 @@ def test_segment_runs_exported_files(exported, tmp_path, name, runtime, capsys):
     assert main(["segment", str(EXAMPLE), "-o", str(tmp_path), *args]) == 0
     record = json.loads((tmp_path / "dog" / "3dcseg.json").read_text())
     assert record["settings"]["clip_length"] == 4  # as the file says
-    assert record["runtime"] == runtime and len(record["weights_sha256"]) == 64
+    network = record["provenance"]
+    assert network["runtime"] == runtime and len(network["weights_sha256"]) == 64
     assert f"with {runtime}" in capsys.readouterr().err
     assert main(["segment", str(EXAMPLE), "-o", str(tmp_path), *args, "--device", "cuda"]) == 2
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threedcseg.cli.options import add_model, load_named
-from threedcseg.cli.segment import add_settings, settings_from
+from threedcseg.cli.options import add_model, add_settings, model_from, settings_from
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,7 +94,7 @@ def _add_predicting(parser: argparse.ArgumentParser) -> None:
         "--keep", type=Path, metavar="DIR", help="keep the masks here (default: thrown away)"
     )
     add_model(parser, default=None)
-    add_settings(parser, threshold=False)
+    add_settings(parser, leave_out=("threshold",))
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:
@@ -155,7 +154,7 @@ def _predict(args: argparse.Namespace) -> None:
             f"{args.protocol} scores numbered objects, and --model makes masks: write objects with "
             "`3dcseg segment FRAMES -o DIR --write palette` and score DIR/SEQ/palette"
         )
-    settings = settings_from(args)
+    choice = settings_from(args)
     workers_from(args)
     check_output(args.json, args.data, args.predictions)
     wanted = _ground_truth(args, protocol).sequences
@@ -163,7 +162,8 @@ def _predict(args: argparse.Namespace) -> None:
     if kind is None:
         raise InputError(f"{args.data}: no data set known here; see `3dcseg data check`")
     dataset = open_dataset(kind, args.data, args.split or KINDS[kind].splits(args.data)[0])
-    network, made_by = load_named(args, args.device)
+    network, provenance = model_from(args).load()
+    settings = choice.on(network)
     for sequence in dataset.sequences:
         if sequence.name not in wanted:
             continue
@@ -176,9 +176,9 @@ def _predict(args: argparse.Namespace) -> None:
                 network,
                 settings,
                 write=("masks", "probabilities") if args.probabilities else ("masks",),
-                provenance=made_by,
+                provenance=provenance,
                 on_frame=tick,
-                on_cut=tick.cut,
+                on_shot=tick.shot,
             )
 
 

@@ -12,6 +12,7 @@ from threedcseg.inference.settings import PRESETS, WINDOWS, Settings, check_valu
 
 if TYPE_CHECKING:
     from threedcseg.inference.predictor import Network
+    from threedcseg.outputs.record import Provenance
 
 
 def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -47,10 +48,11 @@ class ModelChoice:
     precision: Any = "auto"
     runtime: Any = None
 
-    def load(self) -> tuple["Network", dict[str, Any]]:
+    def load(self) -> tuple["Network", "Provenance"]:
         """The network ready to segment, and what the record says of it; prints what it runs on."""
         from threedcseg.models import load_model, provenance
         from threedcseg.models.loading import precision_of
+        from threedcseg.outputs.record import Provenance
         from threedcseg.runtimes import exported
 
         if exported.is_exported(self.name):
@@ -64,7 +66,7 @@ class ModelChoice:
             runtime = self.runtime or exported.ENDINGS[Path(self.name).suffix]
             network = exported.open_exported(self.name, runtime)
             print(f"model {self.name} with {runtime} on cpu", file=sys.stderr)
-            return network, {**exported.provenance(self.name, runtime)}
+            return network, Provenance(**exported.provenance(self.name, runtime))
         if self.runtime is not None:
             raise InputError(
                 f"--runtime {self.runtime} runs exported files",
@@ -73,7 +75,7 @@ class ModelChoice:
         loaded = load_model(self.name, self.device, self.weights, self.precision)
         print(f"model {self.name} on {next(loaded.parameters()).device}", file=sys.stderr)
         made_by = provenance(self.name, self.weights)
-        return loaded, {**made_by, "precision": precision_of(loaded)}
+        return loaded, Provenance(**made_by, precision=precision_of(loaded))
 
 
 def model_from(args: argparse.Namespace) -> ModelChoice:
@@ -105,7 +107,6 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
         if not option.help or each.name in leave_out:
             continue
         kind, choices = kind_of(each.name)
-        shown = {True: "yes", False: "no"}.get(each.default, each.default)
         how: dict[str, Any] = {"type": kind, "metavar": option.metavar}
         if choices:
             how = {"choices": choices}
@@ -116,9 +117,15 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
         groups[option.group].add_argument(
             f"--{each.name.replace('_', '-')}",
             default=None,
-            help=option.help + ("" if each.default is None else f" (default: {shown})"),
+            help=option.help + _default(each.default),
             **how,
         )
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return ""
+    return f" (default: {('no', 'yes')[value] if isinstance(value, bool) else value})"
 
 
 @dataclass(frozen=True)

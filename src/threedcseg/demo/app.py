@@ -25,7 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from threedcseg.demo.jobs import Busy, Job, Jobs
 from threedcseg.demo.uploads import shown_name
 from threedcseg.errors import InputError
-from threedcseg.outputs.formats import PRODUCTS, Look, check_products
+from threedcseg.outputs.formats import FORMATS, Format
+from threedcseg.outputs.rendering import Rendering
 
 EVENT_SECONDS = 0.15
 TIDY_SECONDS = 2.0
@@ -56,9 +57,8 @@ def create_app(
 
     async def tell_about(request: Request) -> Response:
         limits = vars(jobs.limits)
-        return JSONResponse(
-            {**about, **limits, "sample": sample is not None, "products": _offered()}
-        )
+        formats = [_described(format) for format in _offered()]
+        return JSONResponse({**about, **limits, "sample": sample is not None, "formats": formats})
 
     async def post_video(request: Request) -> Response:
         name = shown_name(request.query_params.get("name", ""))
@@ -126,17 +126,18 @@ def create_app(
 
     async def post_output(request: Request) -> Response:
         job = _job(request, jobs)
-        product = request.path_params["product"]
+        name = request.path_params["format"]
         background = request.query_params.get("background", "#000000")
-        if product not in _offered():
+        if name not in [format.name for format in _offered()]:
             raise HTTPException(404, "There is no such output.")
         if not re.fullmatch("#[0-9a-fA-F]{6}", background):  # never the name of a file
             raise HTTPException(422, "The colour must look like #00b140.")
-        look = Look(request.query_params.get("edges", "hard"), background)  # type: ignore[arg-type]
-        _checked(look.check, status=422)
+        edges = request.query_params.get("edges", "hard")
+        rendering = Rendering(edges, background)  # type: ignore[arg-type]
+        _checked(rendering.check, status=422)
         if job.state != "done":
             raise HTTPException(409, "This video is not finished.")
-        return JSONResponse({"number": jobs.make(job, product, look)}, 202)
+        return JSONResponse({"number": jobs.make(job, name, rendering)}, 202)
 
     async def output(request: Request) -> Response:
         job = _job(request, jobs)
@@ -171,7 +172,7 @@ def create_app(
             Route("/jobs/{id}", delete, methods=["DELETE"]),
             Route("/jobs/{id}/events", events),
             Route("/jobs/{id}/frames/{number:int}.{kind}", preview),
-            Route("/jobs/{id}/outputs/{product}", post_output, methods=["POST"]),
+            Route("/jobs/{id}/outputs/{format}", post_output, methods=["POST"]),
             Route("/jobs/{id}/outputs/{number:int}", output),
         ],
         exception_handlers={HTTPException: _told},
@@ -193,17 +194,18 @@ def _asset(name: str) -> Response:
     return Response(text, media_type=_TYPES[kind])
 
 
-def _offered() -> list[str]:
-    """The products that can be made with what is installed."""
+def _offered() -> list[Format]:
+    """The formats that can be made with what is installed."""
+    return [format for format in FORMATS.values() if format.is_installed]
 
-    def works(name: str) -> bool:
-        try:
-            check_products([name])
-        except InputError:
-            return False
-        return True
 
-    return [name for name in PRODUCTS if works(name)]
+def _described(format: Format) -> dict[str, Any]:
+    """What the page tells of a format; ``special`` ones are for annotators and researchers."""
+    return {
+        "name": format.name,
+        "summary": format.summary,
+        "special": format.needs_objects,
+    }
 
 
 def _job(request: Request, jobs: Jobs) -> Job:

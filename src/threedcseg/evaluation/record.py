@@ -12,7 +12,7 @@ from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import Protocol, Settings
 from threedcseg.evaluation.results import Result
 from threedcseg.evaluation.scorer import in_words
-from threedcseg.outputs.record import read_record
+from threedcseg.outputs.record import RunRecord
 
 FORMAT = "3dcseg evaluation 1"
 
@@ -23,8 +23,8 @@ PROVENANCE = (
     "runtime",
     "clip_length",
     "overlap",
-    "spacing",
-    "views",
+    "stride",
+    "tta",
     "tail",
     "emit",
     "short_edge",
@@ -92,9 +92,10 @@ def read_provenance(folders: Iterable[Path]) -> dict[str, Any]:
     """
     values: dict[str, list[Any]] = {name: [] for name in PROVENANCE}
     for folder in folders:
-        record = read_record(folder) or {}
-        options = record.get("settings")
-        record = {**(options if isinstance(options, dict) else {}), **record}
+        run = RunRecord.read(folder)
+        record: dict[str, Any] = {}
+        if run is not None:
+            record = {**run.settings, **dict(run.provenance), "software": run.software}
         for name, seen in values.items():
             if record.get(name) not in seen:
                 seen.append(record.get(name))

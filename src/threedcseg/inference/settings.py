@@ -96,7 +96,9 @@ class Settings:
     which one goes.
     """
 
-    clip_length: int = field(default=8, metadata=option("frames in a clip", unit="frames"))
+    clip_length: int = field(
+        default=8, metadata=option("frames in a clip, unless the weights say", unit="frames")
+    )
     overlap: int = field(
         default=0, metadata=option("frames two clips share", least=0, unit="frames")
     )

@@ -76,7 +76,7 @@ def export(
     if path.suffix == ".xml":
         package("openvino", "openvino")
     network, _ = load_network(name_or_path, weights)
-    given = {} if clip_length is None else {"clip_length": clip_length}
+    given: dict[str, Any] = {} if clip_length is None else {"clip_length": clip_length}
     settings = Settings.recommended_by(network, **given)
     clip_length = settings.clip_length
     clips = None if calibration is None else calibration_clips(calibration, clip_length)

@@ -14,7 +14,7 @@ from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 from threedcseg.video.audio import AudioTrack
 from threedcseg.video.encoder import H264, VideoEncoder, VideoFormat
-from threedcseg.video.reader import FrameSource
+from threedcseg.video.frame import FrameSource
 
 NO_ALPHA_IN_MP4 = (
     "MP4 holds no alpha; write alpha.mov (ProRes 4444, for editors) or alpha.webm (VP9, for "
