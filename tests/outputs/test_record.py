@@ -84,7 +84,7 @@ def test_what_the_earlier_run_wrote_is_cleared_and_nothing_else(
 def test_names_of_frames_that_a_folder_gave(tmp_path: Path) -> None:
     record_of(frame_names=("f8", "f10")).begin(tmp_path)
     touch(tmp_path, "f8.png", "f9.png", "f10.png", "00000.png", ".hidden")
-    record_of().begin(tmp_path)
+    record_of(outputs={"overlay": ["overlay.mp4"]}).begin(tmp_path)
     assert left(tmp_path) == {"f9.png", "00000.png", ".hidden"}
 
 
@@ -159,6 +159,15 @@ def test_a_folder_that_is_not_known_for_ours_is_refused(tmp_path: Path, name, te
     with pytest.raises(InputError, match=r"already holds .*another output folder"):
         record_of().begin(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["overlay.mp4", "00003.png", "palette/00000.png"])
+def test_a_file_of_somebody_else_is_not_replaced(tmp_path: Path, name: str) -> None:
+    finish(tmp_path)
+    touch(tmp_path, "00002.png", name)
+    with pytest.raises(InputError, match=rf"already holds {name}.*another output folder"):
+        record_of(num_frames=0, outputs=NUMBERED).begin(tmp_path)
+    assert left(tmp_path) == {"00002.png", name} and RunRecord.read(tmp_path) is not None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\xff\xfe", "{}"])

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -149,24 +149,40 @@ class RunRecord(RunTerms):
 
         What an earlier run wrote, finished or not, is removed, so that no stale frame stays among
         new ones; its record says what that is, and nothing else is touched. Raises `InputError`
-        where the folder holds files without such a record.
+        where a file would be replaced that is not of such a run.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         unfinished, finished = folder / UNFINISHED_NAME, folder / RECORD_NAME
         earlier = self._read(finished if finished.exists() else unfinished)
+        if found := self._in_the_way(folder, earlier):
+            raise InputError(
+                f"{folder} already holds {found}, and no record says that 3dcseg wrote it",
+                "give another output folder, or move it elsewhere",
+            )
         if earlier is not None:
             if finished.exists():
                 os.replace(finished, unfinished)
-            earlier._clear(folder)
-        elif found := next((f for f in folder.iterdir() if not f.name.startswith(".")), None):
-            raise InputError(
-                f"{folder} already holds {found.name}, and no record by which this version of "
-                "3dcseg knows it for its own",
-                "give another output folder, or empty this one",
-            )
+            for place, is_ours in earlier._places(folder):
+                _remove(place, is_ours)
+                if place != folder:
+                    with suppress(OSError):  # where the user has put something in it
+                        place.rmdir()
         _remove(folder, lambda name: False)
         self._write(unfinished)
+
+    def _in_the_way(self, folder: Path, earlier: Self | None) -> str | None:
+        """A file that is not of the ``earlier`` run, in a folder without one, or to be replaced."""
+        if earlier is None:
+            return next((f.name for f in folder.iterdir() if not f.name.startswith(".")), None)
+        written = list(earlier._places(folder))
+        for place, is_to_write in self._places(folder):
+            before = [is_theirs for where, is_theirs in written if where == place]
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if is_to_write(entry.name) and not any(i(entry.name) for i in before):
+                        return str(Path(entry.path).relative_to(folder))
+        return None
 
     def finish(self, folder: str | Path) -> None:
         """Write the record; the last thing a run does."""
@@ -180,18 +196,14 @@ class RunRecord(RunTerms):
             # Names may hold bytes that are not UTF-8; this makes escapes of JSON of them.
             temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
-    def _clear(self, folder: Path) -> None:
-        """Remove what the run has written; nothing through a link, which leads elsewhere."""
+    def _places(self, folder: Path) -> Iterator[tuple[Path, Callable[[str], bool]]]:
+        """Each folder that the run writes to, and which names there are its own; no folder behind a
+        link, which leads elsewhere."""
         for pattern in {name for files in self.outputs.values() for name in files}:
             *parents, name = Path(pattern).parts
             places = [folder.joinpath(*parents[: i + 1]) for i in range(len(parents))]
-            if any(place.is_symlink() or not place.is_dir() for place in places):
-                continue
-            place = folder.joinpath(*parents)
-            _remove(place, self._names(name))
-            if parents:
-                with suppress(OSError):  # where the user has put something in it
-                    place.rmdir()
+            if not any(place.is_symlink() or not place.is_dir() for place in places):
+                yield folder.joinpath(*parents), self._names(name)
 
     def _names(self, pattern: str) -> Callable[[str], bool]:
         """Whether a file of that name may be one of a pattern: a name, or one for each frame."""
