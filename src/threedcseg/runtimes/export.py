@@ -65,7 +65,7 @@ def export(
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
-        raise InputError(f"{path}: give a name that ends in {' or '.join(ENDINGS)}")
+        raise InputError(f"{path}", f"give a name that ends in {' or '.join(ENDINGS)}")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     if calibration is not None and path.suffix != ".onnx":
@@ -118,8 +118,8 @@ def _check(path: Path, difference: Difference, quantized: bool) -> None:
     if not found <= allowed:
         raise InputError(
             f"{path}: not written, its probabilities differ from PyTorch's by {found:.1e}"
-            f"{' on average' * quantized}, more than {allowed:.0e}: try another version of the "
-            f"runtime{', or other calibration data' * quantized}"
+            f"{' on average' * quantized}, more than {allowed:.0e}",
+            f"try another version of the runtime{', or other calibration data' * quantized}",
         )
 
 

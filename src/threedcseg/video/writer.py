@@ -112,9 +112,9 @@ class VideoWriter:
         if format.alpha and self.path.suffix.lower() == ".mp4":
             raise InputError(f"{self.path}: {NO_ALPHA_IN_MP4}")
         if self.path.suffix.lower() != suffix:
-            raise InputError(f"{self.path} is not a {suffix}: name it {self.path.stem}{suffix}")
+            raise InputError(f"{self.path} is not a {suffix}", f"name it {self.path.stem}{suffix}")
         if self.path.exists() and source.path.exists() and self.path.samefile(source.path):
-            raise InputError(f"{self.path} is the input itself: give another name")
+            raise InputError(f"{self.path} is the input itself", "give another name")
 
     def __enter__(self) -> Self:
         _make_folder(self.path.parent)
@@ -124,7 +124,7 @@ class VideoWriter:
                 self._encoder = VideoEncoder(temporary, self._source, self._format)
             except OSError as error:
                 raise InputError(
-                    f"{self.path} cannot be written ({error.strerror}): give another place"
+                    f"{self.path} cannot be written ({error.strerror})", "give another place"
                 ) from None
             stack.enter_context(self._encoder.container)
             if self._source.has_audio:
@@ -176,10 +176,10 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{folder} is a file, expected a folder: give another name") from None
+        raise InputError(f"{folder} is a file, expected a folder", "give another name") from None
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be made ({error.strerror}): give another place"
+            f"{folder} cannot be made ({error.strerror})", "give another place"
         ) from None
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder} may not be written to: give another place")
+        raise InputError(f"{folder} may not be written to", "give another place")
