@@ -46,9 +46,11 @@ class Workers:
         """
         gpus = [int(machine.get("GPU", 0)) for machine in machines]
         if device.startswith("cuda:"):
-            raise InputError(f"--device {device} with --ray, which assigns GPUs itself: give cuda")
+            raise InputError(
+                f"--device {device} with --ray, which assigns GPUs itself", "give cuda"
+            )
         if device == "cuda" and not any(gpus):
-            raise InputError("--device cuda: no machine of the Ray cluster has a GPU")
+            raise InputError("--device cuda: no machine of the Ray cluster has a GPU", "give cpu")
         on_gpu = any(gpus) and device in ("auto", "cuda")
         if on_gpu:
             machines = [machine for machine, number in zip(machines, gpus, strict=True) if number]
@@ -198,4 +200,4 @@ def _import_ray(name: str = "ray") -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError('--ray needs Ray: pip install "threedcseg[ray]"') from None
+        raise InputError("--ray needs Ray", 'pip install "threedcseg[ray]"') from None
