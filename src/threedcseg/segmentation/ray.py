@@ -125,11 +125,11 @@ def over_cluster(
         )
         for row in outcomes.iter_rows():
             if row["kind"] == "InputError":
-                raise InputError(row["said"], row["remedy"])
+                raise InputError(row["message"], row["remedy"])
             if row["kind"] == "OSError":
-                raise OSError(row["said"])
+                raise OSError(row["message"])
             del waiting[row["job"]]
-            yield VideoOutcome(row["kind"], row["said"])
+            yield VideoOutcome(row["kind"], row["message"])
     for video, _folder in waiting.values():
         yield failure(video, "its worker died and could not be started again")
 
@@ -158,10 +158,10 @@ class _Actor:
         try:
             outcome = asdict(self._outcome(row["job"], Path(row["video"]), Path(row["folder"])))
         except InputError as error:
-            outcome = {"kind": "InputError", "said": error.what, "remedy": error.remedy}
+            outcome = {"kind": "InputError", "message": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            outcome = {"kind": "OSError", "said": f"{where}{error.strerror or error}"}
+            outcome = {"kind": "OSError", "message": f"{where}{error.strerror or error}"}
         return {"job": row["job"], "remedy": "", **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:

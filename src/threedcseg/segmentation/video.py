@@ -127,7 +127,7 @@ def segment_to_folder(
             num_frames += 1
             if on_frame is not None:
                 on_frame(source)
-        if not num_frames:  # told before the outputs are closed, so that none appears
+        if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(f"{source_name} was stopped before its first mask: nothing is written")
     record = record.model_copy(
         update={
