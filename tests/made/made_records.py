@@ -3,7 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from threedcseg.outputs.record import RunRecord
+from threedcseg.outputs.record import LiveRecord, RunRecord
+from threedcseg.outputs.result_folder import finish_run
+
+DELAY = {"max_frames": 3, "max_ms": 120.0, "mean_ms": 80.5}
+LIVE = LiveRecord(
+    stopped=True,
+    ended_by=None,
+    when_behind="wait",
+    queue=8,
+    num_read=9,
+    num_dropped=0,
+    delay=DELAY,
+)
 
 
 def record_of(**facts: Any) -> RunRecord:
@@ -15,4 +27,4 @@ def record_of(**facts: Any) -> RunRecord:
 def finish(folder: Path, **facts: Any) -> None:
     """Write that record into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    record_of(**facts).finish(folder)
+    finish_run(folder, record_of(**facts))

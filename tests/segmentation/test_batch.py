@@ -7,6 +7,7 @@ from made_records import finish, record_of
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.record import Provenance, RunTerms
+from threedcseg.outputs.result_folder import begin_run, finish_run
 from threedcseg.segmentation.batch import Tally, VideoOutcome, do_once
 
 TERMS = RunTerms(
@@ -26,10 +27,10 @@ class Worker:
     def __call__(self, video: Path, folder: Path) -> str:
         self.worked.append(video.name)
         record = record_of(source=str(video), **dict(TERMS))
-        record.begin(folder)
+        begin_run(folder, record)
         if video.name in self.broken:
             raise InputError(f"{video} is broken")
-        record.finish(folder)
+        finish_run(folder, record)
         return f"3 frames of {video}"
 
 

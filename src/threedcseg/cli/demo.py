@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=30,
         metavar="N",
-        help="a video and its results are deleted so long after it is done (30)",
+        help="minutes after which a finished video and its results are deleted (30)",
     )
     add_model(parser, default="compact")
     add_settings(parser)

@@ -196,7 +196,7 @@ def _run_shard(jobs: Jobs, shard: "Shard", task: "Task", model: ModelChoice) -> 
     worker = replace(task, load=replace(model, device=device).load).start()
     ours = shard.of(jobs)
     print(f"shard {shard}: {len(ours)} of {len(jobs)} videos", file=sys.stderr)
-    tally = Tally.of((do_once(*job, worker, worker.terms) for job in ours), _tell)
+    tally = Tally.of((do_once(*job, worker, worker.terms) for job in ours), _print)
     print(f"shard {shard}: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
 
@@ -205,15 +205,15 @@ def _run_on_ray(jobs: Jobs, task: "Task", address: str, count: int | None, devic
     from threedcseg.segmentation.batch import Tally
     from threedcseg.segmentation.ray import Workers, connected, over_cluster
 
-    tell = partial(_tell, stdout=sys.stdout)
+    report = partial(_print, stdout=sys.stdout)
     with connected(address, count) as machines:
         workers = Workers.on(machines, device, count)
         print(f"ray: {len(jobs)} videos, {workers}", file=sys.stderr)
-        tally = Tally.of(over_cluster(jobs, task, workers), tell)
+        tally = Tally.of(over_cluster(jobs, task, workers), report)
     print(f"ray: {tally}", file=sys.stderr)
     return 2 if tally.failed else 0
 
 
-def _tell(outcome: "VideoOutcome", stdout: TextIO | None = None) -> None:
+def _print(outcome: "VideoOutcome", stdout: TextIO | None = None) -> None:
     stream = sys.stderr if outcome.kind == "failed" else stdout or sys.stdout
-    print(outcome.said, file=stream, flush=True)
+    print(outcome.message, file=stream, flush=True)

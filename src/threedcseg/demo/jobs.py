@@ -8,17 +8,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from threedcseg.demo.job import Job, Output
 from threedcseg.demo.outputs import KEPT, make_output
 from threedcseg.demo.previews import PreviewWriter
 from threedcseg.demo.uploads import (
     Limits,
-    VideoFacts,
     check_video,
-    safe_name,
     safe_stem,
 )
 from threedcseg.errors import InputError
@@ -27,13 +25,11 @@ from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import SegmentedFrame
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_to_folder
-from threedcseg.video.reader import VideoReader
 
 MAX_WAITING = 8
 MIN_FREE_BYTES = 1_000_000_000
 ABANDONED_SECONDS = 30.0  # a page that reloads, or a phone that sleeps for a moment, comes back
 
-State = Literal["receiving", "queued", "running", "done", "failed"]
 log = logging.getLogger(__name__)
 
 
@@ -43,69 +39,6 @@ class Busy(Exception):
 
 class _Cancelled(Exception):
     pass
-
-
-@dataclass(eq=False)
-class Output:
-    """A file that was asked for."""
-
-    format: str
-    rendering: Rendering
-    state: Literal["making", "ready", "failed"] = "making"
-    num_frames: int = 0
-    path: Path | None = None
-    num_bytes: int = 0
-    error: str | None = None
-
-
-@dataclass(eq=False)
-class Job:
-    """One video on its way, or done.
-
-    Attributes:
-        id: unguessable; who knows it may see and delete the video.
-        folder: holds all there is of it.
-        name: of the file, as its owner knows it.
-        watchers: pages that look at it now.
-        seen: when one last did, or sent a part of it, by `time.monotonic`.
-    """
-
-    id: str
-    folder: Path
-    name: str
-    state: State = "receiving"
-    facts: VideoFacts | None = None
-    num_done: int = 0
-    started: float | None = None
-    finished: float | None = None
-    error: str | None = None
-    outputs: list[Output] = field(default_factory=list)
-    watchers: int = 0
-    seen: float = field(default_factory=time.monotonic)
-    cancelled: bool = False
-    workers: int = 0  # threads that work in its folder
-
-    def open(self) -> VideoReader:
-        """Its video, which messages call by the name that its owner knows."""
-        return VideoReader(self.video, self.name)
-
-    @property
-    def video(self) -> Path:
-        return self.folder / "upload" / safe_name(self.name)
-
-    @property
-    def previews(self) -> Path:
-        return self.folder / "previews"
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing will change before somebody asks for it."""
-        making = any(output.state == "making" for output in self.outputs)
-        return self.cancelled or (self.state in ("done", "failed") and not making)
 
 
 class Jobs:

@@ -44,7 +44,7 @@ class Limits:
         if num_bytes > self.max_bytes:
             raise InputError(
                 f"This file is larger than {self.max_megabytes:g} MB, the most this page takes",
-                "use a shorter or smaller one.",
+                "use a shorter or smaller one",
             )
 
     def check_seconds(self, seconds: float) -> None:
@@ -52,7 +52,7 @@ class Limits:
         if seconds > self.max_seconds:
             raise InputError(
                 f"This video is longer than {self.max_seconds:g} seconds, the most this page takes",
-                "use a part of it.",
+                "use a part of it",
             )
 
 
@@ -104,7 +104,7 @@ def _check(video: FrameSource, limits: Limits) -> VideoFacts:
         raise InputError(
             f"Its frames are {video.width}x{video.height} pixels, more than the 4096x2304 that "
             "this page takes",
-            "scale it down.",
+            "scale it down",
         )
     if video.num_frames is not None:
         limits.check_seconds(float(video.num_frames / video.rate))

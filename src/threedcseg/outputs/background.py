@@ -31,8 +31,8 @@ def check_background(text: str) -> None:
     """Raise `InputError` unless ``text`` is a colour or names something that exists."""
     if _color(text) is None and not (text and Path(text).exists()):
         raise InputError(
-            f"background {text!r} is neither a colour nor a file: give one such as green or "
-            "#00b140, an image or a video"
+            f"background {text!r} is neither a colour nor a file",
+            "give a colour such as green or #00b140, an image or a video",
         )
 
 

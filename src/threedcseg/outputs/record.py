@@ -1,30 +1,18 @@
-"""The record of a run: a folder of results is whole if, and only if, ``3dcseg.json`` is in it.
-
-Until then the same record, of what is being written, stands there as ``.3dcseg-unfinished``. It
-is one file under one of two names, so that no moment shows both or neither, and it alone says which
-files the next run may clear away.
-"""
+"""The record of a run: what was asked for, what was done, and which files were written."""
 
 import json
-import os
 import platform
-import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from threedcseg.atomic import PART_SUFFIX, replacing
-from threedcseg.errors import InputError
+from threedcseg.atomic import replacing
 from threedcseg.outputs.formats import FRAME
 from threedcseg.outputs.rendering import Rendering
 
 RECORD_NAME = "3dcseg.json"
-UNFINISHED_NAME = ".3dcseg-unfinished"
 
 
 def _below(name: str) -> str:
@@ -124,10 +112,11 @@ class RunRecord(RunTerms):
     @classmethod
     def read(cls, folder: str | Path) -> Self | None:
         """That of a finished run; None if there is none, or none that this version understands."""
-        return cls._read(Path(folder) / RECORD_NAME)
+        return cls.load(Path(folder) / RECORD_NAME)
 
     @classmethod
-    def _read(cls, path: Path) -> Self | None:
+    def load(cls, path: Path) -> Self | None:
+        """What `write` wrote; None as for `read`."""
         try:
             return cls.model_validate(json.loads(path.read_text("utf-8")))
         except (FileNotFoundError, NotADirectoryError, ValueError):  # also pydantic's errors
@@ -144,90 +133,9 @@ class RunRecord(RunTerms):
             getattr(self, name) == getattr(terms, name) for name in RunTerms.model_fields
         )
 
-    def begin(self, folder: str | Path) -> None:
-        """Make ``folder`` ready for this run, and mark it as unfinished until `finish`.
-
-        What an earlier run wrote, finished or not, is removed, so that no stale frame stays among
-        new ones; its record says what that is, and nothing else is touched. Raises `InputError`
-        where a file would be replaced that is not of such a run.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished, finished = folder / UNFINISHED_NAME, folder / RECORD_NAME
-        earlier = self._read(finished if finished.exists() else unfinished)
-        if found := self._in_the_way(folder, earlier):
-            raise InputError(
-                f"{folder} already holds {found}, and no record says that 3dcseg wrote it",
-                "give another output folder, or move it elsewhere",
-            )
-        if earlier is not None:
-            if finished.exists():
-                os.replace(finished, unfinished)
-            for place, is_ours in earlier._places(folder):
-                _remove(place, is_ours)
-                if place != folder:
-                    with suppress(OSError):  # where the user has put something in it
-                        place.rmdir()
-        _remove(folder, lambda name: False)
-        self._write(unfinished)
-
-    def _in_the_way(self, folder: Path, earlier: Self | None) -> str | None:
-        """A file that is not of the ``earlier`` run, in a folder without one, or to be replaced."""
-        if earlier is None:
-            return next((f.name for f in folder.iterdir() if not f.name.startswith(".")), None)
-        written = list(earlier._places(folder))
-        for place, is_to_write in self._places(folder):
-            before = [is_theirs for where, is_theirs in written if where == place]
-            with os.scandir(place) as entries:
-                for entry in entries:
-                    if is_to_write(entry.name) and not any(i(entry.name) for i in before):
-                        return str(Path(entry.path).relative_to(folder))
-        return None
-
-    def finish(self, folder: str | Path) -> None:
-        """Write the record; the last thing a run does."""
-        unfinished = Path(folder) / UNFINISHED_NAME
-        self._write(unfinished)
-        os.replace(unfinished, Path(folder) / RECORD_NAME)
-
-    def _write(self, path: Path) -> None:
+    def write(self, path: Path) -> None:
+        """Write it as JSON, under its name when whole."""
         text = json.dumps(self.model_dump(), indent=2, ensure_ascii=False) + "\n"
         with replacing(path) as temporary:
             # Names may hold bytes that are not UTF-8; this makes escapes of JSON of them.
             temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-
-    def _places(self, folder: Path) -> Iterator[tuple[Path, Callable[[str], bool]]]:
-        """Each folder that the run writes to, and which names there are its own; no folder behind a
-        link, which leads elsewhere."""
-        for pattern in {name for files in self.outputs.values() for name in files}:
-            *parents, name = Path(pattern).parts
-            places = [folder.joinpath(*parents[: i + 1]) for i in range(len(parents))]
-            if not any(place.is_symlink() or not place.is_dir() for place in places):
-                yield folder.joinpath(*parents), self._names(name)
-
-    def _names(self, pattern: str) -> Callable[[str], bool]:
-        """Whether a file of that name may be one of a pattern: a name, or one for each frame."""
-        if FRAME not in pattern:
-            return pattern.__eq__
-        before, _, after = pattern.partition(FRAME)
-        named = None if self.frame_names is None else frozenset(self.frame_names)
-        # How many there are is not known of a run that was stopped; live ones may leave some out.
-        last = self.num_frames if self.num_frames and self.live is None else sys.maxsize
-
-        def is_one(file: str) -> bool:
-            if not (file.startswith(before) and file.endswith(after)):
-                return False
-            frame = file[len(before) : len(file) - len(after)]
-            if named is not None:
-                return frame in named
-            return re.fullmatch(r"[0-9]{5,18}", frame) is not None and int(frame) < last
-
-        return is_one
-
-
-def _remove(place: Path, is_ours: Callable[[str], bool]) -> None:
-    with os.scandir(place) as entries:  # one at a time, of which there may be very many
-        for entry in entries:
-            part = entry.name.startswith(".") and entry.name.endswith(PART_SUFFIX)
-            if (part or is_ours(entry.name)) and not entry.is_dir(follow_symlinks=False):
-                Path(entry.path).unlink(missing_ok=True)

@@ -24,5 +24,5 @@ class Rendering:
     def check(self) -> None:
         """Raise `InputError` for values that cannot work."""
         if self.edges not in get_args(Edges):
-            raise InputError(f"unknown edges {self.edges!r}: choose hard or soft")
+            raise InputError(f"unknown edges {self.edges!r}", "choose hard or soft")
         check_background(self.background)

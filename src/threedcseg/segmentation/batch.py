@@ -21,12 +21,12 @@ class VideoOutcome:
     """
 
     kind: Literal["done", "before", "elsewhere", "failed"]
-    said: str = ""
+    message: str = ""
 
 
 @dataclass
 class Tally:
-    """How many videos were done now, had been done before, are in others' hands, and failed."""
+    """How many videos were done now, had been done before, are being done elsewhere, and failed."""
 
     done: int = 0
     before: int = 0
@@ -34,13 +34,15 @@ class Tally:
     failed: int = 0
 
     @classmethod
-    def of(cls, outcomes: Iterable[VideoOutcome], tell: Callable[[VideoOutcome], None]) -> "Tally":
-        """Counts the outcomes as they come, and hands those that say something to ``tell``."""
+    def of(
+        cls, outcomes: Iterable[VideoOutcome], report: Callable[[VideoOutcome], None]
+    ) -> "Tally":
+        """Counts the outcomes as they come, and hands those with a message to ``report``."""
         tally = cls()
         for outcome in outcomes:
             setattr(tally, outcome.kind, getattr(tally, outcome.kind) + 1)
-            if outcome.said:
-                tell(outcome)
+            if outcome.message:
+                report(outcome)
         return tally
 
     def __str__(self) -> str:
@@ -70,5 +72,5 @@ def do_once(video: Path, folder: Path, work: Work, terms: RunTerms) -> VideoOutc
 
 
 def failure(video: Path, reason: object) -> VideoOutcome:
-    """That ``video`` has failed, told in one line."""
+    """That ``video`` has failed, in one line."""
     return VideoOutcome("failed", f"error: {video}: {' '.join(str(reason).split())}")

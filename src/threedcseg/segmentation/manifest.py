@@ -15,9 +15,9 @@ def read_manifest(path: Path) -> list[Path]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such list; name one video or folder a line") from None
+        raise InputError(f"{path}: no such list", "name one video or folder a line") from None
     except (UnicodeDecodeError, IsADirectoryError):
-        raise InputError(f"{path}: not a text file; name one video or folder a line") from None
+        raise InputError(f"{path}: not a text file", "name one video or folder a line") from None
     found: dict[Path, Path] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
@@ -26,7 +26,8 @@ def read_manifest(path: Path) -> list[Path]:
             for item in expand_inputs([(path.parent / line.strip()).absolute()]):
                 found.setdefault(item.resolve(), item)
         except InputError as error:
-            raise InputError(f"{path}, line {number}: {error}") from None
+            where = f"{path}, line {number}"
+            raise InputError(f"{where}: {error.what}", error.remedy) from None
     if not found:
-        raise InputError(f"{path}: the list is empty; name one video or folder of frames a line")
+        raise InputError(f"{path}: the list is empty", "name one video or folder of frames a line")
     return list(found.values())

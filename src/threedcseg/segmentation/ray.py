@@ -46,9 +46,11 @@ class Workers:
         """
         gpus = [int(machine.get("GPU", 0)) for machine in machines]
         if device.startswith("cuda:"):
-            raise InputError(f"--device {device} with --ray, which assigns GPUs itself: give cuda")
+            raise InputError(
+                f"--device {device} with --ray, which assigns GPUs itself", "give cuda"
+            )
         if device == "cuda" and not any(gpus):
-            raise InputError("--device cuda: no machine of the Ray cluster has a GPU")
+            raise InputError("--device cuda: no machine of the Ray cluster has a GPU", "give cpu")
         on_gpu = any(gpus) and device in ("auto", "cuda")
         if on_gpu:
             machines = [machine for machine, number in zip(machines, gpus, strict=True) if number]
@@ -123,11 +125,11 @@ def over_cluster(
         )
         for row in outcomes.iter_rows():
             if row["kind"] == "InputError":
-                raise InputError(row["said"], row["remedy"])
+                raise InputError(row["message"], row["remedy"])
             if row["kind"] == "OSError":
-                raise OSError(row["said"])
+                raise OSError(row["message"])
             del waiting[row["job"]]
-            yield VideoOutcome(row["kind"], row["said"])
+            yield VideoOutcome(row["kind"], row["message"])
     for video, _folder in waiting.values():
         yield failure(video, "its worker died and could not be started again")
 
@@ -156,10 +158,10 @@ class _Actor:
         try:
             outcome = asdict(self._outcome(row["job"], Path(row["video"]), Path(row["folder"])))
         except InputError as error:
-            outcome = {"kind": "InputError", "said": error.what, "remedy": error.remedy}
+            outcome = {"kind": "InputError", "message": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            outcome = {"kind": "OSError", "said": f"{where}{error.strerror or error}"}
+            outcome = {"kind": "OSError", "message": f"{where}{error.strerror or error}"}
         return {"job": row["job"], "remedy": "", **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
@@ -198,4 +200,4 @@ def _import_ray(name: str = "ray") -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError('--ray needs Ray: pip install "threedcseg[ray]"') from None
+        raise InputError("--ray needs Ray", 'pip install "threedcseg[ray]"') from None

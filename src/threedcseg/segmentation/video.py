@@ -14,6 +14,7 @@ from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.outputs.result_folder import begin_run, finish_run
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
@@ -113,7 +114,7 @@ def segment_to_folder(
     formats = [FORMATS[name] for name in write]
     tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
     with ExitStack() as stack:
-        record.begin(folder)
+        begin_run(folder, record)
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
         for frame, probabilities in segment_source(source, network, settings, begin):
@@ -126,10 +127,8 @@ def segment_to_folder(
             num_frames += 1
             if on_frame is not None:
                 on_frame(source)
-        if not num_frames:  # told before the outputs are closed, so that none appears
-            raise InputError(
-                f"{source_name} was stopped before its first mask", "nothing is written"
-            )
+        if not num_frames:  # before the outputs are closed, so that none appears
+            raise InputError(f"{source_name} was stopped before its first mask: nothing is written")
     record = record.model_copy(
         update={
             "num_frames": num_frames,
@@ -137,7 +136,7 @@ def segment_to_folder(
             "live": None if live is None else LiveRecord(**live()),
         }
     )
-    record.finish(folder)
+    finish_run(folder, record)
     return VideoResult(folder, num_frames, record.cuts)
 
 
@@ -178,6 +177,6 @@ def _check_apart(path: Path, folder: Path) -> None:
         place = read.resolve()
         if folder.resolve() in (place, *place.parents):
             raise InputError(
-                f"{read} lies in the output folder {folder}, where the results would replace it: "
-                "give another output folder"
+                f"{read} lies in the output folder {folder}, where the results would replace it",
+                "give another output folder",
             )

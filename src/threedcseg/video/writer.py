@@ -16,10 +16,7 @@ from threedcseg.video.audio import AudioTrack
 from threedcseg.video.encoder import H264, VideoEncoder, VideoFormat
 from threedcseg.video.frame import FrameSource
 
-NO_ALPHA_IN_MP4 = (
-    "MP4 holds no alpha; write alpha.mov (ProRes 4444, for editors) or alpha.webm (VP9, for "
-    "browsers)"
-)
+ALPHA_FORMATS = "write a .mov (ProRes 4444, for editors) or a .webm (VP9, for browsers)"
 
 
 class PngFolder:
@@ -108,9 +105,11 @@ class VideoWriter:
         self._empty = True
         suffix = format.suffix
         if self.path.is_dir():
-            raise InputError(f"{self.path} is a folder, expected the name of a new {suffix} file")
+            raise InputError(
+                f"{self.path} is a folder, expected a new {suffix} file", "give another name"
+            )
         if format.alpha and self.path.suffix.lower() == ".mp4":
-            raise InputError(f"{self.path}: {NO_ALPHA_IN_MP4}")
+            raise InputError(f"{self.path}: MP4 holds no alpha", ALPHA_FORMATS)
         if self.path.suffix.lower() != suffix:
             raise InputError(f"{self.path} is not a {suffix}", f"name it {self.path.stem}{suffix}")
         if self.path.exists() and source.path.exists() and self.path.samefile(source.path):
