@@ -3,12 +3,12 @@ import torch
 
 from threedcseg.errors import InputError
 from threedcseg.models import create_model
-from threedcseg.models.meta import skeleton
+from threedcseg.models.meta import on_meta
 from threedcseg.models.registry import BRIDGES, ENCODERS, MODELS, REFINEMENTS, Registry
 
 
 def test_every_combination_of_names_builds():
-    with skeleton():
+    with on_meta():
         for encoder in ENCODERS:
             network = create_model("3dc-seg", encoder=encoder)
             assert network.options == {"encoder": encoder}
@@ -18,7 +18,7 @@ def test_every_combination_of_names_builds():
 
 
 def test_the_paper_s_network_is_the_default():
-    with skeleton():
+    with on_meta():
         default = create_model("3dc-seg")
         named = create_model("3dc-seg", encoder="ir-csn-152", bridge="gc3d", refinement="rf3d")
     shapes = [

@@ -12,7 +12,7 @@ from threedcseg.errors import InputError
 from threedcseg.models.conversion.convert import convert
 from threedcseg.models.conversion.reading import LEGACY, ZIP
 from threedcseg.models.fast.prepare import Autocast, prepare_for_gpu, prepare_for_inference
-from threedcseg.models.meta import skeleton
+from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.registry import MODELS, create_model
 from threedcseg.models.weights import fill, load_weights, pick_device, set_bn_eps
@@ -109,7 +109,7 @@ def _cpu_computes_bfloat16() -> bool:
 
 def rebuild(state: dict[str, Tensor], metadata: dict[str, Any], origin: str) -> SegmentationNetwork:
     """The network that ``metadata`` describes, filled with ``state``, in evaluation mode."""
-    with skeleton():
+    with on_meta():
         network = create_model(metadata["model"], **metadata.get("options", {}))
     fill(network, state, origin)
     set_bn_eps(network.encoder, metadata.get("bn_eps"))

@@ -13,7 +13,7 @@ from threedcseg.errors import InputError
 from threedcseg.models.conversion import networks as published
 from threedcseg.models.conversion.encoders import ENCODER_LAYOUTS, EncoderLayout
 from threedcseg.models.conversion.reading import Checkpoint, read_checkpoint
-from threedcseg.models.meta import skeleton
+from threedcseg.models.meta import on_meta
 from threedcseg.models.registry import ENCODERS, create_model
 from threedcseg.models.weights import listed
 
@@ -50,7 +50,7 @@ def _encoder(checkpoint: Checkpoint, path: Path) -> Converted:
         [layout for layout in ENCODER_LAYOUTS if layout.caffe2 == checkpoint.caffe2], tensors, path
     )
     name = _encoder_name(layout, tensors, path)
-    with skeleton():
+    with on_meta():
         encoder = ENCODERS.build(name)
     wanted = layout.names(encoder.state_dict())
     state, dropped = rename(tensors, encoder, wanted, layout.dropped, f"{path} ({layout.kind})")
@@ -78,7 +78,7 @@ def _network(checkpoint: Checkpoint, path: Path) -> Converted:
         "bridge": bridge[0],
         "refinement": published.refinement_of(tensors),
     }
-    with skeleton():
+    with on_meta():
         network = create_model("3dc-seg", **options)
     wanted = layout.names(network.encoder.state_dict())
     wanted = {f"encoder.{ours}": theirs for ours, theirs in wanted.items()}
