@@ -11,7 +11,6 @@
    pays; RF3D fuses the ReLUs and additions around them, and writes in place.
 4. A 3x3x3 convolution with few outputs (the prediction head) becomes a 2D convolution with three
    outputs for each, one a tap in time, which are shifted and added.
-5. Prediction heads whose results nobody reads are dropped.
 
 Results differ from the plain module's by rounding only (docs/performance.md). On another device or
 dtype, under autocast, where gradients are recorded, and while a model is exported or compiled,
@@ -28,10 +27,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from threedcseg.models.decoder import Decoder
+from threedcseg.models.blocks import upsample
 from threedcseg.models.encoders.residual import Residual
 from threedcseg.models.fast import winograd
-from threedcseg.models.refinement import RF3D, upsample
+from threedcseg.models.refinement import RF3D
 
 Convolution = nn.Conv2d | nn.Conv3d
 BatchNorm = nn.BatchNorm2d | nn.BatchNorm3d
@@ -65,7 +64,7 @@ def prepare_for_gpu(
 ) -> nn.Module:
     """A copy of ``model`` for inference on a GPU; **never run on one so far, only on a CPU**.
 
-    Batch norms are folded and unread heads dropped, as for a CPU; the convolutions are the GPU's
+    Batch norms are folded, as for a CPU; the convolutions are the GPU's
     own, channels-last. ``autocast`` computes them in `torch.float16` or `torch.bfloat16`, with
     results of that precision; ``compiled`` passes the copy through `torch.compile`. The copy takes
     clips on ``device`` and returns float32 logits.
@@ -339,8 +338,6 @@ def _replace(module: nn.Module, methods: Methods) -> nn.Module:
         return _replace_residual(module)
     elif type(module) is RF3D and all(isinstance(c, FastConv3d) for c in module.children()):
         return FusedRF3D(module)
-    elif isinstance(module, Decoder):
-        module.unused_heads = nn.ModuleList()
     return module
 
 
