@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
 def survey() -> dict[str, dict[str, Row]]:
     """What is registered, by kind and name."""
     from threedcseg.models import complexity
-    from threedcseg.models.loading import card_of
     from threedcseg.models.registry import BRIDGES, ENCODERS, MODELS, REFINEMENTS
+    from threedcseg.models.shipped import card_of
 
     encoders: dict[str, Row] = {}
     for name, encoder in ENCODERS.items():

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from threedcseg.errors import InputError
 from threedcseg.models import create_model, load_encoder, load_network
+from threedcseg.models.device import pick_device
 from threedcseg.models.network import SegmentationNetwork
-from threedcseg.models.weights import mean_of, pick_device, save_weights
+from threedcseg.models.weights import mean_of, save_weights
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World, joined
 from threedcseg.training.log import TrainingLog
