@@ -51,7 +51,7 @@ class ModelChoice:
     def load(self) -> tuple["Network", "Provenance"]:
         """The network ready to segment, and what the record says of it; prints what it runs on."""
         from threedcseg.models import load_model, provenance
-        from threedcseg.models.loading import precision_of
+        from threedcseg.models.fast.prepare import precision_of
         from threedcseg.outputs.record import Provenance
         from threedcseg.runtimes import exported
 

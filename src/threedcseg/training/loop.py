@@ -200,7 +200,6 @@ def _prepared(recipe: Recipe, network: SegmentationNetwork, world: World) -> Seg
             raise InputError("sync_batch_norm needs GPUs; set it to false")
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     freeze_batch_norm(network, recipe.batch_norm)
-    network.decoder.unused_heads.requires_grad_(False)  # copies would wait for their gradients
     if recipe.gradient_checkpointing:
         recompute_blocks(network)
     return network
