@@ -12,7 +12,8 @@ import torch
 
 from threedcseg.ablation.tables import Row, Table
 from threedcseg.atomic import replacing
-from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
+from threedcseg.datasets.masks import read_mask
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS, Pair, pair_up, score
 from threedcseg.inference.predictor import Network, segment
@@ -24,9 +25,9 @@ from threedcseg.models.weights import load_weights, pick_device
 from threedcseg.segmentation.timing import time_clip
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.dry_run import check_inputs
-from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, read_recipe
+from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, plain, read_recipe
 from threedcseg.training.train import train
-from threedcseg.training.typed import plain
+from threedcseg.video.images import read_image
 
 Figures = Mapping[str, float]
 
@@ -180,7 +181,7 @@ def _scored(
     the rest in per cent."""
 
     def pairs(sequence: Sequence) -> Iterator[Pair]:
-        frames = (read_frame(path) for path in sequence.frames)
+        frames = (read_image(path) for path in sequence.frames)
         predictions = (p for _, p in segment(frames, network, settings))
         truths: Iterable[np.ndarray | None] = (
             None if mask is None else read_mask(mask) for mask in sequence.masks

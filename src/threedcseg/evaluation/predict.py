@@ -5,12 +5,14 @@ from collections.abc import Sequence as Items
 
 import numpy as np
 
-from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
+from threedcseg.datasets.masks import read_mask
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import davis16
 from threedcseg.evaluation.results import Result
 from threedcseg.inference.predictor import Network, segment
 from threedcseg.inference.settings import Settings
+from threedcseg.video.images import read_image
 
 
 def score_sequences(
@@ -25,7 +27,7 @@ def score_sequences(
     def scored(
         sequence: Sequence,
     ) -> tuple[str, Iterator[np.ndarray], Iterator[np.ndarray]]:
-        frames = (read_frame(path) for path in sequence.frames)
+        frames = (read_image(path) for path in sequence.frames)
         predictions = (p for _, p in segment(frames, network, settings))
         truths = (_truth(sequence, index) for index in range(len(sequence.frames)))
         return sequence.name, predictions, truths
