@@ -20,12 +20,12 @@ import av
 import cv2
 import numpy as np
 from PIL import Image
+from threedcseg.training.clips.memory import RunMemory, Runs
 
 from threedcseg.datasets.registry import open_dataset
 from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
 from threedcseg.training.clips.augmentation import Augmentation
 from threedcseg.training.clips.dataset import VideoClips
-from threedcseg.training.clips.memory import RunMemory, Runs
 from threedcseg.training.clips.sampling import sample_indices
 
 CLIP_LENGTH, SPAN = 8, 32

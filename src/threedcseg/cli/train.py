@@ -67,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; returns 0 once the recipe's last step is done."""
     if args.output is None and not args.dry_run:
-        raise InputError("no folder for this run", "give -o DIR, or --dry-run to see what it would do")
+        raise InputError(
+            "no folder for this run", "give -o DIR, or --dry-run to see what it would do"
+        )
     if args.workers < 0:
         raise InputError(f"--workers {args.workers}", "give 0 or more")
     from threedcseg.training.distributed import World

@@ -146,9 +146,7 @@ def _category_ids(
     known = {category["name"]: category["id"] for category in content["categories"]}
     unknown = sorted(set(names or ()) - known.keys())
     if unknown:
-        raise InputError(
-            f"{listing}: has no category {unknown[0]!r}", f"it has {', '.join(known)}"
-        )
+        raise InputError(f"{listing}: has no category {unknown[0]!r}", f"it has {', '.join(known)}")
     return {known[name] for name in (known if names is None else names)}
 
 

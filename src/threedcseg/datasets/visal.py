@@ -43,14 +43,10 @@ def visal(root: str | Path, split: str = "all") -> list[Sequence]:
     if split != "all":
         raise InputError(f"split {split!r}: ViSal has no splits", "choose all")
     if not (root / "GroundTruth").is_dir():
-        raise InputError(
-            f"{root / 'GroundTruth'}: no such folder", f"is {root} the root of ViSal?"
-        )
+        raise InputError(f"{root / 'GroundTruth'}: no such folder", f"is {root} the root of ViSal?")
     frames = {folder.name: list_frames(folder) for folder in _sequence_folders(root)}
     if not frames:
-        raise InputError(
-            f"{root / 'ViSal'}: no folders of frames", f"is {root} the root of ViSal?"
-        )
+        raise InputError(f"{root / 'ViSal'}: no folders of frames", f"is {root} the root of ViSal?")
     masks = _masks(root / "GroundTruth", frames)
     return [
         pair(name, paths, masks[name], partial(_number, name=name))

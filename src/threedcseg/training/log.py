@@ -1,4 +1,4 @@
-"""The log of a training run: JSON lines, TensorBoard curves, now and then a line on the terminal."""
+"""The log of a training run: JSON lines, TensorBoard curves, a line a while on the terminal."""
 
 import json
 import time

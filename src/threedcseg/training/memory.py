@@ -58,7 +58,9 @@ def estimate_memory(
     )
 
 
-def _activations(network: SegmentationNetwork, shape: tuple[int, ...], gradient_checkpointing: bool) -> int:
+def _activations(
+    network: SegmentationNetwork, shape: tuple[int, ...], gradient_checkpointing: bool
+) -> int:
     """Bytes that `forward` keeps; with gradient checkpointing, the blocks' inputs and, for the
     largest block, what it is computed again for: its activations and their gradients."""
     kept = _Storages()

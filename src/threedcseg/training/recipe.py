@@ -223,6 +223,11 @@ _EXPECTED = {
     "float_type": "a number",
     "string_type": "a text",
     "bool_type": "true or false",
+    "literal_error": "{expected}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than_equal": "{le:g} or less",
+    "too_short": "{min_length} or more entries",
+    "too_long": "at most {max_length} entries",
 }
 
 
@@ -232,20 +237,22 @@ def _readable(error: ErrorDetails, where: str) -> InputError:
     key = place.pop() if kind in {"unexpected_keyword_argument", "missing"} else None
     named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     where = f"{where}: {named.removeprefix('.')}".removesuffix(": ")
-    given = error["input"]
+    given, context = error["input"], error.get("ctx", {})
     if kind == "unexpected_keyword_argument":
         near = difflib.get_close_matches(str(key), _keys(place), n=1, cutoff=0)
         return InputError(f"{where}: unknown key {key!r}", f"did you mean {near[0]!r}?")
+    if kind == "missing" and isinstance(key, str):
+        return InputError(f"{where}: missing {key}", "add it")
     if kind == "missing":
-        what = f"missing {key}" if isinstance(key, str) else f"{given!r} has too few entries"
-        return InputError(f"{where}: {what}", "add it")
+        return InputError(f"{where}: {given!r} given", "expected more entries")
     if kind == "value_error":
-        cause = error["ctx"]["error"]
+        cause = context["error"]
         if isinstance(cause, InputError):
             return InputError(f"{where}: {cause.what}", cause.remedy)
         return InputError(f"{where}: {cause}")
-    expected = _EXPECTED.get(kind) or error["msg"].partition("should ")[2].removeprefix("be ")
-    return InputError(f"{where}: {given!r} given", f"expected {expected}")
+    if kind not in _EXPECTED:
+        return InputError(f"{where}: {given!r} given", error["msg"])
+    return InputError(f"{where}: {given!r} given", f"expected {_EXPECTED[kind].format(**context)}")
 
 
 def _keys(place: list[Any]) -> list[str]:

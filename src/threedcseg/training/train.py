@@ -36,9 +36,7 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
     where = pick_device(device)
     if where.type == "cuda" and world.size > 1:
         if where.index is not None:
-            raise InputError(
-                f"--device {device}", "give cuda, each process takes a GPU of its own"
-            )
+            raise InputError(f"--device {device}", "give cuda, each process takes a GPU of its own")
         where = pick_device(f"cuda:{world.local_rank}")
     torch.manual_seed(recipe.seed)
     network = build_network(recipe)

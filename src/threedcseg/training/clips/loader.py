@@ -23,7 +23,7 @@ class ClipLoader:
     """
 
     recipe: Recipe
-    world: World = World()
+    world: World
     workers: int = 0
     pin_memory: bool = False
 
