@@ -3,8 +3,8 @@ import pytest
 from made_trees import box, write_frame, write_labels, write_list
 
 from threedcseg.datasets.folders import video_folders
-from threedcseg.datasets.images import still_images
 from threedcseg.datasets.masks import read_mask
+from threedcseg.datasets.stills import still_images
 from threedcseg.errors import InputError
 
 

@@ -15,7 +15,7 @@ from threedcseg.datasets.registry import find_kind
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
 from threedcseg.training.clips.augmentation import Augmentation
-from threedcseg.training.clips.synthesis import Motion, Scene
+from threedcseg.training.clips.synthesis import Motion, SyntheticScene
 from threedcseg.training.inheritance import read_values, set_value
 
 BatchNorm = Literal["trained", "frozen-statistics", "frozen-affine", "frozen"]
@@ -69,7 +69,7 @@ class Source(DataSource):
     surroundings: DataSource | None = None
     motion: Motion = Motion()
     separate: Share = 0.0
-    scene: Scene = Scene()
+    scene: SyntheticScene = SyntheticScene()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,8 +8,8 @@ from threedcseg.datasets.sequence import Sequence
 from threedcseg.training.clips.augmentation import Augmentation
 from threedcseg.training.clips.synthesis import (
     Motion,
-    Scene,
     Sprite,
+    SyntheticScene,
     bar,
     compose,
     middle,
@@ -87,7 +87,10 @@ def stills(folder, colours):
 def test_the_mask_of_a_scene_is_the_object_that_moves(tmp_path):
     """Distractors and occluders of other colours never count as the object."""
     source = SyntheticClips(
-        stills(tmp_path, [40, 120, 200]), Motion(shift=0.3), 1.0, Scene(3, 2, twins=0, wiggle=1)
+        stills(tmp_path, [40, 120, 200]),
+        Motion(shift=0.3),
+        1.0,
+        SyntheticScene(3, 2, twins=0, wiggle=1),
     )
     seen = 0
     for seed in range(20):

@@ -81,7 +81,7 @@ def moving_still(
 
 
 @dataclass(frozen=True)
-class Scene:
+class SyntheticScene:
     """What is in a synthetic scene besides the object that moves.
 
     ``distractors``, ``occluders``: the most things that stand behind and before it and move only
@@ -97,6 +97,7 @@ class Scene:
     wiggle: float = 0.5
 
 
+AT_REST = Motion(0, 0, 0, 0, 0)
 WIGGLE = Motion(shift=0.01, zoom=0.01, turn=2.0, bend=0.015, shake=0.0)
 
 

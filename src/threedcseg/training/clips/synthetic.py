@@ -13,10 +13,11 @@ from threedcseg.training.clips.annotated import Clip, check_annotated, crop_mask
 from threedcseg.training.clips.augmentation import Augmentation, random_crop
 from threedcseg.training.clips.mask_cache import MaskCache
 from threedcseg.training.clips.synthesis import (
+    AT_REST,
     WIGGLE,
     Motion,
-    Scene,
     Sprite,
+    SyntheticScene,
     bar,
     compose,
     middle,
@@ -27,7 +28,7 @@ from threedcseg.training.clips.synthesis import (
 )
 
 
-class _Still(NamedTuple):
+class _StillCrop(NamedTuple):
     """A crop of a still ``(H, W, 3)``, its mask ``(H, W)``, and its file."""
 
     image: np.ndarray
@@ -46,7 +47,7 @@ class SyntheticClips:
     stills: Items[Sequence]
     motion: Motion = Motion()
     separate: float = 0.0
-    scene: Scene = Scene()
+    scene: SyntheticScene = SyntheticScene()
     cache: MaskCache = field(default_factory=MaskCache, compare=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class SyntheticClips:
         """A scene around the object of a clip."""
         height, width = clip.masks.shape[1:]
         soft = [cv2.GaussianBlur(foreground(mask > VOID), (3, 3), 0) for mask in clip.masks]
-        still = motion_fields(height, width, 1, Motion(0, 0, 0, 0, 0), rng) * len(clip.frames)
+        still = motion_fields(height, width, 1, AT_REST, rng) * len(clip.frames)
         thing = Sprite(list(clip.frames), soft, still, is_object=True)
         return self._set(thing, clip.sources, (height, width), augmentation, rng)
 
@@ -104,7 +105,7 @@ class SyntheticClips:
             moved = nearer(fields, rng.uniform(1.0, 1.3))
             if rng.random() < self.scene.wiggle:
                 stirred = motion_fields(*size, len(fields), WIGGLE, rng)
-                grid = motion_fields(*size, 1, Motion(0, 0, 0, 0, 0), rng)[0]
+                grid = motion_fields(*size, 1, AT_REST, rng)[0]
                 moved = [field + stir - grid for field, stir in zip(moved, stirred, strict=True)]
             scale, centre = rng.uniform(0.3, 1.0), _anywhere(size, rng)
             behind.append(Sprite.of_still(image, mask, placed(moved, mask, centre, scale)))
@@ -123,12 +124,12 @@ class SyntheticClips:
 
     def _still(
         self, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
-    ) -> _Still:
+    ) -> _StillCrop:
         number = int(rng.integers(len(self.stills)))
         still = self.stills[number]
         image, coverage = read_annotated(still, 0, None, self.cache, number)
         crop = random_crop(image.shape[:2], size, augmentation, rng)
-        return _Still(crop.apply(image), crop_mask(crop, coverage), str(still.frames[0]))
+        return _StillCrop(crop.apply(image), crop_mask(crop, coverage), str(still.frames[0]))
 
 
 def _whole(augmentation: Augmentation) -> Augmentation:
