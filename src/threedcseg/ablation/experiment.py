@@ -18,10 +18,11 @@ from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS, Pair, pair_up, score
 from threedcseg.inference.predictor import Network, segment
 from threedcseg.inference.settings import Settings
+from threedcseg.models.device import pick_device
 from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.models.loading import load_model
 from threedcseg.models.registry import ENCODERS
-from threedcseg.models.weights import load_weights, pick_device
+from threedcseg.models.weights import load_weights
 from threedcseg.segmentation.timing import time_clip
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.dry_run import check_inputs

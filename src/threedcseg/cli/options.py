@@ -36,7 +36,7 @@ def load_named(args: argparse.Namespace, device: str) -> tuple["Network", dict[s
     """The network ready to segment, and what the record says of it; prints what it runs on."""
     from threedcseg.errors import InputError
     from threedcseg.models import load_model, provenance
-    from threedcseg.models.loading import precision_of
+    from threedcseg.models.fast.prepare import precision_of
     from threedcseg.runtimes import exported
 
     if exported.is_exported(args.model):

@@ -21,8 +21,9 @@ from torch import nn
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import predict_clip
 from threedcseg.inference.settings import Settings
-from threedcseg.models.loading import card_of, load_network
+from threedcseg.models.loading import load_network
 from threedcseg.models.loading import provenance as weights_provenance
+from threedcseg.models.shipped import card_of
 from threedcseg.runtimes.exported import ENDINGS, HEADER, open_exported, package
 from threedcseg.runtimes.quantize import calibration_clips, quantize
 from threedcseg.video.reader import open_video

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from threedcseg.errors import InputError
-from threedcseg.models.meta import skeleton
+from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World
@@ -24,7 +24,7 @@ def describe(recipe: Recipe, *, data: bool = True, world: World | None = None) -
     """
     world = world or World()
     weighted_loss(recipe.loss)
-    with skeleton():
+    with on_meta():
         network = build_network(recipe)
     freeze_batch_norm(network, recipe.batch_norm)
     lines = [*_model(network), *_stages(recipe)]

