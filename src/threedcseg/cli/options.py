@@ -1,6 +1,7 @@
 """The options that name a network and what it runs on, and the network they name."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,3 +59,14 @@ def load_named(args: argparse.Namespace, device: str) -> tuple["Network", dict[s
     print(f"model {args.model} on {next(loaded.parameters()).device}", file=sys.stderr)
     made_by = provenance(args.model, args.weights)
     return loaded, {**made_by, "precision": precision_of(loaded)}
+
+
+def threads(count: int | None) -> int:
+    """What ``--workers`` gave, or one a core; raises `InputError` for less than one."""
+    from threedcseg.errors import InputError
+
+    if count is None:
+        return os.cpu_count() or 1
+    if count < 1:
+        raise InputError(f"--workers {count} is out of range: give 1 or more")
+    return count
