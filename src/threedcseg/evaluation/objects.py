@@ -13,9 +13,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from threedcseg.errors import InputError
-from threedcseg.evaluation.results import Figures, SequenceResult, statistics
-from threedcseg.evaluation.scorer import SequenceScorer, check_same_size
+from threedcseg.evaluation.masks import J_AND_F, with_j_and_f
+from threedcseg.evaluation.results import Figures, SequenceResult, mean_figures
+from threedcseg.evaluation.scorer import ScoringSettings, SequenceScorer, check_same_size
 from threedcseg.metrics.boundary import Outline, agreement, boundary_tolerance
+from threedcseg.metrics.measure import Measure
 from threedcseg.metrics.region import region_similarity
 
 VOID = 255
@@ -32,15 +34,19 @@ class _Frame(NamedTuple):
 
 
 class ObjectScorer(SequenceScorer):
-    """J and F of numbered objects, matched when the sequence is over.
+    """J and F, in this order, of numbered objects, matched when the sequence is over.
 
     Arrays are labels, ``(H, W)`` bool or integers: 0 background, 1 to 20 objects, in the ground
     truth 255 void. The objects of a sequence are those up to the highest number in its first frame,
     as in the kit.
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    derived = (J_AND_F,)
+
+    def __init__(
+        self, name: str, measures: Sequence[Measure], settings: ScoringSettings | None = None
+    ) -> None:
+        super().__init__(name, measures, settings)
         self._measured: list[_Frame] = []
 
     def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> _Frame:
@@ -71,8 +77,8 @@ class ObjectScorer(SequenceScorer):
     def _add(self, measurement: _Frame) -> None:
         self._measured.append(measurement)
 
-    def result(self) -> SequenceResult:
-        size, frames = self.size, self._measured
+    def _result(self) -> SequenceResult:
+        frames = self._measured
         num_objects = max(frames[0].objects)
         if num_objects == 0:
             raise InputError(
@@ -81,33 +87,31 @@ class ObjectScorer(SequenceScorer):
             )
         num_proposals = max(num_objects, *(frame.highest for frame in frames))
         scores = np.stack([_spread(frame, num_proposals, num_objects) for frame in frames], axis=-1)
-        proposals, objects = linear_sum_assignment(-scores.mean(axis=(0, 3)))
-        order = np.argsort(objects)
-        matched = scores[:, proposals[order], objects[order]]  # (2, objects, T)
-        details = [
-            {"object": k + 1, "proposal": int(proposals[order][k]) + 1, **_figures(*matched[:, k])}
+        proposals, columns = linear_sum_assignment(-scores.mean(axis=(0, 3)))
+        order = np.argsort(columns)
+        matched = scores[:, proposals[order], columns[order]]  # (2, objects, T)
+        figures = [self._figures(matched[:, k]) for k in range(num_objects)]
+        names = [measure.name for measure in self.measures]
+        per_frame = dict(zip(names, matched.mean(axis=1).tolist(), strict=True))
+        objects = tuple(
+            {"object": k + 1, "proposal": int(proposals[order][k]) + 1, **figures[k]}
             for k in range(num_objects)
-        ]
-        region, boundary = matched.mean(axis=1)
-        return SequenceResult(
-            name=self.name,
-            size=size,
-            num_frames=len(frames),
-            figures=_mean(details),
-            per_frame={
-                "frame": tuple(self.frames),
-                "counted": (True,) * len(frames),
-                "J": tuple(region.tolist()),
-                "F": tuple(boundary.tolist()),
-            },
-            missing=tuple(self.missing),
-            details={"objects": details},
         )
+        return self._made(mean_figures(figures), per_frame, objects=objects)
 
+    def _figures(self, values: np.ndarray) -> Figures:
+        """Of an object, from ``(2, T)`` values."""
+        figures: Figures = {}
+        for measure, of_frames in zip(self.measures, values, strict=True):
+            figures |= measure.figures_of(of_frames)
+        return with_j_and_f(figures)
 
-def mean_over_objects(sequences: Sequence[SequenceResult]) -> Figures:
-    """The figures of all objects of all sequences, every object weighing the same."""
-    return _mean([entry for s in sequences for entry in s.details["objects"]])
+    @staticmethod
+    def overall(measures: Sequence[Measure], sequences: Sequence[SequenceResult]) -> Figures:
+        """Means over all objects of all sequences, every object weighing the same."""
+        names = sequences[0].figures
+        objects = [entry for sequence in sequences for entry in sequence.objects]
+        return mean_figures([{name: entry[name] for name in names} for entry in objects])
 
 
 def _numbers(labels: np.ndarray, void: np.ndarray) -> list[int]:
@@ -128,14 +132,3 @@ def _spread(frame: _Frame, num_proposals: int, num_objects: int) -> np.ndarray:
 
 def _place(number: int, numbers: list[int]) -> int:
     return numbers.index(number) if number in numbers else 0
-
-
-def _figures(region: np.ndarray, boundary: np.ndarray) -> Figures:
-    figures = {"J&F": 0.0, **statistics("J", region), **statistics("F", boundary)}
-    figures["J&F"] = (figures["J_mean"] + figures["F_mean"]) / 2
-    return figures
-
-
-def _mean(details: Sequence[Figures]) -> Figures:
-    names = [name for name in details[0] if name not in ("object", "proposal")]
-    return {name: float(np.mean([entry[name] for entry in details])) for name in names}

@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from threedcseg.evaluation.protocols import PROTOCOLS, Settings, pair_up, score
+from threedcseg.evaluation.protocols import PROTOCOLS
+from threedcseg.evaluation.scorer import ScoringSettings
+from threedcseg.evaluation.scoring import pair_up, score
 
 PUBLISHED = PROTOCOLS["3dc-seg-published"]
 
@@ -30,7 +32,7 @@ def two_sequences(draw):
 
 def score_two(maps, truths, **settings):
     sequences = [(str(i), pair_up(m, t)) for i, (m, t) in enumerate(zip(maps, truths, strict=True))]
-    return score(PUBLISHED, sequences, Settings(**settings))
+    return score(PUBLISHED, sequences, ScoringSettings(**settings))
 
 
 @settings(max_examples=30, deadline=None)

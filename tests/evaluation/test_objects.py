@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from threedcseg.errors import InputError
-from threedcseg.evaluation.multi_object import ObjectScorer
-from threedcseg.evaluation.protocols import PROTOCOLS, pair_up, score
-from threedcseg.evaluation.results import statistics
-from threedcseg.metrics.boundary import boundary_f_measure
-from threedcseg.metrics.region import region_similarity
+from threedcseg.evaluation.objects import ObjectScorer
+from threedcseg.evaluation.protocols import PROTOCOLS
+from threedcseg.evaluation.scoring import pair_up, score
+from threedcseg.metrics.boundary import F, boundary_f_measure
+from threedcseg.metrics.region import J, region_similarity
 
 UNSUPERVISED = PROTOCOLS["davis2017-unsupervised"]
 
@@ -31,7 +31,7 @@ def test_the_numbers_of_proposals_do_not_matter():
     swapped = np.array([0, 7, 20, 4], np.uint8)[truth]
     result = score_labels(swapped, truth)
     assert result.overall["J&F"] == 1
-    objects = result.sequences[0].details["objects"]
+    objects = result.sequences[0].objects
     assert [entry["proposal"] for entry in objects] == [7, 20, 4]
     assert result.num_frames == 6  # all frames count
 
@@ -42,7 +42,7 @@ def test_objects_are_matched_over_the_whole_sequence_and_one_to_one():
     prediction = np.where(truth == 1, 1, 0).astype(np.uint8)
     prediction[4:] = np.where(truth[4:] == 2, 1, 0)
     result = score_labels(prediction, truth)
-    first, second, third = result.sequences[0].details["objects"]
+    first, second, third = result.sequences[0].objects
     assert first["J_mean"] == pytest.approx(4 / 6)
     assert second["J_mean"] == 0
     assert third["J_mean"] == 0.5  # gone in half of the frames, as its empty proposal
@@ -77,11 +77,11 @@ def test_agrees_with_all_pairs_and_all_assignments():
         if len({a, b, c}) == 3
     ]
     best = max(options, key=lambda o: sum(means[p, k + 1] for k, p in enumerate(o)))
-    objects = score_labels(prediction, truth).sequences[0].details["objects"]
+    objects = score_labels(prediction, truth).sequences[0].objects
     assert tuple(entry["proposal"] for entry in objects) == best
     for entry in objects:
         region, boundary = scores[entry["proposal"], entry["object"]]
-        for name, value in {**statistics("J", region), **statistics("F", boundary)}.items():
+        for name, value in (J.figures_of(region) | F.figures_of(boundary)).items():
             assert entry[name] == pytest.approx(value)
 
 
@@ -116,7 +116,7 @@ def test_surplus_proposals_cost_nothing_and_more_than_20_are_refused():
 def test_a_mask_is_one_proposal():
     truth = scene()
     result = score_labels(truth == 2, truth)
-    assert [entry["proposal"] for entry in result.sequences[0].details["objects"]][1] == 1
+    assert [entry["proposal"] for entry in result.sequences[0].objects][1] == 1
 
 
 def test_probabilities_and_empty_ground_truth_are_refused():
@@ -129,7 +129,7 @@ def test_probabilities_and_empty_ground_truth_are_refused():
 
 def test_frames_may_be_fed_one_by_one():
     truth = scene()
-    scorer = ObjectScorer("scene")
+    scorer = ObjectScorer("scene", (J, F))
     for labels in truth:
         scorer.score(labels, labels)
     assert scorer.result().figures["J&F"] == 1

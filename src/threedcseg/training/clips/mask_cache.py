@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunLengths:
     """A uint8 array, in reading order, as runs of equal values."""
 
     shape: tuple[int, ...]
@@ -19,7 +19,7 @@ class Runs:
     values: np.ndarray  # (R,) uint8
 
     @classmethod
-    def of(cls, array: np.ndarray) -> "Runs":
+    def of(cls, array: np.ndarray) -> "RunLengths":
         flat = array.reshape(-1)
         changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
         starts = np.concatenate([[0], changes]).astype(np.int32)
@@ -36,11 +36,11 @@ class Runs:
 
 
 @dataclass
-class RunMemory:
+class MaskCache:
     """Remembers arrays of long runs, up to ``limit`` bytes in all."""
 
     limit: int = 256 << 20
-    _held: dict[Hashable, Runs] = field(default_factory=dict, repr=False)
+    _held: dict[Hashable, RunLengths] = field(default_factory=dict, repr=False)
     _size: int = 0
 
     def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -48,7 +48,7 @@ class RunMemory:
         if key in self._held:
             return self._held[key].array()
         array = make()
-        runs = Runs.of(array)
+        runs = RunLengths.of(array)
         if self._size + runs.size <= self.limit:
             self._held[key] = runs
             self._size += runs.size
