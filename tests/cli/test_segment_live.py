@@ -26,9 +26,10 @@ from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
-from threedcseg.outputs.formats import PRODUCTS
-from threedcseg.segmentation.video import write_products
-from threedcseg.video.live import LiveSource, RawFormat
+from threedcseg.outputs.formats import FORMATS
+from threedcseg.segmentation.video import segment_to_folder
+from threedcseg.video.live import LiveSource
+from threedcseg.video.pipe import RawFormat
 
 COMMAND = [sys.executable, "-m", "threedcseg.cli.main", "segment"]
 FRAME = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (32, 1))[..., None].repeat(3, 2).tobytes()
@@ -84,7 +85,7 @@ def check_stopped_run(folder: Path, least: int, most: int) -> None:
     """Everything is whole and tells of the same frames."""
     record = json.loads((folder / "3dcseg.json").read_text())
     count = record["num_frames"]
-    assert record["stopped"] is True and least <= count <= most
+    assert record["live"]["stopped"] is True and least <= count <= most
     assert record["settings"]["emit"] == "early"
     assert len(list(folder.glob("*.png"))) == count
     for name in VIDEOS:
@@ -166,7 +167,7 @@ def test_stopped_before_the_first_mask_nothing_is_written(tmp_path):
     with piped_in(FRAME * 3), LiveSource("-", raw=RawFormat.parse("48x32")) as source:
         source.stop()  # as a signal does; here at a moment that one hits but rarely
         with pytest.raises(InputError, match="stopped before its first mask"):
-            write_products(source, tmp_path, abs, Settings(), write=tuple(PRODUCTS))
+            segment_to_folder(source, "stdin", tmp_path, abs, Settings(), write=tuple(FORMATS))
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {".3dcseg-unfinished"}
 

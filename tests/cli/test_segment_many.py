@@ -15,7 +15,7 @@ from made_videos import gray_frames, write_video
 from threedcseg.cli.main import main
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
-from threedcseg.outputs.record import read_record
+from threedcseg.outputs.record import RunRecord
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def finished(out: Path) -> dict[str, int]:
     """Frames by video, of those with a completion record whose masks are all there."""
     found = {}
     for folder in out.iterdir():
-        record = read_record(folder)
+        record = RunRecord.read(folder)
         if record is not None:
-            assert len(list(folder.glob("*.png"))) == record["num_frames"]
-            found[folder.name] = record["num_frames"]
+            assert len(list(folder.glob("*.png"))) == record.num_frames
+            found[folder.name] = record.num_frames
     return found
 
 
@@ -61,7 +61,7 @@ def test_shards_share_a_list_and_do_nothing_twice(words, tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
-def test_other_settings_and_products_are_done_anew(words, tmp_path, capsys):
+def test_other_settings_and_outputs_are_done_anew(words, tmp_path, capsys):
     assert main(words) == 0
     assert main([*words, "--probabilities"]) == 0
     assert len(list((tmp_path / "out" / "5" / "probabilities").glob("*.png"))) == 5

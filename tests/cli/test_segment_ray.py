@@ -18,7 +18,7 @@ import pytest
 from made_videos import write_video
 
 from threedcseg.cli.main import main
-from threedcseg.outputs.record import read_record
+from threedcseg.outputs.record import RunRecord
 from threedcseg.video.reader import open_video
 
 pytestmark = [
@@ -175,7 +175,7 @@ def test_a_video_that_kills_its_workers_is_given_up(cluster, videos, local, tmp_
     b = videos.parent / "b.mp4"
     assert f"error: {b}: its worker died each time, 3 times" in errors
     assert errors[-1] == "ray: 3 done, 0 done before, 2 failed"
-    assert read_record(out / "b") is None
+    assert RunRecord.read(out / "b") is None
     (out / ".b.claim").unlink()  # without its holder it is void
     assert without_b(results(out)) == without_b(results(local))
 

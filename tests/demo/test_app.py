@@ -18,7 +18,8 @@ from made_videos import write_video
 
 from threedcseg.demo import jobs as jobs_module
 from threedcseg.demo.uploads import Limits
-from threedcseg.outputs.formats import PRODUCTS, Look
+from threedcseg.outputs.formats import FORMATS
+from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_video
 
 
@@ -59,10 +60,10 @@ def test_outputs_are_those_of_segment(demo, videos, tmp_path, edges):
     """What is made afterwards is what `3dcseg segment --write` makes in one pass."""
     token = demo.start(videos[0], "right.mp4")
     demo.wait(token)
-    look = Look(edges, "#203040")
-    names = ["alpha.mov", "cutout", "matte"] if edges == "soft" else list(PRODUCTS)
+    rendering = Rendering(edges, "#203040")
+    names = ["alpha.mov", "cutout", "matte"] if edges == "soft" else list(FORMATS)
     expected = tmp_path / "expected"
-    segment_video(videos[0], expected, Bright(), SETTINGS, write=names, look=look)
+    segment_video(videos[0], expected, Bright(), SETTINGS, write=names, rendering=rendering)
     for name in names:
         answer = demo.fetch(token, name, edges=edges, background="#203040")
         file = re.search('filename="(.*)"', answer.headers["content-disposition"])[1]
@@ -79,12 +80,12 @@ def test_outputs_are_those_of_segment(demo, videos, tmp_path, edges):
             assert answer.content == (expected / file[6:]).read_bytes()
 
 
-def test_an_output_is_made_once_for_each_look(demo, videos):
+def test_an_output_is_made_once_for_each_rendering(demo, videos):
     token = demo.start(videos[0])
     demo.wait(token)
 
-    def number(**look: str) -> int:
-        return demo.client.post(f"/jobs/{token}/outputs/matte", params=look).json()["number"]
+    def number(**options: str) -> int:
+        return demo.client.post(f"/jobs/{token}/outputs/matte", params=options).json()["number"]
 
     assert [number(), number(), number(edges="soft"), number()] == [0, 0, 1, 0]
 
@@ -275,7 +276,7 @@ def test_frames_and_assets_are_no_way_out(demo, videos):
 
 
 @pytest.mark.parametrize(
-    ("product", "look", "status"),
+    ("name", "options", "status"),
     [
         ("cutout", {"background": "/etc/passwd"}, 422),
         ("cutout", {"background": "red"}, 422),
@@ -284,10 +285,10 @@ def test_frames_and_assets_are_no_way_out(demo, videos):
         ("..%2fvideo", {}, 404),
     ],
 )
-def test_outputs_that_there_are_not(demo, videos, product, look, status):
+def test_outputs_that_there_are_not(demo, videos, name, options, status):
     token = demo.start(videos[0])
     demo.wait(token)
-    answer = demo.client.post(f"/jobs/{token}/outputs/{product}", params=look)
+    answer = demo.client.post(f"/jobs/{token}/outputs/{name}", params=options)
     assert answer.status_code == status and answer.json()["error"]
 
 
@@ -332,13 +333,12 @@ def test_headers_keep_the_page_to_itself(demo):
         assert "access-control-allow-origin" not in headers
 
 
-def test_the_page_names_no_other_host_and_only_real_products(demo):
+def test_the_page_names_no_other_host_and_offers_all_formats(demo):
     texts = [demo.client.get(path).text for path in ("/", "/assets/demo.css", "/assets/demo.js")]
     addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+", "\n".join(texts))
     assert set(addresses) <= {"http://www.w3.org"}  # the name of SVG
-    on_page = re.findall(r'data-product="(.*?)"', texts[0])
-    assert sorted(on_page) == sorted(PRODUCTS)
-    assert demo.client.get("/about").json()["products"] == list(PRODUCTS)
+    offered = demo.client.get("/about").json()["formats"]
+    assert [format["name"] for format in offered] == list(FORMATS)
 
 
 def test_no_more_than_can_wait(demo, videos, monkeypatch):

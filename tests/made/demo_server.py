@@ -27,7 +27,7 @@ from threedcseg.inference.settings import Settings  # noqa: E402
 from threedcseg.video.reader import open_video  # noqa: E402
 
 HEIGHT, WIDTH, COUNT = 96, 160, 16
-SETTINGS = Settings(short_edge=96, overlap=3, spacing=1, views=1)  # one pass a clip, for the gate
+SETTINGS = Settings(short_edge=96, overlap=3, stride=1, tta=1)  # one pass a clip, for the gate
 
 
 class Bright:
@@ -88,9 +88,9 @@ class Demo:
         *_, last = self.events(token)
         return last
 
-    def fetch(self, token: str, product: str, **look: str):
+    def fetch(self, token: str, name: str, **options: str):
         """Have an output made, and get it."""
-        answer = self.client.post(f"/jobs/{token}/outputs/{product}", params=look)
+        answer = self.client.post(f"/jobs/{token}/outputs/{name}", params=options)
         assert answer.status_code == 202, answer.text
         number = answer.json()["number"]
         assert self.wait(token)["outputs"][number]["state"] == "ready"

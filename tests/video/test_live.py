@@ -16,7 +16,8 @@ import pytest
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
 from threedcseg.segmentation.video import segment_source
-from threedcseg.video.live import LiveSource, PipeWriter, RawFormat, is_live, live_name
+from threedcseg.video.live import LiveSource, is_live, live_name
+from threedcseg.video.pipe import PipeWriter, RawFormat
 
 
 def feed(write, pieces, pause=0.0):

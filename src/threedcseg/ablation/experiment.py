@@ -22,17 +22,17 @@ from threedcseg.evaluation.predict import score_sequences
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
 from threedcseg.models import complexity
+from threedcseg.models.device import pick_device
 from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.models.loading import load_model
 from threedcseg.models.registry import ENCODERS
-from threedcseg.models.weights import load_weights, pick_device
+from threedcseg.models.weights import load_weights
 from threedcseg.published import TABLE_1
 from threedcseg.segmentation.timing import time_clip
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.dry_run import check_inputs
-from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, read_recipe
+from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, plain, read_recipe
 from threedcseg.training.train import train
-from threedcseg.training.typed import plain
 
 Figures = Mapping[str, float]
 

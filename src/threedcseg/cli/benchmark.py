@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     from threedcseg.atomic import replacing
     from threedcseg.errors import InputError
-    from threedcseg.models.weights import pick_device
+    from threedcseg.models.device import pick_device
 
     if args.repeats < 1 or args.clip_length < 1:
         raise InputError("--repeats and --clip-length: give 1 or more")

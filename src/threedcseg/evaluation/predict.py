@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from threedcseg.datasets.sequence import Sequence, read_frame
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS, EvaluationProtocol
 from threedcseg.evaluation.reading import truth_of
@@ -14,6 +14,7 @@ from threedcseg.evaluation.scorer import ScoringSettings
 from threedcseg.evaluation.scoring import Pair, score
 from threedcseg.inference.predictor import Network, segment
 from threedcseg.inference.settings import Settings
+from threedcseg.video.images import read_image
 from threedcseg.video.writer import to_levels
 
 Predict = Callable[[Sequence], Iterable[np.ndarray]]
@@ -29,7 +30,7 @@ def score_sequences(
     probabilities: bool = False,
 ) -> Result:
     """Score what ``network`` makes of ``sequences``; see `predictions` and `score_predictions`."""
-    settings = settings or Settings()
+    settings = settings or Settings.recommended_by(network)
     predict = partial(predictions, network=network, settings=settings, probabilities=probabilities)
     chosen = ScoringSettings(settings.threshold)
     return score_predictions(sequences, predict, PROTOCOLS[protocol], chosen)
@@ -40,7 +41,7 @@ def predictions(
 ) -> Iterator[np.ndarray]:
     """What `3dcseg segment` writes of each frame: a mask ``(H, W)`` bool or, with
     ``probabilities``, a map ``(H, W)`` uint8."""
-    frames = (read_frame(path) for path in sequence.frames)
+    frames = (read_image(path) for path in sequence.frames)
     for _, p in segment(frames, network, settings):
         yield to_levels(p) if probabilities else p > settings.threshold
 

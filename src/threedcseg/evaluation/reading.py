@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from threedcseg.datasets.sequence import Mask, read_labels
+from threedcseg.datasets.masks import Mask, read_labels
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.scorer import Readable
