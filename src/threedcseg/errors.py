@@ -4,6 +4,14 @@
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
-    The message is one line that names what was given, what was expected and what to do. The
-    command line prints it after ``error:`` and exits with status 2; nothing else is caught.
+    ``what`` names what was given and, where it helps, what was expected; ``remedy`` says what to
+    do. As text they are one line, ``what: remedy``. The command line prints it after ``error:``
+    and exits with status 2; nothing else is caught.
     """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)  # both, so that it can be pickled
+        self.what, self.remedy = what, remedy
+
+    def __str__(self) -> str:
+        return " ".join(f"{self.what}: {self.remedy}".removesuffix(": ").split())

@@ -63,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(argv)
-    except InputError as error:  # from a worker process it comes behind that one's traceback
-        return _fail(str(error).rpartition("InputError: ")[2])
+    except InputError as error:
+        return _fail(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except OSError as error:  # full disk, no permission, ...: the system's own words name the file
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}")
+        return _fail(InputError(f"{where}{error.strerror or error}"))
 
 
 def _run(argv: list[str]) -> int:
@@ -88,8 +88,8 @@ def _run(argv: list[str]) -> int:
     return int(_module(args.command).run(args) or 0)
 
 
-def _fail(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+def _fail(error: InputError) -> int:
+    print(f"error: {error}", file=sys.stderr)
     return 2
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from threedcseg.errors import InputError
 from threedcseg.models.network import SegmentationNetwork
@@ -221,19 +221,42 @@ def _batches(
     workers: int,
     world: World,
     device: torch.device,
-) -> DataLoader[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's shares of the batches that are left of a stage."""
     numbers = range(
         done * stage.batch_size + world.rank, stage.steps * stage.batch_size, world.size
     )
-    return DataLoader(
-        clips,
+    batches = DataLoader(
+        _WithErrors(clips),
         clips_at_once(recipe, stage, world) * recipe.accumulate,
         sampler=numbers,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         pin_memory=device.type == "cuda",
+        collate_fn=_collate,
     )
+    for batch in batches:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
+
+
+class _WithErrors(Dataset[Any]):
+    """Hands over an `InputError` as an item: raised in a worker it would become a traceback."""
+
+    def __init__(self, clips: ClipDataset) -> None:
+        self.clips = clips
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.clips[index]
+        except InputError as error:
+            return error
+
+
+def _collate(items: list[Any]) -> Any:
+    errors = (item for item in items if isinstance(item, InputError))
+    return next(errors, None) or default_collate(items)
 
 
 def _on(device: torch.device, levels: Tensor) -> Tensor:

@@ -29,21 +29,21 @@ def read_image(path: str | Path) -> np.ndarray:
                     return _rgb_of_16_bits(values)
             if image.mode in ("I", "F"):
                 raise InputError(
-                    f"{path} has 32 bits a channel, expected 8 or 16: save it as an 8-bit PNG"
+                    f"{path} has 32 bits a channel, expected 8 or 16", "save it as an 8-bit PNG"
                 )
             return np.array(image.convert("RGB"))
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: check the name") from None
+        raise InputError(f"{path} does not exist", "check the name") from None
     except PermissionError:
-        raise InputError(f"{path} may not be read: change its permissions") from None
+        raise InputError(f"{path} may not be read", "change its permissions") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{path} is too large an image: make it smaller") from None
+        raise InputError(f"{path} is too large an image", "make it smaller") from None
     except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:  # Pillow's decoders
         reason = "not an image" if "cannot identify" in str(error) else error
         raise InputError(
-            f"{path} cannot be read as an image ({reason}): replace or remove it"
+            f"{path} cannot be read as an image ({reason})", "replace or remove it"
         ) from None
 
 
