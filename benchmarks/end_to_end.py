@@ -28,7 +28,7 @@ def frames_per_second(video: Path, precisions: list[str], repeats: int) -> None:
     for name in precisions:
         network = load_model("compact", device="cpu", precision=name)
         ways[name] = network, Settings()
-        for tta in (2, 1):
+        for tta in (2, 4):
             ways[f"{name}, tta {tta}"] = network, Settings(tta=tta)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ numbers are float32 on the CPU unless they say float64.
 """
 
 import argparse
+import copy
 import json
 import os
 import platform
@@ -33,7 +34,7 @@ from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.video.reader import open_video
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "models"))
+sys.path.insert(0, str(ROOT / "tests" / "made"))
 from drawn_weights import clip_of, draw_into, drawn  # noqa: E402
 
 Size = tuple[int, int]
@@ -65,9 +66,21 @@ def size(text: str) -> Size:
 
 def network(way: str) -> nn.Module:
     """The paper's network with drawn weights, plain (A) or prepared (B)."""
-    plain = draw_into(create_model("3dc-seg", unused_heads=True))
+    plain = draw_into(create_model("3dc-seg"))
     drawn.cache_clear()  # or memory would hold all weights twice
-    return plain if way == "A" else prepare_for_inference(plain)
+    return with_unread_heads(plain) if way == "A" else prepare_for_inference(plain)
+
+
+def with_unread_heads(model: nn.Module) -> nn.Module:
+    """The network that also computes the published heads at strides 32, 16, 8, and drops them."""
+
+    def compute_head(part: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+        part.unread_head(out)
+
+    for part in (model.decoder.bridge, *model.decoder.refinements[:-1]):
+        part.unread_head = copy.deepcopy(model.decoder.head)
+        part.register_forward_hook(compute_head)
+    return model
 
 
 def read_clip(path: Path, length: int, size: Size) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from threedcseg.cli.main import main
 from threedcseg.models.conversion import encoders as layouts
-from threedcseg.models.meta import skeleton
+from threedcseg.models.meta import on_meta
 from threedcseg.models.registry import ENCODERS
 from threedcseg.models.weights import load_weights
 
@@ -15,7 +15,7 @@ from threedcseg.models.weights import load_weights
 def checkpoint(tmp_path):
     """An ir-CSN-50 in the layout of MMAction2, with its classifier."""
     layout = layouts.MMACTION_REDUCED
-    with skeleton():
+    with on_meta():
         own = ENCODERS.build("ir-csn-50").state_dict()
     state = {name: torch.ones(()).expand(own[key].shape) for key, name in layout.names(own).items()}
     state["cls_head.fc_cls.weight"] = torch.ones(400, 2048)

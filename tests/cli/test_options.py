@@ -1,14 +1,15 @@
 """Options of `3dcseg segment` and `evaluate --model` that decide a mask, as `Settings`."""
 
 import argparse
+import pickle
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pytest
 
 from threedcseg.cli.main import main
-from threedcseg.cli.options import add_settings, settings_from
-from threedcseg.inference.settings import PUBLISHED, Settings
+from threedcseg.cli.options import ModelChoice, SettingsChoice, add_settings, settings_from
+from threedcseg.inference.settings import LIVE, PUBLISHED, Settings
 
 
 def parse(*words, network=None):
@@ -59,3 +60,11 @@ def test_values_that_cannot_work_are_one_line(words, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert "give" in error and not (tmp_path / "out").exists()
+
+
+def test_what_the_options_mean_can_be_sent_to_other_machines():
+    model = ModelChoice("compact", device="cpu")
+    choice = SettingsChoice("live", {"tta": 2})
+    load, on = pickle.loads(pickle.dumps((model.load, choice.on)))
+    assert load.__self__ == model
+    assert on(None) == replace(LIVE, tta=2)

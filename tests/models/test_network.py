@@ -85,17 +85,6 @@ def test_3d_encoders_see_motion(encoder):
         assert (made(frames)[0] - made(frames.flip(2))[0].flip(2)).abs().max() > 1e-3
 
 
-def test_unused_heads_cost_and_change_nothing():
-    plain = draw_into(small_network())
-    published = draw_into(small_network(unused_heads=True))
-    calls = []
-    for head in published.decoder.unused_heads:
-        head.register_forward_hook(lambda module, args, out: calls.append(tuple(out.shape[2:])))
-    with torch.inference_mode():
-        assert torch.equal(plain(clip(8, 64, 96)), published(clip(8, 64, 96)))
-    assert calls == [(1, 2, 3), (2, 4, 6), (4, 8, 12)]  # pred5, pred4, pred3
-
-
 def test_normalisation_is_part_of_the_network():
     network = draw_into(small_network())
     seen = []

@@ -9,13 +9,13 @@ from safetensors.torch import save_file
 
 from threedcseg.errors import InputError
 from threedcseg.models import create_model, load_model, load_network
-from threedcseg.models.loading import CARDS
+from threedcseg.models.device import pick_device
 from threedcseg.models.registry import ENCODERS, MODELS
+from threedcseg.models.shipped import CARDS
 from threedcseg.models.weights import (
     bn_eps,
     fill,
     load_weights,
-    pick_device,
     save_weights,
     set_bn_eps,
     write_weights,
@@ -232,5 +232,30 @@ def test_damaged_shipped_weights_are_told(file, monkeypatch, tmp_path):
     cards.mkdir()
     file.rename(cards / "compact.safetensors")
     (cards / "compact.json").write_text(json.dumps({"sha256": "0" * 64, "licence": "CC0"}))
-    monkeypatch.setattr("threedcseg.models.loading.CARDS", cards)
+    monkeypatch.setattr("threedcseg.models.shipped.CARDS", cards)
     refuse("install 3dcseg again", "compact", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("header", "needle"),
+    [
+        ('{"model": "compact", "bn_eps": "small"}', "bn_eps"),
+        ('{"model": "compact", "bn_eps": NaN}', "bn_eps"),
+        ('{"model": "compact", "mean": [1, 2]}', "mean"),
+        ('{"model": "compact", "clip_length": 1000000000}', "clip_length"),
+        ("[" * 100_000, "damaged"),
+        ('{"model": "compact", "options": {"channels": 1e308}}', "channels"),
+        ('{"model": "compact", "options": {"width": ["lite1"]}}', "width"),
+    ],
+)
+def test_hostile_headers(file, header, needle):
+    state, _ = load_weights(file)
+    save_file(state, file, {"3dcseg": header})
+    refuse(needle, str(file), "cpu")
+
+
+def test_tensors_of_another_type(file):
+    state, metadata = load_weights(file)
+    state["decoder.head.conv.weight"] = state["decoder.head.conv.weight"].to(torch.int64)
+    write_weights(file, state, metadata)
+    refuse("torch.int64 instead of torch.float32.* of another type", str(file), "cpu")

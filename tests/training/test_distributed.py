@@ -176,10 +176,10 @@ def test_the_environment_of_torchrun_is_read(monkeypatch):
 def test_one_process_alone_needs_no_others():
     world = World()
     network = torch.nn.Linear(2, 2)
-    assert world.copies(network) is network
+    assert world.ddp(network) is network
     assert world.mean(0.1) == 0.1
     assert world.gather("x") == ["x"]
-    with joined(world, torch.device("cpu")), world.keeping_gradients(network):
+    with joined(world, torch.device("cpu")), world.no_sync(network):
         assert not torch.distributed.is_initialized()
 
 
@@ -200,11 +200,11 @@ def talk(rank: int, folder: str) -> None:
         buffer = torch.full((2,), float(rank) + 7)
         world.agree([buffer])
         network = torch.nn.Linear(1, 1, bias=False)
-        copies = world.copies(network)
-        with world.keeping_gradients(copies):
-            copies(torch.full((1, 1), rank + 1.0)).sum().backward()
+        ddp = world.ddp(network)
+        with world.no_sync(ddp):
+            ddp(torch.full((1, 1), rank + 1.0)).sum().backward()
         found["own"] = network.weight.grad.item()
-        copies(torch.full((1, 1), rank + 1.0)).sum().backward()
+        ddp(torch.full((1, 1), rank + 1.0)).sum().backward()
         found |= {"agreed": buffer.tolist(), "averaged": network.weight.grad.item()}
     Path(folder, f"{rank}.json").write_text(json.dumps(found))
     os._exit(0)  # as `3dcseg train` ends: gloo's threads can abort Python's shutdown

@@ -138,13 +138,13 @@ def test_training_goes_on_from_the_mean_of_several_networks(tiny_data, tmp_path)
     for name, tensor in network.state_dict().items():
         expected = sum(start.state_dict()[name].double() for start in starts) / 3
         torch.testing.assert_close(tensor.double(), expected, atol=1e-6, rtol=1e-6)
-    with pytest.raises(InputError, match="network and networks; keep one of them"):
+    with pytest.raises(InputError, match="network and networks are given: keep one of them"):
         InitialWeights(network="x", networks=("y",))
 
 
-def test_weights_of_imagenet_are_for_the_compact_encoder(tiny_data):
+def test_not_every_encoder_has_weights_of_imagenet(tiny_data):
     paper = recipe(tiny_data, imagenet=True, model={"name": "3dc-seg", "encoder": "ir-csn-50"})
-    with pytest.raises(InputError, match="imagenet: true"):
+    with pytest.raises(InputError, match="imagenet: false"):
         load_initial_weights(paper, build_network(paper))
 
 

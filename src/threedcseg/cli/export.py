@@ -54,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.runtimes.export import TOLERANCE, export
 
     if (args.quantize is None) != (args.calibration is None):
-        raise InputError("--quantize int8 and --calibration ROOT go together: give both or neither")
+        raise InputError(
+            "--quantize int8 and --calibration ROOT go together", "give both or neither"
+        )
 
     print("exporting; this takes up to a minute", file=sys.stderr, flush=True)
     difference = export(

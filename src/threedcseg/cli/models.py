@@ -5,17 +5,9 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from threedcseg.models.complexity import Census
+    from threedcseg.models.complexity import Complexity
 
 Row = dict[str, str | float]
-
-TABLE_1 = {
-    "resnet-101": "42.5 (+norm)",
-    "resnet-101-dilated": "42.6 (+stats)",
-    "r2plus1d-34": "63.5 (+norm)",
-    "ir-csn-152": "28.7 (conv)",
-}
-"""Millions of parameters in Table 1 of the paper, with the column that reproduces each."""
 
 EPILOG = """\
 GMACs are thousands of millions of multiply-adds for one clip of 8 frames at 480x854 (padded to
@@ -49,19 +41,20 @@ def run(args: argparse.Namespace) -> int:
 
 def survey() -> dict[str, dict[str, Row]]:
     """What is registered, by kind and name."""
-    from threedcseg.models import complexity as census
-    from threedcseg.models.loading import card_of
+    from threedcseg.models import complexity
     from threedcseg.models.registry import BRIDGES, ENCODERS, MODELS, REFINEMENTS
+    from threedcseg.models.shipped import card_of
+    from threedcseg.published import TABLE_1
 
     encoders: dict[str, Row] = {}
     for name, encoder in ENCODERS.items():
-        counted = census.of_encoder(name)
+        counted = complexity.of_encoder(name)
         encoders[name] = {
             "conv": _millions(counted.convolutions),
             "+norm": _millions(counted.parameters),
             "+stats": _millions(counted.parameters + counted.statistics),
             "GMACs": _giga(counted.macs),
-            "table 1": TABLE_1.get(name, ""),
+            "table 1": f"{cost.millions} ({cost.counted})" if (cost := TABLE_1.get(name)) else "",
             "weights": encoder.weights_licence,
             "what": encoder.summary,
         }
@@ -69,18 +62,18 @@ def survey() -> dict[str, dict[str, Row]]:
     for name, model in MODELS.items():
         card = card_of(name)
         licence = f"{card['licence']}, included" if card else model.weights_licence
-        models[name] = _row(census.of_model(name), model.summary) | {"weights": licence}
+        models[name] = _row(complexity.of_model(name), model.summary) | {"weights": licence}
     return {
         "encoder": encoders,
-        "bridge": {n: _row(census.of_bridge(n), entry.summary) for n, entry in BRIDGES.items()},
+        "bridge": {n: _row(complexity.of_bridge(n), entry.summary) for n, entry in BRIDGES.items()},
         "refinement": {
-            n: _row(census.of_refinement(n), entry.summary) for n, entry in REFINEMENTS.items()
+            n: _row(complexity.of_refinement(n), entry.summary) for n, entry in REFINEMENTS.items()
         },
         "model": models,
     }
 
 
-def _row(counted: "Census", summary: str) -> Row:
+def _row(counted: "Complexity", summary: str) -> Row:
     return {
         "params": _millions(counted.parameters),
         "GMACs": _giga(counted.macs),

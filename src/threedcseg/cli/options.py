@@ -1,6 +1,7 @@
 """Options that several commands share, for a network and for `Settings`, and what they mean."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -51,7 +52,7 @@ class ModelChoice:
     def load(self) -> tuple["Network", "Provenance"]:
         """The network ready to segment, and what the record says of it; prints what it runs on."""
         from threedcseg.models import load_model, provenance
-        from threedcseg.models.loading import precision_of
+        from threedcseg.models.fast.prepare import precision_of
         from threedcseg.outputs.record import Provenance
         from threedcseg.runtimes import exported
 
@@ -150,3 +151,12 @@ def settings_from(args: argparse.Namespace, preset: str = "default") -> Settings
     given = {name: vars(args)[name] for name in names if vars(args).get(name) is not None}
     check_values(given)
     return SettingsChoice(args.preset or preset, given, args.dense)
+
+
+def threads(count: int | None) -> int:
+    """What ``--workers`` gave, or one a core; raises `InputError` for less than one."""
+    if count is None:
+        return os.cpu_count() or 1
+    if count < 1:
+        raise InputError(f"--workers {count} is out of range", "give 1 or more")
+    return count

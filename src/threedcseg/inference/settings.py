@@ -83,9 +83,9 @@ class Settings:
     With the tail policy "shift", the moved windows change only frames not yet handed out.
 
     ``tta`` (test-time augmentation) is the number of views of each clip that the network sees, from
-    1 to 4: as it is; with left and right exchanged at 0.6 of the size; so small without the
-    exchange; and exchanged at the full size. The logits are averaged: better masks for 1.4, 1.8 and
-    2.8 times the work (docs/quality.md). An overlap adds nothing to that.
+    1 (off, default) to 4: as it is; with left and right exchanged at 0.6 of the size; so small
+    without the exchange; and exchanged at the full size. The logits are averaged: better masks for
+    1.4, 1.8 and 2.8 times the work (docs/quality.md).
 
     With ``shots``, windows begin anew at every hard cut, as at the beginning of a video: no clip
     mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
@@ -107,9 +107,9 @@ class Settings:
         metadata=option("a clip takes every N-th frame, to see more of the video; 1: all of them"),
     )
     tta: int = field(
-        default=4,
+        default=1,
         metadata=option(
-            "views of each clip to average, mirrored and smaller ones too: 1 (fastest) to 4",
+            "test-time augmentation: views of each clip to average, mirrored and smaller, 1 to 4",
             most=len(VIEWS),
             unit="views",
         ),

@@ -5,26 +5,13 @@ published network. Shape: ``(B, in_channels, T, H, W)`` to ``(B, channels, T, H,
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from threedcseg.models.blocks import ConvFactory, conv3x3x3, residual
 from threedcseg.models.registry import register_bridge
-
-ConvFactory = Callable[[int, int], nn.Module]
-"""Makes a size-preserving 3x3x3 convolution from (in_channels, out_channels)."""
-
-
-def conv3x3x3(in_channels: int, out_channels: int) -> nn.Module:
-    """The paper's plain 3x3x3 convolution."""
-    return nn.Conv3d(in_channels, out_channels, 3, padding=1)
-
-
-def residual(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
-    """Two convolutions with a skip connection, each after a ReLU."""
-    return x + second(F.relu(first(F.relu(x))))
 
 
 @register_bridge("gc3d")

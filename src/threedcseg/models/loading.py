@@ -1,9 +1,7 @@
-"""From a name or a file to a network that is ready to segment."""
+"""From a name or a file to a network, ready to segment or to be trained."""
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +9,13 @@ from torch import Tensor, nn
 from threedcseg.errors import InputError
 from threedcseg.models.conversion.convert import convert
 from threedcseg.models.conversion.reading import LEGACY, ZIP
-from threedcseg.models.fast.prepare import Autocast, prepare_for_gpu, prepare_for_inference
-from threedcseg.models.meta import skeleton
+from threedcseg.models.device import Precision, pick_device, pick_precision
+from threedcseg.models.fast.prepare import prepare_on
+from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.registry import MODELS, create_model
-from threedcseg.models.weights import fill, load_weights, pick_device, set_bn_eps
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-
-CARDS = Path(__file__).parent / "cards"
-"""Weights that ship: NAME.safetensors, with NAME.md (what it is) and NAME.json (its sha256)."""
+from threedcseg.models.shipped import sha256_of, shipped_weights
+from threedcseg.models.weights import fill, load_weights, set_bn_eps
 
 
 def load_model(
@@ -41,17 +36,16 @@ def load_model(
     """
     where = pick_device(device)
     network, metadata = load_network(name_or_path, weights)
-    loaded = ready(network, where, pick_precision(precision, where, metadata.get("precision")))
+    dtype = pick_precision(precision, where, metadata.get("precision"))
+    loaded = prepare_on(network, where, dtype)
     loaded.recommended = network.recommended
     return loaded
 
 
 def provenance(name_or_path: str, weights: str | Path | None = None) -> dict[str, str]:
     """What the record of a run should say of its weights: name, file and sha256."""
-    path = Path(weights) if weights is not None else _weights_of(name_or_path)
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"model": name_or_path, "weights": path.name, "weights_sha256": digest}
+    path = _file_of(name_or_path, weights)
+    return {"model": name_or_path, "weights": path.name, "weights_sha256": sha256_of(path)}
 
 
 def load_network(
@@ -62,7 +56,7 @@ def load_network(
     Its ``recommended`` settings are those of the metadata, and the clip length of its training.
     """
     expected = MODELS[name_or_path].name if weights is not None else None
-    path = Path(weights) if weights is not None else _weights_of(name_or_path)
+    path = _file_of(name_or_path, weights)
     state, metadata = _read(path)
     if "model" not in metadata:
         raise InputError(
@@ -79,49 +73,9 @@ def load_network(
     return network, metadata
 
 
-def ready(network: SegmentationNetwork, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A copy of ``network`` for inference on ``device``, computing in ``dtype``."""
-    if device.type == "cuda":
-        return prepare_for_gpu(network, device, None if dtype == torch.float32 else dtype)
-    prepared = prepare_for_inference(network).to(device)
-    return prepared if dtype == torch.float32 else Autocast(prepared, dtype)
-
-
-def pick_precision(
-    precision: Precision, device: torch.device, recommended: str | None = None
-) -> torch.dtype:
-    """The dtype that ``precision`` means; raises `InputError` for one the device has not."""
-    if precision not in get_args(Precision):
-        raise InputError(
-            f"unknown precision {precision!r}: give one of {', '.join(get_args(Precision))}"
-        )
-    if precision == "float16" and device.type == "cpu":
-        raise InputError("float16 needs a GPU: give --precision bfloat16 or float32")
-    if precision != "auto":
-        return {
-            "float32": torch.float32,
-            "bfloat16": torch.bfloat16,
-            "float16": torch.float16,
-        }[precision]
-    if recommended == "bfloat16" and device.type == "cpu" and _cpu_computes_bfloat16():
-        return torch.bfloat16
-    return torch.float32
-
-
-def precision_of(network: nn.Module) -> str:
-    """What a network made `ready` computes in: "float32", "bfloat16" or "float16"."""
-    dtype = network.dtype if isinstance(network, Autocast) else None
-    return str(dtype or torch.float32).removeprefix("torch.")
-
-
-def _cpu_computes_bfloat16() -> bool:
-    # Elsewhere oneDNN converts back and forth, which is slower than float32.
-    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
-
-
 def rebuild(state: dict[str, Tensor], metadata: dict[str, Any], origin: str) -> SegmentationNetwork:
     """The network that ``metadata`` describes, filled with ``state``, in evaluation mode."""
-    with skeleton():
+    with on_meta():
         network = create_model(metadata["model"], **metadata.get("options", {}))
     fill(network, state, origin)
     set_bn_eps(network.encoder, metadata.get("bn_eps"))
@@ -141,15 +95,17 @@ def load_encoder(network: SegmentationNetwork, path: str | Path) -> None:
         state = {key.removeprefix("encoder."): tensor for key, tensor in inside.items()}
     fill(network.encoder, state, str(path))
     set_bn_eps(network.encoder, metadata.get("bn_eps"))
-    for buffer, values in ((network.mean, metadata["mean"]), (network.std, metadata["std"])):
-        buffer.copy_(torch.tensor(values).reshape(buffer.shape))
+    for name in {"mean", "std"} & metadata.keys():
+        buffer = getattr(network, name)
+        buffer.copy_(torch.tensor(metadata[name]).reshape(buffer.shape))
 
 
-def _weights_of(name_or_path: str) -> Path:
-    """The file that a name ships with, or the file itself."""
-    shipped = CARDS / f"{name_or_path}.safetensors"
-    if shipped.is_file():
-        _verify(shipped)
+def _file_of(name_or_path: str, weights: str | Path | None) -> Path:
+    """The file of weights that was asked for; it may not be there."""
+    if weights is not None:
+        return Path(weights)
+    shipped = shipped_weights(name_or_path)
+    if shipped is not None:
         return shipped
     if name_or_path in MODELS:
         raise InputError(
@@ -172,17 +128,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         converted = convert(path)
         return converted.state, converted.metadata
     return load_weights(path)
-
-
-def card_of(name: str) -> dict[str, Any] | None:
-    """What NAME.json says of weights that ship (`sha256`, `licence`, ...); None if none do."""
-    card = CARDS / f"{name}.json"
-    return json.loads(card.read_text()) if card.is_file() else None
-
-
-def _verify(path: Path) -> None:
-    """Raise `InputError` unless the file is the one that its card speaks of."""
-    card = card_of(path.stem)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    if card is None or card["sha256"] != sha256:
-        raise InputError(f"{path}: damaged (its sha256 is not its card's): install 3dcseg again")

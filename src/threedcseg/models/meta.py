@@ -10,17 +10,17 @@ from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
-def skeleton() -> Iterator[None]:
+def on_meta() -> Iterator[None]:
     """Modules made in this block live on the meta device.
 
     Random initialisation is skipped: there is nothing to fill, and on the meta device the attempt
     would import the compiler, which takes a second.
     """
-    with torch.device("meta"), _Unfilled():
+    with torch.device("meta"), _Uninitialised():
         yield
 
 
-class _Unfilled(TorchFunctionMode):
+class _Uninitialised(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],

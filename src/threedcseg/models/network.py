@@ -1,12 +1,12 @@
 """The whole network on one screen: normalise, encode, decode, upsample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from threedcseg.models.blocks import upsample
 from threedcseg.models.decoder import Decoder
 from threedcseg.models.encoders.encoder import Encoder
 
@@ -16,7 +16,7 @@ class SegmentationNetwork(nn.Module):
 
     ``forward`` takes clips ``(B, 3, T, H, W)`` of RGB in [0, 1], any ``T >= 1`` and any size, and
     returns logits ``(B, K, T, H, W)`` at the same size; ``K`` is 1 (foreground) or 2 (background,
-    foreground). ``mean`` and ``std`` are those of the encoder's training, for RGB in [0, 1].
+    foreground). ``mean`` and ``std`` are those of its encoder's training, kept with the weights.
     ``name`` and ``options`` are what `create_model` made it from, kept with its weights.
     """
 
@@ -25,16 +25,14 @@ class SegmentationNetwork(nn.Module):
     name: str | None = None
     options: Mapping[str, Any] = {}
 
-    def __init__(
-        self, encoder: Encoder, decoder: Decoder, mean: Sequence[float], std: Sequence[float]
-    ) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1, 1))
+        self.register_buffer("mean", torch.tensor(encoder.mean).reshape(1, 3, 1, 1, 1))
+        self.register_buffer("std", torch.tensor(encoder.std).reshape(1, 3, 1, 1, 1))
 
     def forward(self, clip: Tensor) -> Tensor:
         features = self.encoder((clip - self.mean) / self.std)
         logits = self.decoder(features)  # (B, K, t, H/4, W/4)
-        return F.interpolate(logits, clip.shape[2:], mode="trilinear", align_corners=False)
+        return upsample(logits, like=clip)

@@ -8,13 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from threedcseg.models.bridges import ConvFactory, conv3x3x3, residual
+from threedcseg.models.blocks import ConvFactory, conv3x3x3, residual, upsample
+from threedcseg.models.layout import to_clip, to_frames
 from threedcseg.models.registry import register_refinement
-
-
-def upsample(coarse: Tensor, like: Tensor) -> Tensor:
-    """``coarse`` at the size of ``like``, trilinearly."""
-    return F.interpolate(coarse, like.shape[2:], mode="trilinear", align_corners=False)
 
 
 @register_refinement("rf3d")
@@ -72,3 +68,30 @@ class Upsampling(nn.Module):
     def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
         x = self.deconv2(F.relu(self.deconv1(upsample(coarse, like=skip))))
         return self.merge(torch.cat([skip, x], dim=1))
+
+
+@register_refinement("light")
+class LightRefinement(nn.Module):
+    """A refinement of few channels for a fine map: one convolution of the skip, not three.
+
+    ``coarse_channels`` of the coarse map may differ from ``channels``; they are brought to these
+    before the upsampling, where there are fewer pixels.
+    """
+
+    def __init__(
+        self,
+        skip_channels: int,
+        channels: int,
+        conv: ConvFactory = conv3x3x3,
+        coarse_channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.coarse = nn.Conv2d(coarse_channels or channels, channels, 1)
+        self.skip = conv(skip_channels, channels)
+        self.merge1 = conv(channels, channels)
+        self.merge2 = conv(channels, channels)
+
+    def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
+        coarse = to_clip(self.coarse(to_frames(coarse).relu()), len(coarse))
+        x = self.skip(skip)
+        return residual(x + upsample(coarse, like=x), self.merge1, self.merge2)

@@ -1,17 +1,20 @@
 """Networks and their parts by name.
 
 A builder enters a registry with a decorator, beside its definition; importing `threedcseg.models`
-imports every module that has one.
+imports every module that has one. Its options are what its signature says: names, types and limits
+(`typing.Literal`, `pydantic.Field`) are checked before anything is built.
 
 >>> create_model("3dc-seg", encoder="ir-csn-152", bridge="gc3d")  # doctest: +SKIP
 """
 
 import difflib
 import inspect
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
 from threedcseg.errors import InputError
@@ -57,8 +60,8 @@ class Registry(Mapping[str, Entry[BuiltT]]):
 
     def __getitem__(self, name: str) -> Entry[BuiltT]:
         """Raises `InputError` with the nearest known names for an unknown one."""
-        if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=3, cutoff=0.4)
+        if not isinstance(name, str) or name not in self._entries:
+            near = difflib.get_close_matches(str(name), self._entries, n=3, cutoff=0.4)
             hint = f"did you mean {' or '.join(near)}?" if near else "choose one of these:"
             rest = f" (known: {', '.join(sorted(self._entries))})"
             raise InputError(f"unknown {self.kind} {name!r}: {hint}{rest}")
@@ -74,17 +77,24 @@ class Registry(Mapping[str, Entry[BuiltT]]):
         return name in self._entries
 
     def build(self, name: str, *args: Any, **options: Any) -> BuiltT:
-        """Call the builder; raises `InputError` for an unknown name or option."""
+        """Call the builder; raises `InputError` for an unknown name or option, or a bad value."""
         builder = self[name].builder
-        parameters = inspect.signature(builder).parameters
-        unknown = [option for option in options if option not in parameters]
-        if unknown:
-            takes = ", ".join(list(parameters)[len(args) :]) or "none"
-            raise InputError(
-                f"{self.kind} {name!r} has no option {unknown[0]!r}: its options are {takes}"
-            )
+        parameters = inspect.signature(builder, eval_str=True).parameters
+        for option, value in options.items():
+            if option not in parameters:
+                takes = ", ".join(list(parameters)[len(args) :]) or "none"
+                raise InputError(
+                    f"{self.kind} {name!r} has no option {option!r}: its options are {takes}"
+                )
+            try:
+                TypeAdapter(parameters[option].annotation, config=_CONFIG).validate_python(value)
+            except ValidationError as error:
+                given = f"{self.kind} {name!r} with {option} {reprlib.repr(value)}"
+                raise InputError(f"{given}: {error.errors()[0]['msg']}") from None
         return builder(*args, **options)
 
+
+_CONFIG = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 ENCODERS: Registry[Encoder] = Registry("encoder")
 """Builders ``(**options) -> Encoder``."""

@@ -3,27 +3,40 @@
 The header of a file holds one JSON object under the key `3dcseg`: the name and options that
 rebuild the network (`model`, `options`), or the name of an encoder (`encoder`) where only that is
 stored; what the network was trained with (`mean`, `std` for RGB in [0, 1], `bn_eps` of the
-encoder, `clip_length`); and where the weights come from (`licence`, `source`). Nothing in a file
-is ever executed.
+encoder, `clip_length`); other `settings` by which to use it, where there are any; and where the
+weights come from (`licence`, `source`). Nothing in a file is ever executed.
 """
 
 import json
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 from threedcseg.models.network import SegmentationNetwork
 
 HEADER = "3dcseg"
+
+
+class Header(BaseModel, extra="allow"):
+    """The entries that are read again; see the module's docstring."""
+
+    model: str | None = None
+    encoder: str | None = None
+    options: dict[str, Any] = {}
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
+    std: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
+    bn_eps: Annotated[float, Field(ge=0, lt=1)] | None = None
+    clip_length: Annotated[int, Field(ge=1, le=1024)] | None = None
+    settings: dict[str, Any] = {}
 
 
 def save_weights(
@@ -59,22 +72,18 @@ def write_weights(
     half: bool = False,
 ) -> None:
     """Write any tensors with a header; see `save_weights`."""
-    path = Path(path)
     tensors = {
         key: (_halved(key, tensor) if half else tensor).detach().cpu().contiguous()
         for key, tensor in state.items()
     }
-    temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(4)}.part")
     try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # what the user's umask says; safetensors makes it private
-        save_file(tensors, temporary, {HEADER: json.dumps(dict(metadata))})
-        temporary.chmod(mode)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode  # as the umask says; safetensors makes it private
+            save_file(tensors, temporary, {HEADER: json.dumps(dict(metadata))})
+            temporary.chmod(mode)
     except SafetensorError as error:  # how safetensors reports a full disk
         raise InputError(f"{path}: cannot be written ({error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -87,17 +96,17 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"{path}: no such file of weights")
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(HEADER)
+            header = (file.metadata() or {}).get(HEADER, "{}")
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        metadata = None if header is None else json.loads(header)
     except (SafetensorError, ValueError) as error:
         raise InputError(f"{path}: damaged, or not a safetensors file ({error})") from error
-    if (
-        not isinstance(metadata, dict)
-        or not isinstance(metadata.get("options", {}), dict)
-        or not isinstance(metadata.get("settings", {}), dict)
-        or not isinstance(metadata.get("model", metadata.get("encoder")), str)
-    ):
+    try:
+        metadata = Header.model_validate_json(header).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: damaged, its header: {where} {first['msg']}") from error
+    if not {"model", "encoder"} & metadata.keys():
         raise InputError(
             f"{path}: does not say which network it belongs to; make it with `3dcseg convert`"
         )
@@ -112,19 +121,30 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
     unexpected keys and those of another shape; ``origin`` (a file) begins its message.
     """
     own = module.state_dict()
+    both = {key: (state[key], tensor) for key, tensor in own.items() if key in state}
     problems = {
         "missing": [key for key in own if key not in state],
         "unexpected": [key for key in state if key not in own],
         "of another shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
-            for key, tensor in own.items()
-            if key in state and state[key].shape != tensor.shape
+            f"{key} {tuple(given.shape)} instead of {tuple(tensor.shape)}"
+            for key, (given, tensor) in both.items()
+            if given.shape != tensor.shape
+        ],
+        "of another type": [
+            f"{key} {given.dtype} instead of {tensor.dtype}"
+            for key, (given, tensor) in both.items()
+            if given.is_floating_point() != tensor.is_floating_point()
         ],
     }
-    if any(problems.values()):
-        told = "; ".join(f"{listed(keys)} {what}" for what, keys in problems.items() if keys)
-        raise InputError(f"{origin}: weights of another network: {told}")
+    raise_if_any(problems, f"{origin}: weights of another network")
     module.load_state_dict(state, assign=True)
+
+
+def raise_if_any(problems: Mapping[str, list[str]], origin: str) -> None:
+    """`InputError` that names the first few tensors of each problem, if there are any."""
+    if any(problems.values()):
+        found = "; ".join(f"{listed(names)} {what}" for what, names in problems.items() if names)
+        raise InputError(f"{origin}: {found}")
 
 
 def listed(names: list[str], most: int = 3) -> str:
@@ -164,26 +184,6 @@ def set_bn_eps(module: nn.Module, eps: float | None) -> None:
     for part in module.modules():
         if isinstance(part, _BatchNorm) and eps is not None:
             part.eps = eps
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """``"auto"`` is CUDA, else MPS, else the CPU. Raises `InputError` for one that is not there."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"unknown device {name!r}: give auto, cpu, cuda, cuda:1 or mps") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise InputError(f"device {name!r} asked for, {found} CUDA devices found: try --device cpu")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device 'mps' asked for, but there is none here: try --device cpu")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"unknown device {name!r}: give auto, cpu, cuda, cuda:1 or mps")
-    return device
 
 
 def _halved(key: str, tensor: Tensor) -> Tensor:

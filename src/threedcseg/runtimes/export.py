@@ -21,8 +21,9 @@ from torch import nn
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import predict_clip
 from threedcseg.inference.settings import Settings
-from threedcseg.models.loading import card_of, load_network
+from threedcseg.models.loading import load_network
 from threedcseg.models.loading import provenance as weights_provenance
+from threedcseg.models.shipped import card_of
 from threedcseg.runtimes.exported import ENDINGS, HEADER, open_exported, package
 from threedcseg.runtimes.quantize import calibration_clips, quantize
 from threedcseg.video.reader import open_video
@@ -65,7 +66,7 @@ def export(
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
-        raise InputError(f"{path}: give a name that ends in {' or '.join(ENDINGS)}")
+        raise InputError(f"{path}", f"give a name that ends in {' or '.join(ENDINGS)}")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     if calibration is not None and path.suffix != ".onnx":
@@ -118,8 +119,8 @@ def _check(path: Path, difference: Difference, quantized: bool) -> None:
     if not found <= allowed:
         raise InputError(
             f"{path}: not written, its probabilities differ from PyTorch's by {found:.1e}"
-            f"{' on average' * quantized}, more than {allowed:.0e}: try another version of the "
-            f"runtime{', or other calibration data' * quantized}"
+            f"{' on average' * quantized}, more than {allowed:.0e}",
+            f"try another version of the runtime{', or other calibration data' * quantized}",
         )
 
 

@@ -42,8 +42,8 @@ class ExportedNetwork:
         length = clip.shape[2]
         if length > self.clip_length:
             raise InputError(
-                f"{self.path}: was exported for clips of {self.clip_length} frames, not {length}: "
-                f"give --clip-length {self.clip_length}, or export again"
+                f"{self.path}: was exported for clips of {self.clip_length} frames, not {length}",
+                f"give --clip-length {self.clip_length}, or export again",
             )
         missing = self.clip_length - length
         if missing:

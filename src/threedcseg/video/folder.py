@@ -32,8 +32,8 @@ class FolderReader:
         if not self._files:
             found = "videos, not frames" if list_videos(self.path) else "no images"
             raise InputError(
-                f"{self.path} holds {found}, expected JPEG, PNG or other images: "
-                "give a folder of frames, or a video file"
+                f"{self.path} holds {found}, expected JPEG, PNG or other images",
+                "give a folder of frames, or a video file",
             )
         names: dict[str, Path] = {}
         for file in self._files:
@@ -41,7 +41,8 @@ class FolderReader:
             if other is not file:
                 raise InputError(
                     f"{self.path} holds both {other.name} and {file.name}, whose masks would have "
-                    "one name: keep one of them"
+                    "one name",
+                    "keep one of them",
                 )
         self.height, self.width = read_image(self._files[0]).shape[:2]
         self.rate = Fraction(rate)
@@ -55,7 +56,8 @@ class FolderReader:
             if (height, width) != (self.height, self.width):
                 raise InputError(
                     f"{file} is {width}x{height}, but {self._files[0].name} is {self.width}x"
-                    f"{self.height}: frames of one folder must have one size"
+                    f"{self.height}",
+                    "frames of one folder must have one size",
                 )
             yield Frame(index, np.ascontiguousarray(image), file.stem, index * self.time_base)
 

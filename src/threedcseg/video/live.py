@@ -137,7 +137,7 @@ class LiveSource:
         stdin: BinaryIO | None = None,
     ) -> None:
         if not 1 <= queue <= 1000:
-            raise InputError(f"a queue of {queue} frames: give 1 to 1000")
+            raise InputError(f"a queue of {queue} frames", "give 1 to 1000")
         if raw is not None and name != STDIN:
             raise InputError(f"a size goes with raw frames on standard input (-), not with {name}")
         self.name = name
@@ -282,12 +282,14 @@ class LiveSource:
         kind = {"Linux": "v4l2", "Darwin": "avfoundation", "Windows": "dshow"}.get(system)
         known = {name for names in av.formats_available for name in names.split(",")}
         if kind is None or kind not in known:
-            raise InputError(f"cameras cannot be read on {system} here: pipe frames in instead (-)")
+            raise InputError(
+                f"cameras cannot be read on {system} here", "pipe frames in instead (-)"
+            )
         device = which
         if system == "Linux":
             device = f"/dev/video{which}" if which.isdigit() else which
             if not Path(device).exists():
-                raise InputError(f"{self.name}: there is no {device}: check that it is connected")
+                raise InputError(f"{self.name}: there is no {device}", "check that it is connected")
         elif system == "Windows":
             device = f"video={which}"
         return av.open(device, "r", format=kind)
@@ -295,7 +297,7 @@ class LiveSource:
     def _read(self, container: InputContainer) -> None:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
-            raise InputError(f"{self.shown} holds no picture that can be decoded: send video")
+            raise InputError(f"{self.shown} holds no picture that can be decoded", "send video")
         stream.thread_type = "SLICE"  # threads by frame would hold frames back
         size = None
         for packet in container.demux(stream):

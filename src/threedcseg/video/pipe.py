@@ -29,20 +29,20 @@ class RawFormat:
         """``size`` as ``WIDTHxHEIGHT``; `InputError` for values that mean nothing."""
         match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
         if match is None:
-            raise InputError(f"size {size!r} is not WIDTHxHEIGHT in pixels: give 640x480, say")
+            raise InputError(f"size {size!r} is not WIDTHxHEIGHT in pixels", "give 640x480, say")
         try:
             av.VideoFormat(pixel_format)
         except ValueError:
             raise InputError(
-                f"unknown pixel format {pixel_format!r}: give rgb24, bgr24, gray, yuv420p or "
-                "another name of FFmpeg's"
+                f"unknown pixel format {pixel_format!r}",
+                "give rgb24, bgr24, gray, yuv420p or another name of FFmpeg's",
             ) from None
         try:
             per_second = Fraction(rate)
             if per_second <= 0:
                 raise ValueError
         except (ValueError, ZeroDivisionError):
-            raise InputError(f"rate {rate!r} is not frames per second: give 25, say") from None
+            raise InputError(f"rate {rate!r} is not frames per second", "give 25, say") from None
         return cls(int(match[1]), int(match[2]), pixel_format, per_second)
 
 

@@ -70,7 +70,7 @@ class VideoReader:
             stream = self._video_stream(container)
             first = next(self._decode(container, stream), None)
             if first is None:
-                raise InputError(self._not_a_video("it holds no frames"))
+                raise self._not_a_video("it holds no frames")
             self._coded_size = first.width, first.height
             # The display matrix of the file, to the nearest quarter turn, counter-clockwise.
             self._rotation = round(first.rotation / 90) * 90 % 360
@@ -122,7 +122,8 @@ class VideoReader:
                     raise InputError(
                         f"{self.shown} changes its size from {self._coded_size[0]}x"
                         f"{self._coded_size[1]} to {frame.width}x{frame.height} at frame {index}, "
-                        "expected one size: cut it there, or scale it to one size"
+                        "expected one size",
+                        "cut it there, or scale it to one size",
                     )
                 rgb = reformatter.reformat(
                     frame, format="rgb24", src_colorspace=self._matrix, interpolation=EXACT
@@ -148,26 +149,25 @@ class VideoReader:
         try:
             container = av.open(name, "r", metadata_errors="replace")
         except av.EOFError:
-            raise InputError(self._not_a_video("it ends before its first frame")) from None
+            raise self._not_a_video("it ends before its first frame") from None
         except av.FFmpegError as error:
-            raise InputError(self._not_a_video(str(error.strerror).lower())) from None
+            raise self._not_a_video(str(error.strerror).lower()) from None
         kind = container.format.name
         if kind in _TEXT_FORMATS or kind == "image2" or kind.endswith("_pipe"):
             container.close()
-            raise InputError(
-                self._not_a_video("a text" if kind in _TEXT_FORMATS else "a single image")
-            )
+            raise self._not_a_video("a text" if kind in _TEXT_FORMATS else "a single image")
         return container
 
-    def _not_a_video(self, reason: str) -> str:
+    def _not_a_video(self, reason: str) -> InputError:
         if self._cut_short:
-            return (
-                f"{self.shown} cannot be opened: it is cut short (its end is missing): copy or "
-                "download it again"
+            return InputError(
+                f"{self.shown} cannot be opened: it is cut short (its end is missing)",
+                "copy or download it again",
             )
-        return (
+        return InputError(
             f"{self.shown} cannot be opened as a video ({reason}), expected MP4, MOV, MKV, "
-            "WebM, AVI or another video file: check that it plays, or convert it"
+            "WebM, AVI or another video file",
+            "check that it plays, or convert it",
         )
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
@@ -178,12 +178,12 @@ class VideoReader:
         ]
         if not streams:
             kind = "sound but no picture" if container.streams.audio else "no video stream"
-            raise InputError(f"{self.shown} holds {kind}, expected a video: give another file")
+            raise InputError(f"{self.shown} holds {kind}, expected a video", "give another file")
         best = container.streams.best("video")
         stream = next((stream for stream in streams if stream is best), streams[0])
         if stream.codec_context is None:
             raise InputError(
-                f"{self.shown} is coded in a way FFmpeg cannot decode here: convert it to H.264"
+                f"{self.shown} is coded in a way FFmpeg cannot decode here", "convert it to H.264"
             )
         stream.thread_type = "AUTO"
         return stream
@@ -208,21 +208,22 @@ class VideoReader:
                         count += 1
                         yield frame
                     elif count:
-                        raise InputError(self._damaged(count))
+                        raise self._damaged(count)
         except av.FFmpegError:
             whole = False
         if count and not whole:
-            raise InputError(self._damaged(count))
+            raise self._damaged(count)
 
-    def _damaged(self, count: int) -> str:
+    def _damaged(self, count: int) -> InputError:
         if self._cut_short:
-            return (
-                f"{self.shown} is cut short (its end is missing); {count} frames were read: copy "
-                "or download it again"
+            return InputError(
+                f"{self.shown} is cut short (its end is missing); {count} frames were read",
+                "copy or download it again",
             )
-        return (
-            f"{self.shown} is damaged after frame {count - 1}; {count} frames were read: get it "
-            "again, or convert it with a program that repairs (ffmpeg -i IN -c:v libx264 OUT.mp4)"
+        return InputError(
+            f"{self.shown} is damaged after frame {count - 1}; {count} frames were read",
+            "get it again, or convert it with a program that repairs "
+            "(ffmpeg -i IN -c:v libx264 OUT.mp4)",
         )
 
 
@@ -230,18 +231,18 @@ def _check_file(path: Path, shown: str) -> bool:
     """Whether the file is cut short; InputError where it cannot be a video at all."""
     try:
         if not path.exists():
-            raise InputError(f"{shown} does not exist: check the name")
+            raise InputError(f"{shown} does not exist", "check the name")
         if not path.is_file():
-            raise InputError(f"{shown} is neither a file nor a folder: give a video file")
+            raise InputError(f"{shown} is neither a file nor a folder", "give a video file")
         if path.stat().st_size == 0:
-            raise InputError(f"{shown} is empty (0 bytes): copy or download it again")
+            raise InputError(f"{shown} is empty (0 bytes)", "copy or download it again")
         if is_image(path):
             raise InputError(
-                f"{shown} is a single image, expected a video: give its folder {path.parent}"
+                f"{shown} is a single image, expected a video", f"give its folder {path.parent}"
             )
         return is_cut_short(path)
     except PermissionError:
-        raise InputError(f"{shown} may not be read: change its permissions") from None
+        raise InputError(f"{shown} may not be read", "change its permissions") from None
 
 
 def _estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:

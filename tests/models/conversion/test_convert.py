@@ -17,7 +17,7 @@ from threedcseg.errors import InputError
 from threedcseg.models import create_model, load_encoder, load_network
 from threedcseg.models.conversion import convert, encoders, networks
 from threedcseg.models.loading import rebuild
-from threedcseg.models.meta import skeleton
+from threedcseg.models.meta import on_meta
 from threedcseg.models.registry import BRIDGES, ENCODERS
 from threedcseg.models.weights import save_weights
 
@@ -36,7 +36,7 @@ def constants(names: dict[str, str], module: torch.nn.Module) -> dict[str, torch
 
 def encoder_of(layout: encoders.EncoderLayout, number: int = 0):
     name = list(layout.encoders.values())[number]
-    with skeleton():
+    with on_meta():
         return name, ENCODERS.build(name)
 
 
@@ -147,7 +147,7 @@ def official(
     encoder="ir-csn-50", bridge="gc3d", refinement="rf3d", table=None, layout=networks.ENCODERS[0]
 ):
     """A published checkpoint of a network, our names for it, and the network."""
-    with skeleton():
+    with on_meta():
         network = create_model("3dc-seg", encoder=encoder, bridge=bridge, refinement=refinement)
     names = {f"encoder.{k}": v for k, v in layout.names(network.encoder.state_dict()).items()}
     table = table or dict(reversed(networks.BRIDGES))[bridge]
@@ -241,7 +241,7 @@ def test_training_starts_from_a_published_encoder(save, tmp_path):
 
 
 def test_batch_norm_epsilon_of_the_source_is_kept():
-    with skeleton():
+    with on_meta():
         network = create_model("3dc-seg", encoder="ir-csn-50", channels=16)
     state = {k: torch.zeros(v.shape, dtype=v.dtype) for k, v in network.state_dict().items()}
     metadata = {

@@ -12,15 +12,9 @@ from torch import nn
 
 from threedcseg.models import create_model
 from threedcseg.models.encoders.residual import Residual
-from threedcseg.models.fast.prepare import (
-    FastConv3d,
-    FusedResidual,
-    FusedRF3D,
-    Methods,
-    PointwiseConv3d,
-    prepare_for_gpu,
-    prepare_for_inference,
-)
+from threedcseg.models.fast.convolutions import FastConv3d, Methods, PointwiseConv3d
+from threedcseg.models.fast.fused import FusedResidual, FusedRF3D
+from threedcseg.models.fast.prepare import prepare_for_gpu, prepare_for_inference
 from threedcseg.models.refinement import RF3D
 
 TOLERANCE = 2e-5  # on probabilities, of small networks
@@ -123,7 +117,7 @@ def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
         measured.append(method)
         return times[method]
 
-    monkeypatch.setattr("threedcseg.models.fast.prepare._seconds", seconds)
+    monkeypatch.setattr("threedcseg.models.fast.convolutions._seconds", seconds)
     conv = FastConv3d(nn.Conv3d(32, 32, 3, padding=1), Methods())
     x = channels_last(1, 32, 4, 8, 8)
     assert conv.methods.fastest(conv, x) == (4, 4, 0)
@@ -152,13 +146,12 @@ def test_pointwise_convolutions(stride, voxels):
 
 
 def test_what_is_replaced():
-    plain = draw_into(small_network(unused_heads=True))
+    plain = draw_into(small_network())
     fast = prepare_for_inference(plain)
     kinds = [type(module) for module in fast.modules()]
     assert kinds.count(FusedRF3D) == 3 and RF3D not in kinds
     assert kinds.count(FusedResidual) == 6 and Residual not in kinds
     assert kinds.count(FastConv3d) == 3 * 5 + 2 + 1
-    assert len(plain.decoder.unused_heads) == 3 and len(fast.decoder.unused_heads) == 0
     assert (probabilities(fast, clip()) - probabilities(plain, clip())).abs().max() < TOLERANCE
 
 
@@ -268,12 +261,13 @@ def test_threads_do_not_share_scratch_memory(plain, fast):
         assert (a - b).abs().max() < TOLERANCE
 
 
-@pytest.mark.parametrize("autocast", [None, torch.bfloat16])
-def test_the_options_for_a_gpu_on_a_cpu(plain, autocast):
-    ready = prepare_for_gpu(plain, device="cpu", autocast=autocast)
-    found = probabilities(ready, clip())
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, TOLERANCE), (torch.bfloat16, 0.05)]
+)
+def test_what_a_gpu_runs_on_a_cpu(plain, dtype, tolerance):
+    found = probabilities(prepare_for_gpu(plain, torch.device("cpu"), dtype), clip())
     assert found.dtype == torch.float32
-    assert (found - probabilities(plain, clip())).abs().max() < (0.05 if autocast else TOLERANCE)
+    assert (found - probabilities(plain, clip())).abs().max() < tolerance
 
 
 def test_the_papers_network(shared):

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from threedcseg.errors import InputError
-from threedcseg.models.conversion import networks as published
+from threedcseg.models.conversion import networks
 from threedcseg.models.conversion.encoders import ENCODER_LAYOUTS, EncoderLayout
 from threedcseg.models.conversion.reading import Checkpoint, read_checkpoint
-from threedcseg.models.meta import skeleton
+from threedcseg.models.meta import on_meta
 from threedcseg.models.registry import ENCODERS, create_model
-from threedcseg.models.weights import listed
+from threedcseg.models.weights import listed, raise_if_any
 
 
 @dataclass
@@ -35,7 +35,7 @@ def convert(path: str | Path) -> Converted:
     """
     path = Path(path)
     checkpoint = read_checkpoint(path)
-    if published.is_published(checkpoint.tensors):
+    if networks.is_published(checkpoint.tensors):
         converted = _network(checkpoint, path)
     else:
         converted = _encoder(checkpoint, path)
@@ -46,11 +46,11 @@ def convert(path: str | Path) -> Converted:
 
 def _encoder(checkpoint: Checkpoint, path: Path) -> Converted:
     tensors = checkpoint.tensors
-    layout = _resembling(
+    layout = _most_similar(
         [layout for layout in ENCODER_LAYOUTS if layout.caffe2 == checkpoint.caffe2], tensors, path
     )
     name = _encoder_name(layout, tensors, path)
-    with skeleton():
+    with on_meta():
         encoder = ENCODERS.build(name)
     wanted = layout.names(encoder.state_dict())
     state, dropped = rename(tensors, encoder, wanted, layout.dropped, f"{path} ({layout.kind})")
@@ -69,26 +69,24 @@ def _encoder(checkpoint: Checkpoint, path: Path) -> Converted:
 
 def _network(checkpoint: Checkpoint, path: Path) -> Converted:
     tensors, copies = _without_copies(checkpoint.tensors, path)
-    layout = _resembling(list(published.ENCODERS), tensors, path)
-    bridge = published.bridge_of(tensors)
+    layout = _most_similar(list(networks.ENCODERS), tensors, path)
+    bridge = networks.bridge_of(tensors)
     if bridge is None:
         raise InputError(f"{path}: a 3DC-Seg network with an unknown bridge")
     options = {
         "encoder": _encoder_name(layout, tensors, path),
         "bridge": bridge[0],
-        "refinement": published.refinement_of(tensors),
+        "refinement": networks.refinement_of(tensors),
     }
-    with skeleton():
+    with on_meta():
         network = create_model("3dc-seg", **options)
     wanted = layout.names(network.encoder.state_dict())
     wanted = {f"encoder.{ours}": theirs for ours, theirs in wanted.items()}
-    decoder = published.decoder_names(
-        network.decoder.state_dict(), bridge[1], options["refinement"]
-    )
+    decoder = networks.decoder_names(network.decoder.state_dict(), bridge[1], options["refinement"])
     wanted |= {f"decoder.{ours}": theirs for ours, theirs in decoder.items()}
     wanted |= {"mean": "encoder.mean", "std": "encoder.std"}
     origin = f"{path} ({layout.kind})"
-    state, dropped = rename(tensors, network, wanted, published.DROPPED, origin)
+    state, dropped = rename(tensors, network, wanted, networks.DROPPED, origin)
     state["mean"] = state["mean"] / 255  # theirs is for pixels of 0..255, ours for 0..1
     metadata = {
         "model": "3dc-seg",
@@ -138,28 +136,26 @@ def rename(
         "unexpected": sorted(unexpected),
         "of another shape": misshapen,
     }
-    if any(problems.values()):
-        told = "; ".join(f"{listed(names)} {what}" for what, names in problems.items() if names)
-        raise InputError(f"{origin}: {told}")
+    raise_if_any(problems, origin)
     return state, left_out
 
 
-def _resembling(
+def _most_similar(
     layouts: list[EncoderLayout], tensors: dict[str, Tensor], path: Path
 ) -> EncoderLayout:
-    """The make that ``tensors`` resemble most; among equals, the one with more units."""
+    """The make most similar to ``tensors``; among equals, the one with more units."""
 
     def score(layout: EncoderLayout) -> tuple[float, int]:
         stem = layout.names([f"{next(iter(layout.stem))}.weight"]).popitem()[1]
         dims = tensors[stem].dim() if stem in tensors else 0
         fits = dims == layout.kernel_dims + 2
-        return layout.resemblance(tensors) * fits, len(layout.blocks)
+        return layout.similarity(tensors) * fits, len(layout.blocks)
 
     best = max(layouts, key=score)
     if score(best)[0] <= 0.5:
         raise InputError(
             f"{path}: no known make of checkpoint (it has {listed(sorted(tensors))}); known are "
-            "3DC-Seg networks and CSN, R(2+1)D-34 and ResNet-101 encoders"
+            f"3DC-Seg networks and encoders of {', '.join({x.kind: None for x in ENCODER_LAYOUTS})}"
         )
     return best
 
@@ -178,8 +174,8 @@ def _without_copies(
     """Leave out the second name of each tensor of the backbone, after comparing the two."""
     copies, kept = [], {}
     for name, tensor in tensors.items():
-        first = name.replace(published.COPY, "encoder.", 1)
-        if name.startswith(published.COPY) and first in tensors:
+        first = name.replace(networks.COPY, "encoder.", 1)
+        if name.startswith(networks.COPY) and first in tensors:
             if not torch.equal(tensor, tensors[first]):
                 raise InputError(f"{path}: damaged, {first} and its copy {name} differ")
             copies.append(name)

@@ -72,7 +72,7 @@ class EncoderLayout:
             names[key] = self.prefix + path + self.leaves.get(f"{index}.{leaf}", f".{leaf}")
         return names
 
-    def resemblance(self, names: Collection[str]) -> float:
+    def similarity(self, names: Collection[str]) -> float:
         """The share of this make's stem and first block that ``names`` has, from 0 to 1."""
         inner = [unit for unit in self.blocks if not unit.startswith("shortcut")]
         keys = [f"{unit}.weight" for unit in self.stem]

@@ -108,7 +108,6 @@ def decoder_names(
     for stage, scale in enumerate((4, 3, 2)):
         for ours, theirs in REFINEMENTS[refinement].items():
             paths[f"refinements.{stage}.{ours}"] = f"RF{scale}.{theirs}"
-    paths |= {f"unused_heads.{stage}.1": f"pred{5 - stage}" for stage in range(3)}
     names = {}
     for key in keys:
         unit, leaf = key.rsplit(".", 1)

@@ -1,7 +1,7 @@
 """What a decoder may expect of any encoder.
 
-An encoder turns a normalised clip into four feature maps, **finest first**. The paper's ir-CSN,
-for a clip of 8 frames at 480x864:
+An encoder turns a normalised clip into feature maps, **finest first**. The paper's ir-CSN, for a
+clip of 8 frames at 480x864:
 
     clip          (B,    3, 8, 480, 864)
     features[0]   (B,  256, 8, 120, 216)    stride 1 in time,  4 in space
@@ -12,20 +12,33 @@ for a clip of 8 frames at 480x864:
 
 from torch import Tensor, nn
 
+from threedcseg.errors import InputError
+
 
 class Encoder(nn.Module):
-    """Base class: declares the channels and strides of the four maps, finest first.
+    """Base class: declares all that the rest of a network must know of its encoder.
 
     ``out_channels[i]`` is the channel count of ``features[i]``; ``strides[i]`` is its
     ``(time, space)`` stride with respect to the clip. ``mean`` and ``std`` are those of the input
     that its published weights expect, for RGB in [0, 1].
     """
 
-    out_channels: tuple[int, int, int, int]
-    strides: tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]
+    out_channels: tuple[int, ...]
+    strides: tuple[tuple[int, int], ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
     def forward(self, clip: Tensor) -> list[Tensor]:
-        """``(B, 3, T, H, W)`` normalised RGB to four maps ``(B, C, t, h, w)``, finest first."""
+        """``(B, 3, T, H, W)`` normalised RGB to maps ``(B, C, t, h, w)``, finest first."""
         raise NotImplementedError
+
+    def residual_blocks(self) -> list[nn.Module]:
+        """What gradient checkpointing computes again, block by block; by default nothing."""
+        return []
+
+    def load_imagenet(self) -> None:
+        """Fill with published ImageNet weights; `InputError` where there are none to be had."""
+        raise InputError(
+            f"no ImageNet weights are known for the encoder {type(self).__name__}: set "
+            "`imagenet: false`"
+        )

@@ -38,6 +38,9 @@ class ResidualEncoder(Encoder):
             features.append(x)
         return features
 
+    def residual_blocks(self) -> list[nn.Module]:
+        return [module for module in self.stages.modules() if isinstance(module, Residual)]
+
 
 def stack(
     depths: Sequence[int],

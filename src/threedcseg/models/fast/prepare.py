@@ -11,7 +11,6 @@
    pays; RF3D fuses the ReLUs and additions around them, and writes in place.
 4. A 3x3x3 convolution with few outputs (the prediction head) becomes a 2D convolution with three
    outputs for each, one a tap in time, which are shifted and added.
-5. Prediction heads whose results nobody reads are dropped.
 
 Results differ from the plain module's by rounding only (docs/performance.md). On another device or
 dtype, under autocast, where gradients are recorded, and while a model is exported or compiled,
@@ -19,28 +18,15 @@ each part computes what it stands for with torch's own operators.
 """
 
 import copy
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal, TypeGuard
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from threedcseg.models.decoder import Decoder
 from threedcseg.models.encoders.residual import Residual
-from threedcseg.models.fast import winograd
-from threedcseg.models.refinement import RF3D, upsample
-
-Convolution = nn.Conv2d | nn.Conv3d
-BatchNorm = nn.BatchNorm2d | nn.BatchNorm3d
-Method = Literal["direct", "taps"] | winograd.Tile
-"""How a 3x3x3 convolution is computed: by torch, by 2D taps (step 4), or by Winograd tiles."""
-
-FEW_OUTPUTS = 8
-MEASURED_VOXELS = 52_000  # methods are timed on so many voxels: rows from the top of the clip
-POINTWISE_ROWS = 2048  # voxels of a 1x1x1 convolution's result finished at a time
+from threedcseg.models.fast.convolutions import FastConv3d, Methods, PointwiseConv3d
+from threedcseg.models.fast.folding import Convolution, fold, is_fixed
+from threedcseg.models.fast.fused import FusedResidual, FusedRF3D
+from threedcseg.models.refinement import RF3D
 
 
 def prepare_for_inference(model: nn.Module) -> nn.Module:
@@ -57,264 +43,45 @@ def prepare_for_inference(model: nn.Module) -> nn.Module:
         return _replace(_copy_for_inference(model), Methods())
 
 
-def prepare_for_gpu(
-    model: nn.Module,
-    device: torch.device | str = "cuda",
-    autocast: torch.dtype | None = None,
-    compiled: bool = False,
+def prepare_on(
+    model: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> nn.Module:
-    """A copy of ``model`` for inference on a GPU; **never run on one so far, only on a CPU**.
+    """A copy for inference on ``device``, computing in ``dtype``; takes and gives float32."""
+    if device.type == "cuda":
+        return prepare_for_gpu(model, device, dtype)
+    prepared = prepare_for_inference(model).to(device)
+    return prepared if dtype == torch.float32 else Autocast(prepared, dtype)
 
-    Batch norms are folded and unread heads dropped, as for a CPU; the convolutions are the GPU's
-    own, channels-last. ``autocast`` computes them in `torch.float16` or `torch.bfloat16`, with
-    results of that precision; ``compiled`` passes the copy through `torch.compile`. The copy takes
-    clips on ``device`` and returns float32 logits.
+
+def prepare_for_gpu(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """A copy for inference on a GPU; **never run on one so far, only on a CPU**.
+
+    Batch norms are folded, as for a CPU; the convolutions are the GPU's own, channels-last.
     """
     prepared = prepare_for_inference(model).to(device)
     for parameter in prepared.parameters():
         if parameter.dim() == 5:
             parameter.data = parameter.contiguous(memory_format=torch.channels_last_3d)
-    return Autocast(torch.compile(prepared) if compiled else prepared, autocast)  # type: ignore[arg-type]
+    return Autocast(prepared, dtype)
 
 
 class Autocast(nn.Module):
-    """A model under autocast to ``dtype`` (None: as it is); float32 out."""
+    """A model that computes in ``dtype`` on channels-last clips; float32 out."""
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype | None) -> None:
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.model, self.dtype = model, dtype
 
     def forward(self, clip: Tensor) -> Tensor:
-        with torch.autocast(clip.device.type, self.dtype, enabled=self.dtype is not None):
+        with torch.autocast(clip.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits: Tensor = self.model(clip.contiguous(memory_format=torch.channels_last_3d))
         return logits.float()
 
 
-class Methods:
-    """Which method is the fastest for each shape, and the scratch memory that methods share."""
-
-    def __init__(self) -> None:
-        self._fastest: dict[tuple[int, ...], Method] = {}
-        self._workspaces: list[winograd.Workspace] = []
-
-    def __reduce__(self) -> tuple[type["Methods"], tuple[()]]:
-        return Methods, ()  # copies and pickles begin anew
-
-    @contextmanager
-    def workspace(self) -> Iterator[winograd.Workspace]:
-        """Scratch memory for one call; concurrent calls have one each."""
-        try:
-            workspace = self._workspaces.pop()
-        except IndexError:
-            workspace = winograd.Workspace()
-        yield workspace
-        self._workspaces.append(workspace)
-
-    def fastest(self, conv: "FastConv3d", clip: Tensor) -> Method:
-        """The method for a convolution on clips of this shape, timed at the first call."""
-        shape = (*clip.shape, conv.out_channels, torch.get_num_threads())
-        if shape not in self._fastest:
-            rows = max(8, MEASURED_VOXELS * clip.shape[3] // clip[:, 0].numel())
-            part = clip[:, :, :, :rows].contiguous(memory_format=torch.channels_last_3d)
-            seconds = {m: _seconds(conv, part, m) for m in conv.methods_for(clip.shape[2])}
-            likely = [m for m, s in seconds.items() if s < 1.5 * min(seconds.values())]
-            seconds = {m: _seconds(conv, part, m) for m in likely}  # without first-time costs
-            self._fastest[shape] = min(seconds, key=seconds.__getitem__)
-            self._workspaces.clear()  # those who lost may have needed more
-        return self._fastest[shape]
-
-
-def _seconds(conv: "FastConv3d", clip: Tensor, method: Method) -> float:
-    start = time.perf_counter()
-    conv.by(method, clip)
-    return time.perf_counter() - start
-
-
-class FastConv3d(nn.Conv3d):
-    """A 3x3x3 convolution of stride and padding 1, and what comes before and after it:
-
-    ``relu(conv(relu_input(x)) + residual)``, each ReLU if the attribute of its name is set. The
-    result may take the place of ``out`` in memory, which may be ``residual``; only the returned
-    tensor is sure to hold it.
-    """
-
-    def __init__(self, conv: nn.Conv3d, methods: Methods) -> None:
-        super().__init__(conv.in_channels, conv.out_channels, 3, padding=1, device="meta")
-        self.weight, self.bias = conv.weight, conv.bias
-        self.relu_input = self.relu = False
-        self.methods = methods
-
-    def forward(
-        self, x: Tensor, residual: Tensor | None = None, out: Tensor | None = None
-    ) -> Tensor:
-        if not _may_be_fast(x, self.weight):
-            return self.by("direct", x, residual)
-        return self.by(self.methods.fastest(self, x), x, residual, out)
-
-    def methods_for(self, frames: int) -> list[Method]:
-        """The methods worth trying for clips of that many frames, the boldest first."""
-        if self.out_channels <= FEW_OUTPUTS:
-            return ["taps", "direct"]
-        if min(self.in_channels, self.out_channels) < 32:  # transforms outweigh products
-            return ["direct"]
-        if frames == 1:
-            return [(0, 2, 0), (0, 0, 0), "direct"]
-        if frames <= 3:
-            return [(2, 2, 0), "direct"]
-        return [(4, 4, 4), (4, 4, 0), "direct"]
-
-    def by(
-        self, method: Method, x: Tensor, residual: Tensor | None = None, out: Tensor | None = None
-    ) -> Tensor:
-        """Compute by the given method."""
-        if isinstance(method, tuple):
-            with self.methods.workspace() as workspace:
-                return winograd.conv3d(
-                    x,
-                    self.weight,
-                    self.bias,
-                    method,
-                    workspace,
-                    relu_input=self.relu_input,
-                    residual=residual,
-                    relu=self.relu,
-                    out=out,
-                )
-        if method == "taps":
-            y = self._by_taps(x)
-        else:
-            y = super().forward(x.relu() if self.relu_input else x)
-        y = y if residual is None else y.add_(residual)
-        return y.relu_() if self.relu else y
-
-    def _by_taps(self, x: Tensor) -> Tensor:
-        """Convolve each frame with every tap in time, as outputs of one 2D convolution; add."""
-        # (N, C, 3, 3, 3) to (3 * N, C, 3, 3): the 2D kernels of one tap after those of another.
-        kernels = self.weight.movedim(2, 0).flatten(0, 1)
-        kernels = kernels.contiguous(memory_format=torch.channels_last)
-        y = x.new_zeros(len(x), self.out_channels, *x.shape[2:])
-        if self.bias is not None:
-            y += self.bias.view(-1, 1, 1, 1)
-        for t in range(x.shape[2]):
-            frame = x[:, :, t].relu() if self.relu_input else x[:, :, t]
-            taps = F.conv2d(frame, kernels, padding=1).chunk(3, dim=1)
-            for tap, place in zip(taps, (t + 1, t, t - 1), strict=True):
-                if 0 <= place < x.shape[2]:
-                    y[:, :, place] += tap
-        return y
-
-
-class PointwiseConv3d(nn.Conv3d):
-    """A 1x1x1 convolution and what comes after it: ``relu(conv(x) + residual)``.
-
-    The ReLU if ``relu`` is set. The result may take the place of ``out`` in memory, which may be
-    ``residual``; only the returned tensor is sure to hold it.
-    """
-
-    def __init__(self, conv: nn.Conv3d) -> None:
-        super().__init__(
-            conv.in_channels,
-            conv.out_channels,
-            1,
-            conv.stride,  # type: ignore[arg-type]
-            device="meta",
-        )
-        self.weight, self.bias = conv.weight, conv.bias
-        self.relu = False
-
-    def forward(
-        self, x: Tensor, residual: Tensor | None = None, out: Tensor | None = None
-    ) -> Tensor:
-        if not _may_be_fast(x, self.weight):
-            y = super().forward(x)
-            y = y if residual is None else y.add_(residual)
-            return y.relu_() if self.relu else y
-        x = x[:, :, :: self.stride[0], :: self.stride[1], :: self.stride[2]]
-        x = x.permute(0, 2, 3, 4, 1).contiguous()  # (B, T, H, W, C)
-        shape = (*x.shape[:4], self.out_channels)
-        voxels = x.view(1, -1, 1, self.in_channels).permute(0, 3, 1, 2)  # (1, C, voxels, 1)
-        if residual is not None:
-            residual = residual.permute(0, 2, 3, 4, 1).reshape(-1, self.out_channels)
-        if voxels.shape[2] <= POINTWISE_ROWS or (residual is None and not self.relu):
-            return self._some(voxels, residual).view(shape).permute(0, 4, 1, 2, 3)
-        if out is None or not out.is_contiguous(memory_format=torch.channels_last_3d):
-            out = x.new_empty(shape).permute(0, 4, 1, 2, 3)
-        y = out.permute(0, 2, 3, 4, 1).view(-1, self.out_channels)
-        for first in range(0, len(y), POINTWISE_ROWS):
-            part = slice(first, first + POINTWISE_ROWS)
-            added = None if residual is None else residual[part]
-            y[part] = self._some(voxels[:, :, part], added)
-        return out
-
-    def _some(self, voxels: Tensor, residual: Tensor | None) -> Tensor:
-        """``(1, C, voxels, 1)``, channels-last, to ``(voxels, N)``."""
-        y = F.conv2d(voxels, self.weight[..., 0], self.bias)
-        y = y.permute(0, 2, 3, 1).reshape(-1, self.out_channels)
-        y = y if residual is None else y.add_(residual)
-        return y.relu_() if self.relu else y
-
-
-class FusedResidual(nn.Module):
-    """`Residual` whose branch ends in a 1x1x1 convolution, which takes over addition and ReLU.
-
-    With ``overwrites_input``, the result takes the place of the input in memory.
-    """
-
-    def __init__(self, branch: nn.Sequential, last: PointwiseConv3d, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.branch, self.last, self.shortcut = branch, last, shortcut
-        self.last.relu = True
-        self.overwrites_input = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        residual = self.shortcut(x)
-        own = self.overwrites_input or residual is not x
-        return self.last(self.branch(x), residual=residual, out=residual if own else None)
-
-
-class FusedRF3D(nn.Module):
-    """`RF3D` whose additions and ReLUs happen inside its convolutions, `FastConv3d` all."""
-
-    def __init__(self, module: RF3D) -> None:
-        super().__init__()
-        self.skip1, self.skip2, self.skip3 = module.skip1, module.skip2, module.skip3
-        self.merge1, self.merge2 = module.merge1, module.merge2
-        for conv in (self.skip2, self.merge1):
-            assert isinstance(conv, FastConv3d)
-            conv.relu_input = conv.relu = True
-
-    def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
-        x = self.skip1(skip)
-        y = self.skip2(x)
-        x = self.skip3(y, residual=x, out=x)
-        x = _add_upsampled(x, coarse)
-        y = self.merge1(x, out=y)
-        return self.merge2(y, residual=x, out=x)
-
-
-def _add_upsampled(x: Tensor, coarse: Tensor) -> Tensor:
-    """``x`` plus ``coarse`` upsampled trilinearly to its size; in place, frame by frame."""
-    if not _may_be_fast(x, coarse):
-        return x + upsample(coarse, like=x)
-    frames, coarse_frames = x.shape[2], coarse.shape[2]
-    for t in range(frames):
-        at = max(0.0, (t + 0.5) * coarse_frames / frames - 0.5)  # align_corners=False
-        before = min(int(at), coarse_frames - 1)
-        after = min(before + 1, coarse_frames - 1)
-        frame = torch.lerp(coarse[:, :, before], coarse[:, :, after], at - before)
-        x[:, :, t] += F.interpolate(frame, x.shape[3:], mode="bilinear", align_corners=False)
-    return x
-
-
-def _may_be_fast(*tensors: Tensor) -> bool:
-    """Whether unrecorded, in-place float32 operations on the CPU are what is wanted."""
-    return (
-        all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
-        and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()
-        and not torch.compiler.is_compiling()
-    )
+def precision_of(network: nn.Module) -> str:
+    """What a prepared network computes in: "float32", "bfloat16" or "float16"."""
+    dtype = network.dtype if isinstance(network, Autocast) else torch.float32
+    return str(dtype).removeprefix("torch.")
 
 
 def _copy_for_inference(model: nn.Module) -> nn.Module:
@@ -339,8 +106,6 @@ def _replace(module: nn.Module, methods: Methods) -> nn.Module:
         return _replace_residual(module)
     elif type(module) is RF3D and all(isinstance(c, FastConv3d) for c in module.children()):
         return FusedRF3D(module)
-    elif isinstance(module, Decoder):
-        module.unused_heads = nn.ModuleList()
     return module
 
 
@@ -371,8 +136,8 @@ def _replace_sequence(sequence: nn.Sequential, methods: Methods) -> nn.Sequentia
     kept: list[nn.Module] = []
     for module in sequence:
         conv = kept[-1] if kept else None
-        if isinstance(conv, Convolution) and _is_fixed(module):
-            _fold(conv, module)
+        if isinstance(conv, Convolution) and is_fixed(module):
+            fold(conv, module)
         else:
             kept.append(module)
     fused: list[nn.Module] = []
@@ -388,22 +153,3 @@ def _replace_sequence(sequence: nn.Sequential, methods: Methods) -> nn.Sequentia
             module.overwrites_input = True  # nobody else reads what the one before wrote
         fused.append(module)
     return nn.Sequential(*fused)
-
-
-def _is_fixed(module: nn.Module) -> TypeGuard[BatchNorm]:
-    """Whether a module is a batch norm that evaluates to a fixed scale and shift."""
-    return isinstance(module, BatchNorm) and module.affine and module.track_running_stats
-
-
-def _fold(conv: Convolution, norm: BatchNorm) -> None:
-    """Give ``conv`` the weights that include ``norm``, computed in float64."""
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None and variance is not None
-    scale = norm.weight.double() / torch.sqrt(variance.double() + norm.eps)
-    weight = conv.weight.double() * scale.view(-1, *[1] * (conv.weight.dim() - 1))
-    bias = norm.bias.double() - mean.double() * scale
-    if conv.bias is not None:
-        bias += conv.bias.double() * scale
-    dtype = conv.weight.dtype
-    conv.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
-    conv.bias = nn.Parameter(bias.to(dtype), requires_grad=False)

@@ -2,45 +2,17 @@
 
 Encoder: EfficientNet-Lite made 3D. Decoder: GC3D on the coarsest map, RF3D at strides 16, 8 and 4
 (section 3.2), with each 3x3x3 convolution factorised into 1x3x3 and 3x1x1 depthwise ones and a
-1x1x1 that mixes the channels.
+1x1x1 that mixes the channels; then, for thin parts, a light refinement of few channels at stride 2.
 """
 
-import torch
+from typing import Literal
+
 from torch import Tensor, nn
 
-from threedcseg.models.decoder import Decoder
-from threedcseg.models.encoders.compact import CompactEncoder, TemporalTap
+from threedcseg.models.assembly import Channels, assemble
 from threedcseg.models.layout import to_clip, to_frames
 from threedcseg.models.network import SegmentationNetwork
-from threedcseg.models.registry import BRIDGES, REFINEMENTS, register_model
-
-# EfficientNet-Lite was trained on (x - 127) / 128 for x in 0..255.
-MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
-
-
-class SeparableConv3d(nn.Module):
-    """Factorised 3x3x3 convolution: depthwise 1x3x3, temporal tap, pointwise.
-
-    Shape: ``(B, in_channels, T, H, W)`` to ``(B, out_channels, T, H, W)``.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.spatial = nn.Conv2d(
-            in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False
-        )
-        self.temporal = TemporalTap(in_channels)
-        self.mix = nn.Conv2d(in_channels, out_channels, 1)
-        nn.init.kaiming_normal_(self.mix.weight, nonlinearity="linear")
-        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
-        nn.init.normal_(self.spatial.weight, std=0.1)
-        with torch.no_grad():
-            self.spatial.weight[:, :, 1, 1] += 1  # near the identity, as the temporal tap is
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch = x.shape[0]
-        frames = self.spatial(to_frames(x))  # (B*T, C, H, W)
-        return to_clip(self.mix(self.temporal(frames, batch)), batch)
+from threedcseg.models.registry import ENCODERS, register_model
 
 
 class Head(nn.Module):
@@ -57,21 +29,24 @@ class Head(nn.Module):
 
 @register_model("compact", weights_licence="CC BY-NC 4.0")
 def compact(
-    width: str = "lite1", channels: int = 64, bridge: str = "gc3d", refinement: str = "rf3d"
+    width: str = "lite1",
+    channels: Channels = 64,
+    bridge: str = "gc3d",
+    refinement: str = "rf3d",
+    finest: Literal[0] | Channels = 0,
 ) -> SegmentationNetwork:
     """The network that ships: EfficientNet-Lite made 3D, with the paper's decoder topology.
 
-    ``width`` of the encoder ("lite0", "lite1", "lite2"), ``channels`` of the decoder; other
-    bridges and refinements are for ablations.
+    ``width`` of the encoder ("lite0", "lite1", "lite2"), ``channels`` of the decoder, ``finest``
+    those of a light refinement at stride 2 (0: none, logits at stride 4); other bridges and
+    refinements are for ablations.
     """
-    encoder = CompactEncoder(width)
-    *skips, coarsest = encoder.out_channels
-    decoder = Decoder(
-        bridge=BRIDGES.build(bridge, coarsest, channels, conv=SeparableConv3d),
-        refinements=[
-            REFINEMENTS.build(refinement, skip, channels, conv=SeparableConv3d)
-            for skip in reversed(skips)
-        ],
-        head=Head(channels),
+    return assemble(
+        ENCODERS.build(f"efficientnet-{width}", from_stride=2 if finest else 4),
+        bridge,
+        refinement,
+        channels=channels,
+        convolution="separable",
+        head=Head,
+        finest=finest,
     )
-    return SegmentationNetwork(encoder, decoder, MEAN, STD)
