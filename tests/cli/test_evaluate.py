@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made_records import finish
 
 from threedcseg.cli.main import main
 from threedcseg.evaluation.protocols import PROTOCOLS
-from threedcseg.outputs.record import write_record
 
 
 def evaluate(*words: object) -> int:
@@ -29,8 +29,8 @@ def submission(tmp_path: Path, tiny_data: Path) -> tuple[Path, Path]:
             cv2.imwrite(str(folder / path.name), mask)
             soft = cv2.GaussianBlur(mask, (0, 0), 2)
             cv2.imwrite(str(folder / "probabilities" / path.name), soft)
-        made = {"model": "compact", "weights_sha256": "ab" * 32, "settings": {"overlap": 3}}
-        write_record(folder, made)
+        network = {"model": "compact", "weights_sha256": "ab" * 32}
+        finish(folder, provenance=network, settings={"overlap": 3})
     return tmp_path / "masks", truth
 
 

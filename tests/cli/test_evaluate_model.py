@@ -39,7 +39,7 @@ def test_predicting_and_scoring_is_segmenting_and_evaluating(weights, tiny_data,
 
 def test_maps_are_scored_as_segment_writes_them_kept_or_not(weights, tiny_data, tmp_path):
     root = tiny_data / "davis"
-    model = ["--model", str(weights), "--short-edge", "32", "--views", "1"]
+    model = ["--model", str(weights), "--short-edge", "32", "--tta", "1"]
     scoring = ["--data", str(root), "--split", "dev", "--protocol", "saliency", "--probabilities"]
     words, kept = ["evaluate", *model, *scoring], tmp_path / "kept"
     assert main([*words, "--json", str(tmp_path / "one.json")]) == 0

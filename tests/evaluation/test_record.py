@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from made_records import finish
 
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS
@@ -18,7 +19,6 @@ from threedcseg.evaluation.record import (
 from threedcseg.evaluation.scorer import ScoringSettings
 from threedcseg.evaluation.scoring import pair_up, score
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.record import write_record
 
 
 def record_of(name: str = "davis16", **provenance: object) -> EvaluationRecord:
@@ -65,9 +65,8 @@ def test_every_setting_of_inference_is_part_of_the_provenance():
 
 def test_provenance_is_what_the_completion_records_say(tmp_path):
     for name, overlap in (("a", 3), ("b", 7)):
-        (tmp_path / name).mkdir()
-        made = {"model": "compact", "weights_sha256": "f" * 64, "settings": {"overlap": overlap}}
-        write_record(tmp_path / name, made)
+        network = {"model": "compact", "weights_sha256": "f" * 64}
+        finish(tmp_path / name, provenance=network, settings={"overlap": overlap})
     (tmp_path / "c").mkdir()
     first = read_provenance([tmp_path / "a"])
     assert (first["model"], first["overlap"], first["tail"]) == ("compact", 3, None)

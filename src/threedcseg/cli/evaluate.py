@@ -8,8 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threedcseg.cli.options import add_model, load_named, threads
-from threedcseg.cli.segment import add_settings, settings_from
+from threedcseg.cli.options import (
+    ModelChoice,
+    SettingsChoice,
+    add_model,
+    add_settings,
+    model_from,
+    settings_from,
+    threads,
+)
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from threedcseg.evaluation.record import EvaluationRecord
     from threedcseg.inference.predictor import Network
     from threedcseg.inference.settings import Settings
+    from threedcseg.outputs.record import Provenance
 
 EPILOG = """\
 Protocols (docs/metrics.md):
@@ -77,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", type=Path, metavar="DIR", help="keep the masks here (default: thrown away)"
     )
     add_model(parser, default=None)
-    add_settings(parser, threshold=False)
+    add_settings(parser, leave_out=("threshold",))
     what = parser.add_argument_group("what to score")
     what.add_argument(
         "--sequences", metavar="NAMES", help="names with commas between, or a file of one a line"
@@ -141,12 +149,11 @@ def run(args: argparse.Namespace) -> int:
             **options,
         )
     else:
-        inference = settings_from(args)
+        model, choice = model_from(args), settings_from(args)
         if args.keep is not None:
             options["predictions"] = str(args.keep)
-        record = evaluate_dataset(
-            args.data, lambda: _prepare(args, inference), args.protocol, settings, **options
-        )
+        prepare = partial(_prepare, model, choice, args.probabilities, args.keep)
+        record = evaluate_dataset(args.data, prepare, args.protocol, settings, **options)
     show(record)
     if args.json is not None:
         record.write(args.json)
@@ -154,17 +161,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _prepare(args: argparse.Namespace, settings: "Settings") -> "tuple[Predict, dict[str, Any]]":
-    """What predicts with the network that was named, and its provenance."""
+def _prepare(
+    model: ModelChoice, choice: SettingsChoice, probabilities: bool, keep: Path | None
+) -> "tuple[Predict, dict[str, Any]]":
+    """What predicts with a network, keeping files where asked to, and its provenance."""
     from threedcseg.evaluation.predict import predictions
     from threedcseg.evaluation.record import software
 
-    network, made_by = load_named(args, args.device)
-    options = {"network": network, "settings": settings, "probabilities": args.probabilities}
+    network, provenance = model.load()
+    settings = choice.on(network)
+    options: dict[str, Any] = {
+        "network": network,
+        "settings": settings,
+        "probabilities": probabilities,
+    }
     predict = partial(predictions, **options)
-    if args.keep is not None:
-        predict = partial(_kept, folder=args.keep, made_by=made_by, **options)
-    return predict, {**asdict(settings), **made_by, "software": software()}
+    if keep is not None:
+        predict = partial(_kept, folder=keep, provenance=provenance, **options)
+    return predict, {**asdict(settings), **dict(provenance), "software": software()}
 
 
 def _kept(
@@ -173,7 +187,7 @@ def _kept(
     settings: "Settings",
     *,
     folder: Path,
-    made_by: dict[str, Any],
+    provenance: "Provenance",
     probabilities: bool,
 ) -> "Iterator[np.ndarray]":
     """The masks or maps of a sequence, read from the files that stay."""
@@ -183,7 +197,7 @@ def _kept(
 
     write = ("masks", PROBABILITIES) if probabilities else ("masks",)
     frames, out = sequence.frames[0].parent, folder / sequence.name
-    segment_video(frames, out, network, settings, write=write, provenance=made_by)
+    segment_video(frames, out, network, settings, write=write, provenance=provenance)
     maps = out / PROBABILITIES if probabilities else out
     return (read_values(maps / f"{frame.stem}.png") for frame in sequence.frames)
 

@@ -30,7 +30,7 @@ def score_sequences(
     probabilities: bool = False,
 ) -> Result:
     """Score what ``network`` makes of ``sequences``; see `predictions` and `score_predictions`."""
-    settings = settings or Settings()
+    settings = settings or Settings.recommended_by(network)
     predict = partial(predictions, network=network, settings=settings, probabilities=probabilities)
     chosen = ScoringSettings(settings.threshold)
     return score_predictions(sequences, predict, PROTOCOLS[protocol], chosen)

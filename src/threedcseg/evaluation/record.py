@@ -28,7 +28,7 @@ from threedcseg.evaluation.reading import ReadAs
 from threedcseg.evaluation.results import Result, SequenceResult
 from threedcseg.evaluation.scorer import ScoringSettings, in_words
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.record import read_record
+from threedcseg.outputs.record import RunRecord
 
 FAMILY = "3dcseg evaluation"
 FORMAT: Literal["3dcseg evaluation 2"] = "3dcseg evaluation 2"
@@ -264,9 +264,10 @@ def read_provenance(folders: Iterable[Path]) -> dict[str, Any]:
     """
     values: dict[str, list[Any]] = {name: [] for name in PROVENANCE}
     for folder in folders:
-        record = read_record(folder) or {}
-        options = record.get("settings")
-        record = {**(options if isinstance(options, dict) else {}), **record}
+        run = RunRecord.read(folder)
+        record: dict[str, Any] = {}
+        if run is not None:
+            record = {**run.settings, **dict(run.provenance), "software": run.software}
         for name, seen in values.items():
             if record.get(name) not in seen:
                 seen.append(record.get(name))
