@@ -21,12 +21,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from threedcseg.datasets.masks import read_mask
 from threedcseg.datasets.registry import open_dataset
-from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.training.clips.augmentation import Augmentation
-from threedcseg.training.clips.dataset import VideoClips
-from threedcseg.training.clips.memory import RunMemory, Runs
+from threedcseg.training.clips.mask_cache import MaskCache, RunLengths
 from threedcseg.training.clips.sampling import sample_indices
+from threedcseg.training.clips.video import VideoClips
+from threedcseg.video.images import read_image
 
 CLIP_LENGTH, SPAN = 8, 32
 Ways = dict[str, Callable[[int], object]]
@@ -66,13 +68,13 @@ def pillow_clip(
 def compare_clips(name: str, sequences: list[Sequence], size: tuple[int, int], clips: int) -> None:
     """Prints clips a second of each way, and how many times Pillow's."""
 
-    def draw(memory: RunMemory) -> Callable[[int], object]:
-        source = VideoClips(sequences, (SPAN,), memory=memory)
+    def draw(cache: MaskCache) -> Callable[[int], object]:
+        source = VideoClips(sequences, (SPAN,), cache=cache)
         return lambda number: source.draw(
             CLIP_LENGTH, size, Augmentation(), np.random.default_rng(number)
         )
 
-    known = draw(RunMemory())
+    known = draw(MaskCache())
     for number in range(clips):
         known(number)
     seconds = medians(
@@ -83,7 +85,7 @@ def compare_clips(name: str, sequences: list[Sequence], size: tuple[int, int], c
             "Pillow, bicubic": lambda number: pillow_clip(
                 sequences, size, Image.Resampling.BICUBIC, number
             ),
-            "clips, masks new": draw(RunMemory(limit=0)),
+            "clips, masks new": draw(MaskCache(limit=0)),
             "clips, masks known": known,
         },
         range(clips),
@@ -93,9 +95,29 @@ def compare_clips(name: str, sequences: list[Sequence], size: tuple[int, int], c
         print(f"{name:>6} to {size[0]}x{size[1]}  {way:20}{1 / median:8.1f} clips/s{ratio:6.1f}x")
 
 
+def compare_frames(name: str, paths: list[Path], short_edge: int) -> None:
+    """Prints milliseconds of a frame decoded at the reduction that ``short_edge`` allows."""
+    reduced = {
+        1: cv2.IMREAD_COLOR_RGB,
+        2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB,
+        4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
+        8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
+    }
+    height = min(read_image(paths[0]).shape[:2])
+    factor = next((f for f in (8, 4, 2) if height // f >= short_edge), 1)
+    seconds = medians(
+        {
+            "OpenCV": lambda number: cv2.imread(str(paths[number]), reduced[factor]),
+            "read_image": lambda number: read_image(paths[number], short_edge),
+        },
+        range(len(paths)),
+    )
+    print(f"{name:>6} frames, ms: " + ", ".join(f"{w} {1e3 * s:.3f}" for w, s in seconds.items()))
+
+
 def compare_masks(name: str, paths: list[Path]) -> None:
     """Prints milliseconds of decoders of mask files. OpenCV gives a palette's colours."""
-    known = [Runs.of(read_mask(path)) for path in paths]
+    known = [RunLengths.of(read_mask(path)) for path in paths]
 
     def with_av(number: int) -> np.ndarray:
         decoder = av.CodecContext.create("png", "r")
@@ -125,7 +147,7 @@ def enlarged(sequences: list[Sequence], folder: Path, height: int = 1080) -> lis
         (folder / sequence.name).mkdir()
         for path, mask in list(zip(sequence.frames, sequence.masks, strict=True))[:40]:
             assert mask is not None
-            image = read_frame(path)
+            image = read_image(path)
             size = (round(image.shape[1] * height / image.shape[0]), height)
             image = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
             grain = rng.normal(0, 3, (*image.shape[:2], 1))
@@ -153,6 +175,8 @@ def main() -> None:
         sets = {"480p": sequences, "1080p": enlarged(sequences, Path(folder))}
         for name, each in sets.items():
             compare_clips(name, each, tuple(args.size), args.clips)
+        for name, each in sets.items():
+            compare_frames(name, [path for s in each for path in s.frames[:20]], min(args.size))
         for name, each in sets.items():
             masks = [mask for s in each for mask in s.masks[:10]]
             compare_masks(name, [mask for mask in masks if isinstance(mask, Path)])

@@ -28,8 +28,8 @@ def frames_per_second(video: Path, precisions: list[str], repeats: int) -> None:
     for name in precisions:
         network = load_model("compact", device="cpu", precision=name)
         ways[name] = network, Settings()
-        for views in (2, 1):
-            ways[f"{name}, views {views}"] = network, Settings(views=views)
+        for tta in (2, 4):
+            ways[f"{name}, tta {tta}"] = network, Settings(tta=tta)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(repeats + 1):

@@ -4,13 +4,12 @@
     python benchmarks/long_stream.py --frames 100000 --write masks,boxes
 
 Small frames (64x36) come as y4m through a pipe, as fast as they are taken, and go the way of
-`3dcseg segment -`: windows, shots, upsampling, objects, all products in one pass. The network is
+`3dcseg segment -`: windows, shots, upsampling, objects, all outputs in one pass. The network is
 one multiplication, so that hours pass in minutes: what remains is what may hold on to frames.
 Squares cross the picture, each a new track.
 """
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -23,7 +22,7 @@ import numpy as np
 
 WIDTH, HEIGHT, RATE = 64, 36, 27.8
 MARKS = (10_000, 100_000, 400_000)
-PRODUCTS = "masks,overlay,alpha.mov,coco,cvat,boxes"
+WRITE = "masks,overlay,alpha.mov,coco,cvat,boxes"
 
 
 def send(count: int) -> None:
@@ -49,7 +48,7 @@ def peak() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=MARKS[-1])
-    parser.add_argument("--write", default=PRODUCTS)
+    parser.add_argument("--write", default=WRITE)
     parser.add_argument("--send", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.send is not None:
@@ -59,10 +58,10 @@ def main() -> None:
         os.sched_setaffinity(0, list(os.sched_getaffinity(0))[-1:])
 
     from threedcseg.inference.settings import Settings
-    from threedcseg.outputs.formats import parse_products
-    from threedcseg.segmentation.video import write_products
+    from threedcseg.outputs.formats import parse_outputs
+    from threedcseg.segmentation.video import segment_to_folder
+    from threedcseg.video.frame import FrameSource
     from threedcseg.video.live import LiveSource
-    from threedcseg.video.reader import FrameSource
 
     start = time.monotonic()
 
@@ -87,19 +86,19 @@ def main() -> None:
         LiveSource("-", stdin=sender.stdout) as live,
     ):
         out = Path(folder) / "out"
-        result = write_products(
+        result = segment_to_folder(
             live,
+            live.shown,
             out,
             lambda clip: clip[:, :1] * 20 - 10,
             Settings(short_edge=32, emit="early"),
-            write=parse_products(args.write),
-            facts=live.record,
+            write=parse_outputs(args.write),
+            live=live.record,
             on_frame=on_frame,
         )
         report("files closed")
         assert result.num_frames == args.frames == live.num_read and not live.num_dropped
-        record = json.loads((out / "3dcseg.json").read_text())
-        print(f"{len(record['cuts'])} cuts, {record['products']}")
+        print(f"{len(result.cuts)} cuts, {args.write}")
         for file in sorted(path for path in out.iterdir() if path.suffix != ".png"):
             print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
 

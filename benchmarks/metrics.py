@@ -23,9 +23,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from threedcseg.evaluation.protocols import PROTOCOLS, Pair, score
+from threedcseg.evaluation.protocols import PROTOCOLS
 from threedcseg.evaluation.reading import MapFile, TruthFile
 from threedcseg.evaluation.results import Result
+from threedcseg.evaluation.scoring import Pair, score
 from threedcseg.metrics.boundary import boundary_f_measure
 from threedcseg.metrics.maps import to_mask
 from threedcseg.metrics.region import region_similarity

@@ -72,7 +72,7 @@ def network(way: str) -> nn.Module:
 
 
 def with_unread_heads(model: nn.Module) -> nn.Module:
-    """The network that also computes the published heads at strides 32, 16 and 8, and drops them."""
+    """The network that also computes the published heads at strides 32, 16, 8, and drops them."""
 
     def compute_head(part: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         part.unread_head(out)

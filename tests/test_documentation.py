@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-
 from made_workshop import ROOT, fill_workshop, make_workshop
+
 from threedcseg.cli.main import COMMANDS, build_parser, main
 from threedcseg.datasets.registry import KINDS
+from threedcseg.outputs.formats import FORMATS
 
 CARDS = sorted((ROOT / "src" / "threedcseg" / "models" / "cards").glob("*.md"))
 OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "DEVIATIONS.md", "CHANGELOG.md")]
@@ -277,7 +278,7 @@ def test_shown_commands_and_snippets_run(page, workshop, request):
     """In their order on the page; the snippets of a page share their names."""
     if any("--model compact.onnx" in block.text for block in blocks(page)):
         (workshop / "compact.onnx").symlink_to(request.getfixturevalue("exported"))
-    kinds = dict(KINDS)
+    kinds, formats = dict(KINDS), dict(FORMATS)
     names: dict = {"frames": [np.zeros((48, 64, 3), np.uint8)] * 3}
     try:
         for block in blocks(page):
@@ -288,6 +289,8 @@ def test_shown_commands_and_snippets_run(page, workshop, request):
     finally:
         KINDS.clear()
         KINDS.update(kinds)
+        FORMATS.clear()
+        FORMATS.update(formats)
 
 
 def run(line: str) -> None:

@@ -58,7 +58,15 @@ def test_packages_import_only_what_they_may(path):
 
 
 @pytest.mark.parametrize(
-    "part", ["metrics", "inference/windows.py", "errors.py", "cli/main.py", "inference/settings.py"]
+    "part",
+    [
+        "metrics",
+        "datasets",
+        "inference/windows.py",
+        "errors.py",
+        "cli/main.py",
+        "inference/settings.py",
+    ],
 )
 def test_these_import_no_torch(part):
     path = SOURCE / part

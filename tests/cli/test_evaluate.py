@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made_records import finish
 
 from threedcseg.cli.main import main
 from threedcseg.evaluation.protocols import PROTOCOLS
-from threedcseg.outputs.record import write_record
 
 
 def evaluate(*words: object) -> int:
@@ -29,8 +29,8 @@ def submission(tmp_path: Path, tiny_data: Path) -> tuple[Path, Path]:
             cv2.imwrite(str(folder / path.name), mask)
             soft = cv2.GaussianBlur(mask, (0, 0), 2)
             cv2.imwrite(str(folder / "probabilities" / path.name), soft)
-        made = {"model": "compact", "weights_sha256": "ab" * 32, "settings": {"overlap": 3}}
-        write_record(folder, made)
+        network = {"model": "compact", "weights_sha256": "ab" * 32}
+        finish(folder, provenance=network, settings={"overlap": 3})
     return tmp_path / "masks", truth
 
 
@@ -64,7 +64,7 @@ def test_every_protocol_writes_its_json(submission, tmp_path, protocol, capsys):
     record = json.loads(output.read_text())
     assert record["protocol"] == protocol and list(record["sequences"]) == ["left", "right"]
     assert record["provenance"]["weights_sha256"] == "ab" * 32
-    for figure in PROTOCOLS[protocol].headline:
+    for figure in (figure.name for figure in PROTOCOLS[protocol].figures):
         means = [sequence["figures"][figure] for sequence in record["sequences"].values()]
         assert min(means) - 1e-9 <= record["overall"][figure] <= max(means) + 1e-9
 
@@ -92,7 +92,7 @@ def test_the_threshold_and_normalisation_decide_and_are_printed(submission, tmp_
         assert evaluate(*submission, "--probabilities", "--json", output, *options) == 0
         found.append(json.loads(output.read_text()))
     assert found[0]["overall"]["J_mean"] > found[1]["overall"]["J_mean"]
-    assert [record["binarisation"] for record in found] == ["p > 0.5", "p > 0.9"]
+    assert [record["threshold"] for record in found] == [0.5, 0.9]
     assert evaluate(*submission, "--protocol", "saliency", "--no-normalise") == 0
     assert "maps as given" in capsys.readouterr().out
 

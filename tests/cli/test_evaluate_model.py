@@ -37,6 +37,20 @@ def test_predicting_and_scoring_is_segmenting_and_evaluating(weights, tiny_data,
         assert first["provenance"][name] is not None
 
 
+def test_maps_are_scored_as_segment_writes_them_kept_or_not(weights, tiny_data, tmp_path):
+    root = tiny_data / "davis"
+    model = ["--model", str(weights), "--short-edge", "32", "--tta", "1"]
+    scoring = ["--data", str(root), "--split", "dev", "--protocol", "saliency", "--probabilities"]
+    words, kept = ["evaluate", *model, *scoring], tmp_path / "kept"
+    assert main([*words, "--json", str(tmp_path / "one.json")]) == 0
+    assert main([*words, "--keep", str(kept), "--json", str(tmp_path / "two.json")]) == 0
+    files = [str(kept), str(root), *scoring[2:]]
+    assert main(["evaluate", *files, "--json", str(tmp_path / "three.json")]) == 0
+    texts = [json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "two", "three")]
+    for key in ("sequences", "provenance", "probabilities"):
+        assert texts[0][key] == texts[1][key] == texts[2][key]
+
+
 def test_chosen_sequences_and_probabilities_are_what_is_predicted(weights, tiny_data, tmp_path):
     words = ["--model", str(weights), "--short-edge", "32", "--data", str(tiny_data / "davis")]
     words += ["--split", "train", "--protocol", "saliency", "--sequences", "right"]

@@ -27,7 +27,7 @@ ROUNDS = 4
 SIGNALS = [int(signal.SIGINT), int(signal.SIGTERM), int(getattr(signal, "SIGKILL", 9))]
 VIDEOS = ("overlay.mp4", "alpha.mov", "alpha.webm")
 FINAL = {*VIDEOS, "coco.json", "cvat.xml", "boxes.csv", RECORD_NAME}
-PRODUCTS = "masks,palette,overlay,alpha.mov,alpha.webm,coco,cvat,boxes"
+WRITTEN = "masks,palette,overlay,alpha.mov,alpha.webm,coco,cvat,boxes"
 
 FORKS = """
 import os, signal, sys, time
@@ -106,7 +106,7 @@ def test_killed_at_twelve_moments(tmp_path, kind):
     raw.write_bytes(b"".join(image.tobytes() for image in images))
     out = tmp_path / "out"
     given = [str(source)] if kind == "file" else ["-", "--size", "64x48"]
-    options = ["--model", str(weights), "--short-edge", "32", "--write", PRODUCTS]
+    options = ["--model", str(weights), "--short-edge", "32", "--write", WRITTEN]
     words = [*given, "-o", str(out), *options]
     folder = out / ("noise" if kind == "file" else "stdin")
     log = tmp_path / "log"

@@ -20,15 +20,17 @@ import numpy as np
 import pytest
 import torch
 from made_videos import gray_frames, write_video
+from patience import PATIENCE
 
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
-from threedcseg.outputs.formats import PRODUCTS
-from threedcseg.segmentation.video import write_products
-from threedcseg.video.live import LiveSource, RawFormat
+from threedcseg.outputs.formats import FORMATS
+from threedcseg.segmentation.video import segment_to_folder
+from threedcseg.video.live import LiveSource
+from threedcseg.video.pipe import RawFormat
 
 COMMAND = [sys.executable, "-m", "threedcseg.cli.main", "segment"]
 FRAME = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (32, 1))[..., None].repeat(3, 2).tobytes()
@@ -70,7 +72,7 @@ def piped_in(data: bytes, keep_open: bool = False) -> Iterator[None]:
     finally:
         os.dup2(before, 0)  # the last reader is gone: the feeder comes to an end
         os.close(before)
-        feeder.join(10)
+        feeder.join(PATIENCE)
         if keep_open:
             os.close(writing)
 
@@ -84,7 +86,7 @@ def check_stopped_run(folder: Path, least: int, most: int) -> None:
     """Everything is whole and tells of the same frames."""
     record = json.loads((folder / "3dcseg.json").read_text())
     count = record["num_frames"]
-    assert record["stopped"] is True and least <= count <= most
+    assert record["live"]["stopped"] is True and least <= count <= most
     assert record["settings"]["emit"] == "early"
     assert len(list(folder.glob("*.png"))) == count
     for name in VIDEOS:
@@ -166,7 +168,7 @@ def test_stopped_before_the_first_mask_nothing_is_written(tmp_path):
     with piped_in(FRAME * 3), LiveSource("-", raw=RawFormat.parse("48x32")) as source:
         source.stop()  # as a signal does; here at a moment that one hits but rarely
         with pytest.raises(InputError, match="stopped before its first mask"):
-            write_products(source, tmp_path, abs, Settings(), write=tuple(PRODUCTS))
+            segment_to_folder(source, "stdin", tmp_path, abs, Settings(), write=tuple(FORMATS))
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {".3dcseg-unfinished"}
 
@@ -182,7 +184,7 @@ def test_a_reader_that_goes_away_is_no_error(options):
     process.stdin.flush()
     assert process.stdout.read(9) == b"YUV4MPEG2"
     process.stdout.close()
-    _, errors = process.communicate(FRAME * 40, timeout=30)
+    _, errors = process.communicate(FRAME * 40, timeout=PATIENCE)
     assert process.returncode == 0 and b"Traceback" not in errors, errors
     assert b"nobody reads" in errors
 

@@ -5,17 +5,17 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from made_videos import gray_frames, write_video
+from patience import until
 
 from threedcseg.cli.main import main
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
-from threedcseg.outputs.record import read_record
+from threedcseg.outputs.record import RunRecord
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def finished(out: Path) -> dict[str, int]:
     """Frames by video, of those with a completion record whose masks are all there."""
     found = {}
     for folder in out.iterdir():
-        record = read_record(folder)
+        record = RunRecord.read(folder)
         if record is not None:
-            assert len(list(folder.glob("*.png"))) == record["num_frames"]
-            found[folder.name] = record["num_frames"]
+            assert len(list(folder.glob("*.png"))) == record.num_frames
+            found[folder.name] = record.num_frames
     return found
 
 
@@ -61,7 +61,7 @@ def test_shards_share_a_list_and_do_nothing_twice(words, tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
-def test_other_settings_and_products_are_done_anew(words, tmp_path, capsys):
+def test_other_settings_and_outputs_are_done_anew(words, tmp_path, capsys):
     assert main(words) == 0
     assert main([*words, "--probabilities"]) == 0
     assert len(list((tmp_path / "out" / "5" / "probabilities").glob("*.png"))) == 5
@@ -109,9 +109,8 @@ def test_a_killed_shard_goes_on_where_it_was(words, tmp_path):
     write_video(tmp_path / "in" / "5.mp4", gray_frames(400, 32, 48))
     command = [sys.executable, "-m", "threedcseg.cli.main", *words]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "out" / "5" / "00010.png").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    until(lambda: (tmp_path / "out" / "5" / "00010.png").exists() or process.poll() is not None)
+    assert process.poll() is None
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     done = finished(tmp_path / "out")

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 from made_videos import write_video
+from patience import PATIENCE
 
 from threedcseg.cli.main import main
-from threedcseg.outputs.record import read_record
+from threedcseg.outputs.record import RunRecord
 from threedcseg.video.reader import open_video
 
 pytestmark = [
@@ -28,7 +29,6 @@ pytestmark = [
 
 DOG = Path(__file__).parents[2] / "examples" / "dog.mp4"
 LENGTHS = {"a": 8, "b": 60, "c": 10, "d": 9}
-PATIENCE = 300  # seconds, on a machine that has other things to do
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_a_video_that_kills_its_workers_is_given_up(cluster, videos, local, tmp_
     b = videos.parent / "b.mp4"
     assert f"error: {b}: its worker died each time, 3 times" in errors
     assert errors[-1] == "ray: 3 done, 0 done before, 2 failed"
-    assert read_record(out / "b") is None
+    assert RunRecord.read(out / "b") is None
     (out / ".b.claim").unlink()  # without its holder it is void
     assert without_b(results(out)) == without_b(results(local))
 

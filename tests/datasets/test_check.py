@@ -157,9 +157,9 @@ def test_stills_are_reported_together(tmp_path):
 
 def test_folders_that_are_no_data_set(tmp_path):
     davis16_tree(tmp_path / "outer" / "DAVIS", {"bear": 1})
-    with pytest.raises(InputError, match="no such folder; give the root of a data set"):
+    with pytest.raises(InputError, match="no such folder: give the root of a data set"):
         check_dataset(tmp_path / "gone")
-    with pytest.raises(InputError, match=r"not a data set itself; did you mean .*outer/DAVIS"):
+    with pytest.raises(InputError, match=r"not a data set itself: did you mean .*outer/DAVIS"):
         check_dataset(tmp_path / "outer")
     with pytest.raises(InputError, match="not laid out as any known data set"):
         check_dataset(tmp_path / "outer" / "DAVIS" / "JPEGImages" / "480p")

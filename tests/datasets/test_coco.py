@@ -7,7 +7,7 @@ from made_trees import write_frame
 
 from threedcseg.datasets.check import check_dataset
 from threedcseg.datasets.coco import PUBLISHED_CATEGORIES, coco_instances
-from threedcseg.datasets.sequence import read_mask
+from threedcseg.datasets.masks import read_mask
 from threedcseg.errors import InputError
 
 pytest.importorskip("pycocotools", reason="needs the extra [coco]")
@@ -119,7 +119,7 @@ def test_polygons_of_two_points_are_no_boxes(write):
 def test_categories(write):
     root = write(annotation(1, (0, 0, 40, 40)), annotation(2, (0, 0, 40, 40), category=7))
     assert [s.name[-1] for s in coco_instances(root, categories=["pizza"])] == ["2"]
-    with pytest.raises(InputError, match="no category 'cat'; it has dog, pizza"):
+    with pytest.raises(InputError, match="no category 'cat': it has dog, pizza"):
         coco_instances(root, categories=["cat"])
     assert len(set(PUBLISHED_CATEGORIES)) == 34
 
@@ -136,7 +136,7 @@ def test_holes_are_named(write):
     (root / "train2017" / "000000000002.jpg").unlink()
     with pytest.raises(InputError, match=r"000000000002\.jpg: missing, with 0 more of 2 images"):
         coco_instances(root)
-    with pytest.raises(InputError, match=r"instances_val2017\.json: no such file; is .* the root"):
+    with pytest.raises(InputError, match=r"instances_val2017\.json: no such file: is .* the root"):
         coco_instances(root, "val2017")
     with pytest.raises(InputError, match="no image has an instance of at least 50 pixels"):
         coco_instances(root, min_box=50)

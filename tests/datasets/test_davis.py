@@ -3,8 +3,8 @@ import pytest
 from made_trees import box, davis16_tree, davis17_tree, write_frame, write_labels, write_list
 
 from threedcseg.datasets.davis import davis16, davis17, davis17_unsupervised
+from threedcseg.datasets.masks import VOID, read_mask
 from threedcseg.datasets.registry import detect, open_dataset
-from threedcseg.datasets.sequence import VOID, read_mask
 from threedcseg.errors import InputError
 
 
@@ -79,8 +79,8 @@ def test_holes_are_named_with_the_remedy(tmp_path):
     with pytest.raises(InputError, match=r"480p/val\.txt|val\.txt.*has train"):
         davis16(root, "val")
     write_list(root / "ImageSets" / "480p" / "val.txt")
-    with pytest.raises(InputError, match="the split is empty; name one"):
+    with pytest.raises(InputError, match="the split is empty: name one"):
         davis16(root, "val")
     write_list(root / "ImageSets" / "480p" / "val.txt", "bear", "bus", "cow")
-    with pytest.raises(InputError, match=r"no frames of 2 of the 3 .*bus, cow.*; complete"):
+    with pytest.raises(InputError, match=r"no frames of 2 of the 3 .*bus, cow.*: complete"):
         davis16(root, "val")

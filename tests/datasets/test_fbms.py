@@ -3,7 +3,7 @@ import pytest
 from made_trees import SIZE, box, write_frame, write_labels, write_list
 
 from threedcseg.datasets.fbms import PUBLISHED, WHITE, fbms
-from threedcseg.datasets.sequence import read_mask
+from threedcseg.datasets.masks import read_mask
 from threedcseg.errors import InputError
 
 
@@ -101,7 +101,7 @@ def test_59_sequences_are_published():
 
 
 def test_bad_roots(root):
-    with pytest.raises(InputError, match="split 'val' of FBMS-59 is unknown; choose"):
+    with pytest.raises(InputError, match="split 'val' of FBMS-59 is unknown: choose"):
         fbms(root, "val")
-    with pytest.raises(InputError, match=r"Trainingset: no folders of frames; is .* the root"):
+    with pytest.raises(InputError, match=r"Trainingset: no folders of frames: is .* the root"):
         fbms(root, "train")

@@ -3,8 +3,8 @@ import pytest
 from made_trees import box, write_frame, write_labels, write_list
 
 from threedcseg.datasets.folders import video_folders
-from threedcseg.datasets.images import still_images
-from threedcseg.datasets.sequence import read_mask
+from threedcseg.datasets.masks import read_mask
+from threedcseg.datasets.stills import still_images
 from threedcseg.errors import InputError
 
 
@@ -26,13 +26,13 @@ def test_all_videos_or_those_of_a_list(videos):
 
 
 def test_holes_in_videos_are_named(videos):
-    with pytest.raises(InputError, match=r"val\.txt: no such list; write the names"):
+    with pytest.raises(InputError, match=r"val\.txt: no such list: write the names"):
         video_folders(videos, "val")
     write_list(videos / "val.txt")
     with pytest.raises(InputError, match="the split is empty"):
         video_folders(videos, "val")
     write_list(videos / "val.txt", "cow")
-    with pytest.raises(InputError, match="no frames; put those of sequence 'cow'"):
+    with pytest.raises(InputError, match="no frames: put those of sequence 'cow'"):
         video_folders(videos, "val")
     with pytest.raises(InputError, match="no SEQ/frames below it"):
         video_folders(videos / "cat" / "frames")

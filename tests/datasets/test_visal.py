@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from made_trees import box, write_frame, write_labels
 
-from threedcseg.datasets.sequence import read_mask
+from threedcseg.datasets.masks import read_mask
 from threedcseg.datasets.visal import PUBLISHED, visal
 from threedcseg.errors import InputError
 
@@ -70,10 +70,10 @@ def test_17_sequences_are_published():
 
 
 def test_bad_roots(tmp_path):
-    with pytest.raises(InputError, match=r"GroundTruth: no such folder; is .* the root of ViSal"):
+    with pytest.raises(InputError, match=r"GroundTruth: no such folder: is .* the root of ViSal"):
         visal(tmp_path)
     (tmp_path / "GroundTruth").mkdir()
     with pytest.raises(InputError, match="ViSal: no folders of frames"):
         visal(tmp_path)
-    with pytest.raises(InputError, match="ViSal has no splits; choose all"):
+    with pytest.raises(InputError, match="ViSal has no splits: choose all"):
         visal(tmp_path, "train")

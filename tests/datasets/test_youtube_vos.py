@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_trees import SIZE, box, write_frame, write_labels
 
-from threedcseg.datasets.sequence import read_mask
+from threedcseg.datasets.masks import read_mask
 from threedcseg.datasets.youtube_vos import youtube_vos
 from threedcseg.errors import InputError
 
@@ -56,11 +56,11 @@ def test_another_folder_of_masks(root):
 
 
 def test_holes_are_named(root):
-    with pytest.raises(InputError, match=r"valid/JPEGImages: no such folder; expected"):
+    with pytest.raises(InputError, match=r"valid/JPEGImages: no such folder: expected"):
         youtube_vos(root, "valid")
     for path in (root / "train" / "JPEGImages" / "0043f083b5").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match=r"no frames of 1 of the 2 .*0043f083b5.*; complete"):
+    with pytest.raises(InputError, match=r"no frames of 1 of the 2 .*0043f083b5.*: complete"):
         youtube_vos(root)
     (root / "train" / "meta.json").write_text("[]")
     with pytest.raises(InputError, match=r"meta\.json: not the meta\.json of YouTube-VOS"):

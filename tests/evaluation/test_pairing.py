@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from threedcseg.errors import InputError
-from threedcseg.evaluation.pairing import choose, find_ground_truth, find_predictions, pair_files
-from threedcseg.evaluation.protocols import PROTOCOLS, score
+from threedcseg.evaluation.pairing import find_ground_truth, find_predictions, pair_files
+from threedcseg.evaluation.protocols import PROTOCOLS
 from threedcseg.evaluation.results import Result
+from threedcseg.evaluation.scoring import score
 
 MASK = np.zeros((24, 40), np.uint8)
 MASK[6:18, 10:26] = 255
@@ -39,8 +40,7 @@ def evaluate(
 ) -> Result:
     chosen = PROTOCOLS[protocol]
     truth = find_ground_truth(ground_truth, chosen.foreground, chosen.data, split)
-    if sequences is not None:
-        truth = choose(truth, sequences)
+    truth = truth.of(None if sequences is None else ",".join(sequences))
     found = find_predictions(predictions, truth.sequences, probabilities=probabilities)
     objects = chosen.foreground == "labels"
     return score(chosen, pair_files(truth, found, objects=objects, **options))

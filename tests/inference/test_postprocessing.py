@@ -11,8 +11,9 @@ from threedcseg.inference.postprocessing import drop_regions, median_over_time
 @given(st.integers(1, 12), st.sampled_from([1, 3, 5, 7]))
 def test_the_median_over_time_is_that_of_scipy(count, length):
     maps = np.random.default_rng(count).random((count, 4, 5), np.float32)
-    found = list(median_over_time(iter(maps), length))
+    frames, found = zip(*median_over_time(enumerate(maps), length), strict=True)
     expected = median_filter(maps, size=(length, 1, 1), mode="nearest")
+    assert frames == tuple(range(count))
     assert np.array_equal(np.stack(found), expected)
 
 
@@ -22,9 +23,9 @@ def test_the_median_awaits_half_of_its_length():
     def maps():
         for index in range(20):
             read.append(index)
-            yield np.full((2, 2), index, np.float32)
+            yield index, np.full((2, 2), index, np.float32)
 
-    delays = [len(read) - 1 - index for index, _ in enumerate(median_over_time(maps(), 5))]
+    delays = [len(read) - 1 - index for index, _ in median_over_time(maps(), 5)]
     assert delays[:18] == [2] * 18
 
 

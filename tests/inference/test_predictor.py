@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,11 +9,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from threedcseg.errors import InputError
-from threedcseg.inference.predictor import segment, to_probabilities
+from threedcseg.inference.predictor import Shot, segment, to_probabilities
 from threedcseg.inference.settings import PUBLISHED, Settings
 from threedcseg.inference.windows import all_windows
 
-SMALL = Settings(short_edge=16, multiple=16, shots=False, spacing=1, views=1)
+SMALL = Settings(short_edge=16, multiple=16, shots=False, stride=1, tta=1)
 
 
 def redness(clip):
@@ -21,7 +22,7 @@ def redness(clip):
 
 
 def slot_number(clip):
-    """A network whose answer is the slot's number in the clip, so that windows can be told."""
+    """A network whose answer is the slot's number in the clip, which tells windows apart."""
     slots = torch.arange(clip.shape[2], dtype=torch.float32) / 10
     return torch.logit(slots.clamp(1e-4, 0.99)).reshape(1, 1, -1, 1, 1).expand_as(clip[:, :1])
 
@@ -110,8 +111,8 @@ def test_logits_of_the_mirror_image_are_averaged():
     frame = np.zeros((48, 96, 3), np.uint8)
     frame[:, :48, 0], frame[:, 48:, 0] = 255, 51
     once, twice, four = (
-        dict(segment([frame] * 3, left_half, replace(SMALL, short_edge=48, views=views)))
-        for views in (1, 2, 4)
+        dict(segment([frame] * 3, left_half, replace(SMALL, short_edge=48, tta=tta)))
+        for tta in (1, 2, 4)
     )
     assert sizes[:3] == [(48, 96), (48, 96), (32, 64)]
     assert sizes[3:] == [(48, 96), (32, 64), (32, 64), (48, 96)]
@@ -122,7 +123,7 @@ def test_logits_of_the_mirror_image_are_averaged():
 
 @pytest.mark.parametrize("count", [1, 8, 20, 33, 50, 101])
 @pytest.mark.parametrize("emit", ["final", "early"])
-def test_spaced_windows_give_every_frame_once_and_in_time(count, emit):
+def test_windows_with_a_stride_give_every_frame_once_and_in_time(count, emit):
     read = []
 
     def frames():
@@ -130,7 +131,7 @@ def test_spaced_windows_give_every_frame_once_and_in_time(count, emit):
             read.append(index)
             yield frame
 
-    options = replace(SMALL, overlap=2, spacing=3, emit=emit)
+    options = replace(SMALL, overlap=2, stride=3, emit=emit)
     results = [(len(read) - 1 - i, i, p) for i, p in segment(frames(), redness, options)]
     assert [index for _, index, _ in results] == list(range(count))
     assert max(delay for delay, _, _ in results) <= 23
@@ -148,8 +149,23 @@ def test_large_frames_are_seen_less_far_apart(monkeypatch):
 
     frames = [np.full((20, 30, 3), index, np.uint8) for index in range(40)]
     monkeypatch.setattr("threedcseg.inference.predictor.HELD_BYTES", 8 * 2 * 20 * 30 * 3)
-    list(segment(frames, mean_of_clip, replace(SMALL, overlap=0, spacing=6)))
+    shots = []
+    list(segment(frames, mean_of_clip, replace(SMALL, overlap=0, stride=6), shots.append))
     assert seen[0] == list(range(0, 16, 2))
+    assert shots == [Shot(number=0, first=0, stride=2)]
+
+
+def test_without_settings_those_of_the_network_count():
+    class Trained:
+        recommended: ClassVar = {"clip_length": 3, "stride": 1, "short_edge": 16, "unheard of": 1}
+
+        def __call__(self, clip):
+            lengths.append(clip.shape[2])
+            return redness(clip)
+
+    lengths = []
+    assert len(list(segment(video(6), Trained()))) == 6
+    assert set(lengths) == {3}
 
 
 def test_no_frames_give_nothing():

@@ -47,25 +47,25 @@ def test_streaming_gives_the_same_windows_with_the_frames_they_name(tail, num_fr
     assert [window for window, _, _ in clips] == all_windows(num_frames, clip_length, overlap, tail)
 
 
-@given(num_frames=st.integers(0, 80), lengths=settings, spacing=st.integers(1, 7))
-def test_spaced_windows_cover_every_frame_and_settle_them(num_frames, lengths, spacing):
+@given(num_frames=st.integers(0, 80), lengths=settings, stride=st.integers(1, 7))
+def test_windows_with_a_stride_cover_every_frame_and_settle_them(num_frames, lengths, stride):
     clip_length, overlap = lengths
-    clips = list(iter_clips(range(num_frames), clip_length, overlap, "shift", spacing))
+    clips = list(iter_clips(range(num_frames), clip_length, overlap, "shift", stride))
     assert all(len(window) == clip_length and list(window) == clip for window, clip, _ in clips)
     assert {index for window, _, _ in clips for index in window} == set(range(num_frames))
     for number, (_, _, settled) in enumerate(clips[:-1]):
         assert {i for window, _, _ in clips[: number + 1] for i in window} >= set(range(settled))
 
 
-def test_spaced_windows_make_blocks():
-    windows = all_windows(70, 8, 0, spacing=6)
+def test_windows_with_a_stride_make_blocks():
+    windows = all_windows(70, 8, 0, stride=6)
     assert windows[:6] == [tuple(range(first, first + 48, 6)) for first in range(6)]
     assert windows[6:] == [tuple(range(first, first + 24, 3)) for first in (46, 47, 48)]
 
 
 def test_a_short_video_is_seen_less_far_apart():
-    assert all_windows(16, 8, 0, spacing=6) == [tuple(range(0, 16, 2)), tuple(range(1, 16, 2))]
-    assert all_windows(8, 8, 0, spacing=6) == [tuple(range(8))]
+    assert all_windows(16, 8, 0, stride=6) == [tuple(range(0, 16, 2)), tuple(range(1, 16, 2))]
+    assert all_windows(8, 8, 0, stride=6) == [tuple(range(8))]
 
 
 def test_a_clip_is_given_out_as_soon_as_its_last_frame_is_in():
@@ -92,6 +92,6 @@ def test_senseless_settings_are_refused(clip_length, overlap, tail):
         all_windows(10, clip_length, overlap, tail)
 
 
-def test_senseless_spacing_is_refused():
-    with pytest.raises(InputError, match="spacing 0"):
-        all_windows(10, spacing=0)
+def test_senseless_stride_is_refused():
+    with pytest.raises(InputError, match="stride 0"):
+        all_windows(10, stride=0)

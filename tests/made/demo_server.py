@@ -2,8 +2,7 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from made_videos import write_video
+from patience import PATIENCE, until
 from torch import Tensor
 
 httpx = pytest.importorskip("httpx", reason="needs the package httpx")
@@ -27,7 +27,7 @@ from threedcseg.inference.settings import Settings  # noqa: E402
 from threedcseg.video.reader import open_video  # noqa: E402
 
 HEIGHT, WIDTH, COUNT = 96, 160, 16
-SETTINGS = Settings(short_edge=96, overlap=3, spacing=1, views=1)  # one pass a clip, for the gate
+SETTINGS = Settings(short_edge=96, overlap=3, stride=1, tta=1)  # one pass a clip, for the gate
 
 
 class Bright:
@@ -43,7 +43,7 @@ class Bright:
         self._tickets.release(clips)
 
     def __call__(self, clip: Tensor) -> Tensor:
-        assert self._tickets.acquire(timeout=60)
+        assert self._tickets.acquire(timeout=PATIENCE)
         return (clip.mean(1, keepdim=True) - 0.5) * 12
 
 
@@ -88,9 +88,9 @@ class Demo:
         *_, last = self.events(token)
         return last
 
-    def fetch(self, token: str, product: str, **look: str):
+    def fetch(self, token: str, name: str, **options: str):
         """Have an output made, and get it."""
-        answer = self.client.post(f"/jobs/{token}/outputs/{product}", params=look)
+        answer = self.client.post(f"/jobs/{token}/outputs/{name}", params=options)
         assert answer.status_code == 202, answer.text
         number = answer.json()["number"]
         assert self.wait(token)["outputs"][number]["state"] == "ready"
@@ -98,13 +98,6 @@ class Demo:
 
     def left(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.02)
 
 
 def check_same_video(ours: Path, theirs: Path) -> None:
@@ -132,11 +125,11 @@ def serving(
         thread.start()
         try:
             until(lambda: server.started)
-            with httpx.Client(base_url=url, timeout=30) as client:
+            with httpx.Client(base_url=url, timeout=PATIENCE) as client:
                 yield Demo(url, client, jobs, network, folder)
         finally:
             network.let_pass()
             server.should_exit = True
-            thread.join(30)
+            thread.join(PATIENCE)
     assert not thread.is_alive()
     assert not folder.exists(), "the server leaves files behind"

@@ -7,7 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from threedcseg.video.reader import Frame, open_video
+from threedcseg.video.frame import Frame
+from threedcseg.video.reader import open_video
 
 SAMPLE_RATE = 48000
 

@@ -7,7 +7,10 @@ import torch
 
 from threedcseg.models import create_model
 from threedcseg.models.network import SegmentationNetwork
+from threedcseg.training.clips.loader import ClipLoader
 from threedcseg.training.clips.synthesis import Motion
+from threedcseg.training.distributed import World
+from threedcseg.training.loop import fit
 from threedcseg.training.recipe import Recipe, Source, Stage
 
 CPU = torch.device("cpu")
@@ -34,6 +37,13 @@ def recipe(data: Path, **changes) -> Recipe:
 def network() -> SegmentationNetwork:
     torch.manual_seed(0)
     return create_model("compact", width="lite0", channels=8)
+
+
+def train_tiny(
+    recipe: Recipe, network: SegmentationNetwork, out: Path, log=lambda record: None
+) -> SegmentationNetwork:
+    """`fit` on the CPU, with clips made in this process."""
+    return fit(recipe, network, out, ClipLoader(recipe, World()), device=CPU, log=log)
 
 
 def losses(records: list[dict]) -> dict[int, float]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from threedcseg.evaluation.protocols import davis16
+from threedcseg.evaluation.scoring import davis16
 from threedcseg.metrics.flicker import flicker
 
 HEIGHT, WIDTH, LENGTH = 120, 200, 24

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from threedcseg.evaluation.protocols import PROTOCOLS, davis16, pair_up, score
+from threedcseg.evaluation.protocols import PROTOCOLS
+from threedcseg.evaluation.scoring import davis16, pair_up, score
 
 GOLDEN = Path(__file__).parent / "golden"
 SALIENCY = {

@@ -59,10 +59,12 @@ def test_clips_that_are_too_long_are_refused(exported, frames):
 @pytest.mark.parametrize(("name", "runtime"), WAYS)
 def test_segment_runs_exported_files(exported, tmp_path, name, runtime, capsys):
     args = ["--model", str(exported / name), "--runtime", runtime, "--short-edge", "96"]
-    args += ["--clip-length", "4", "--overlap", "1"]
+    args += ["--overlap", "1"]
     assert main(["segment", str(EXAMPLE), "-o", str(tmp_path), *args]) == 0
     record = json.loads((tmp_path / "dog" / "3dcseg.json").read_text())
-    assert record["runtime"] == runtime and len(record["weights_sha256"]) == 64
+    assert record["settings"]["clip_length"] == 4  # as the file says
+    network = record["provenance"]
+    assert network["runtime"] == runtime and len(network["weights_sha256"]) == 64
     assert f"with {runtime}" in capsys.readouterr().err
     assert main(["segment", str(EXAMPLE), "-o", str(tmp_path), *args, "--device", "cuda"]) == 2
 
@@ -92,7 +94,7 @@ def test_damaged_and_foreign_files_are_told_in_a_line(exported, tmp_path):
     ("args", "needle"),
     [
         (["compact", "-o", "compact.pb"], "ends in .onnx or .xml"),
-        (["compact", "-o", "x.onnx", "--clip-length", "0"], "too small"),
+        (["compact", "-o", "x.onnx", "--clip-length", "0"], "give 1 or more frames"),
         (["compcat", "-o", "x.onnx"], "compact"),
         (["none.safetensors", "-o", "x.onnx"], "none.safetensors"),
         (["compact", "-o", "x.onnx", "--quantize", "int8"], "give both or neither"),

@@ -14,8 +14,8 @@ from made_videos import gray_frames, read_all, write_video
 
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import PRODUCTS
-from threedcseg.segmentation.batch import read_manifest
+from threedcseg.outputs.formats import FORMATS
+from threedcseg.segmentation.manifest import read_manifest
 from threedcseg.segmentation.video import segment_video
 from threedcseg.video.live import live_name
 from threedcseg.video.paths import output_names
@@ -69,7 +69,7 @@ def test_every_product_of_odd_videos(tmp_path, name):
     if made.get("rotation"):
         height, width = width, height
     out = tmp_path / "out"
-    result = segment_video(source, out, network, SETTINGS, write=tuple(PRODUCTS))
+    result = segment_video(source, out, network, SETTINGS, write=tuple(FORMATS))
     assert result.num_frames == count == len(times)
     for folder in ("", "probabilities", "palette"):
         files = list((out / folder).glob("*.png"))
@@ -174,7 +174,8 @@ def test_a_result_that_is_another_name_of_the_input_leaves_it_alone(tmp_path):
     out = tmp_path / "out"
     for link in (Path.hardlink_to, Path.symlink_to):
         shutil.rmtree(out, ignore_errors=True)
-        segment_video(source, out, network, SETTINGS)
+        segment_video(source, out, network, SETTINGS, write=["overlay"])
+        (out / "overlay.mp4").unlink()
         link(out / "overlay.mp4", source)
         segment_video(source, out, network, SETTINGS, write=["overlay"])
         assert source.read_bytes() == before

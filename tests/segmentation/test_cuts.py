@@ -1,7 +1,6 @@
 """Windows begin anew at a cut: in `segment`, in its delay, and in what is recorded."""
 
 import csv
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +12,10 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import segment
 from threedcseg.inference.settings import PUBLISHED, Settings
 from threedcseg.inference.shots import FLASH
+from threedcseg.outputs.record import RunRecord
 from threedcseg.segmentation.video import segment_video
 
-SETTINGS = Settings(short_edge=32, upsampling="linear", overlap=1, spacing=1, views=1)
+SETTINGS = Settings(short_edge=32, upsampling="linear", overlap=1, stride=1, tta=1)
 RED, BLUE, GREEN = (220, 20, 20), (20, 20, 220), (20, 200, 20)
 
 
@@ -59,16 +59,17 @@ def test_without_a_cut_nothing_changes():
     assert np.array_equal(maps(frames, SETTINGS), maps(frames, replace(SETTINGS, shots=False)))
 
 
-def test_cuts_are_told_before_their_frames():
+def test_shots_begin_before_their_frames():
     events = []
     frames = [*scene(RED, 9), *scene(BLUE, 2), *scene(GREEN, 9)]
     for index, _ in segment(
-        frames, mean_redness, SETTINGS, lambda cut: events.append(("cut", cut))
+        frames, mean_redness, SETTINGS, lambda shot: events.append(("shot", shot.first))
     ):
         events.append(("frame", index))
     expected = [("frame", index) for index in range(20)]
-    expected.insert(9, ("cut", 9))
-    expected.insert(12, ("cut", 11))
+    expected.insert(0, ("shot", 0))
+    expected.insert(10, ("shot", 9))
+    expected.insert(13, ("shot", 11))
     assert events == expected
 
 
@@ -102,7 +103,7 @@ def spotted(clip):
     return (clip[:, :1] - clip[:, 2:] - 0.5) * 20
 
 
-def test_cleaning_is_part_of_what_comes_out():
+def test_post_processing_is_part_of_what_comes_out():
     frames = scene(BLUE, 9)
     for frame in frames:
         frame[4:20, 4:20] = RED
@@ -120,15 +121,29 @@ def test_cleaning_is_part_of_what_comes_out():
 def test_cuts_are_recorded_and_reported(tmp_path):
     frames = [*scene(RED, 9), *scene(BLUE, 12), *scene(GREEN, 3)]
     source = write_video(tmp_path / "in.mp4", frames, options={"crf": "4"})
-    told = []
+    begun = []
     out = tmp_path / "out"
-    result = segment_video(source, out, mean_redness, SETTINGS, on_cut=told.append)
-    record = json.loads((out / "3dcseg.json").read_text())
-    assert told == record["cuts"] == list(result.cuts) == [9, 21]
+    result = segment_video(source, out, mean_redness, SETTINGS, on_shot=begun.append)
+    record = RunRecord.read(out)
+    assert [shot.first for shot in begun] == [0, 9, 21]
+    assert list(record.cuts) == list(result.cuts) == [9, 21]
+    assert [shot.first_frame for shot in record.shots] == [0, 9, 21]
     assert len(list(out.glob("*.png"))) == 24
-    segment_video(source, out, mean_redness, replace(SETTINGS, shots=False), on_cut=told.append)
-    assert json.loads((out / "3dcseg.json").read_text())["cuts"] == []
-    assert len(told) == 2
+    segment_video(source, out, mean_redness, replace(SETTINGS, shots=False), on_shot=begun.append)
+    assert RunRecord.read(out).cuts == ()
+    assert len(begun) == 4
+
+
+def test_the_record_says_the_stride_that_large_frames_had(tmp_path, monkeypatch):
+    frames = [*scene(RED, 9), *scene(BLUE, 12)]
+    source = write_video(tmp_path / "in.mp4", frames, options={"crf": "4"})
+    size = frames[0].nbytes
+    monkeypatch.setattr("threedcseg.inference.predictor.HELD_BYTES", 8 * 2 * size)
+    settings = replace(SETTINGS, overlap=0, stride=6)
+    segment_video(source, tmp_path / "out", mean_redness, settings)
+    record = RunRecord.read(tmp_path / "out")
+    assert record.settings["stride"] == 6
+    assert [(shot.first_frame, shot.stride) for shot in record.shots] == [(0, 2), (9, 2)]
 
 
 def test_objects_after_a_cut_are_new(tmp_path):
@@ -155,8 +170,8 @@ def test_the_published_preset_knows_neither_shots_nor_guided_upsampling():
         ({"median": 0}, "odd number"),
         ({"median": 33}, "odd number"),
         ({"keep_largest": 0}, "1 or more"),
-        ({"drop_specks": 1.0}, "a share from 0"),
-        ({"drop_specks": -0.1}, "a share from 0"),
+        ({"drop_specks": 1.0}, "0 or more, below 1"),
+        ({"drop_specks": -0.1}, "0 or more, below 1"),
         ({"upsampling": "cubic"}, "guided, linear, nearest"),
     ],
 )
@@ -165,8 +180,8 @@ def test_settings_that_cannot_work(options, needle):
         Settings(**options).check()
 
 
-@pytest.mark.parametrize("spacing", [1, 3])
-def test_memory_is_that_of_a_clip(spacing):
+@pytest.mark.parametrize("stride", [1, 3])
+def test_memory_is_that_of_a_clip(stride):
     """Of a long shot and of many short ones, only so many frames are held as documented."""
     held, most = [0], [0]
 
@@ -182,7 +197,7 @@ def test_memory_is_that_of_a_clip(spacing):
             most[0] = max(most[0], held[0])
             yield frame
 
-    settings = replace(SETTINGS, upsampling="guided", median=3, spacing=spacing)
+    settings = replace(SETTINGS, upsampling="guided", median=3, stride=stride)
     with torch.inference_mode():
         assert len(list(segment(stream(), mean_redness, settings))) == 120
-    assert most[0] <= settings.clip_length * spacing + settings.median // 2 + FLASH + 2
+    assert most[0] <= settings.clip_length * stride + settings.median // 2 + FLASH + 2

@@ -10,10 +10,10 @@ import pytest
 from made_videos import noisy_frames, write_video
 
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import PRODUCTS
+from threedcseg.outputs.formats import FORMATS
 from threedcseg.segmentation.video import segment_video
 
-SETTINGS = Settings(short_edge=48, overlap=1, spacing=1, views=2)
+SETTINGS = Settings(short_edge=48, overlap=1, stride=1, tta=2)
 VIDEOS = ["overlay.mp4", "matte.mp4", "cutout.mp4", "alpha.mov", "alpha.webm"]
 FINAL = {*VIDEOS, "coco.json", "cvat.xml", "boxes.csv", "3dcseg.json"}
 
@@ -38,7 +38,7 @@ def test_an_interrupt_leaves_whole_frames_and_no_other_file(source, tmp_path):
 
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        segment_video(source, out, interrupted, SETTINGS, write=tuple(PRODUCTS))
+        segment_video(source, out, interrupted, SETTINGS, write=tuple(FORMATS))
     assert files(out) == {".3dcseg-unfinished"}
     assert len(list(out.glob("*.png"))) == len(list((out / "palette").glob("*.png"))) == 14
 
@@ -51,7 +51,7 @@ from threedcseg.cli.main import main
 from threedcseg.segmentation.video import segment_video
 from threedcseg.inference.settings import Settings
 
-task, source, out, *products = sys.argv[1:]
+task, source, out, *names = sys.argv[1:]
 
 def network(clip):
     if task == "wait":
@@ -63,22 +63,22 @@ def full(args):  # a tiny network instead of a trained one; all else is the comm
     segment_video(source, args.output, network, Settings(short_edge=48), write=[args.write])
 
 if task == "wait":
-    segment_video(source, out, network, Settings(short_edge=48), write=products)
+    segment_video(source, out, network, Settings(short_edge=48), write=names)
 command.run = full
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-for product in products:
-    status = main(["segment", source, "-o", f"{out}/{product}", "--write", product])
-    print(product, status, file=sys.stderr)
+for name in names:
+    status = main(["segment", source, "-o", f"{out}/{name}", "--write", name])
+    print(name, status, file=sys.stderr)
 """
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(source, tmp_path):
-    products = ["overlay", "matte", "cutout", "alpha.mov", "alpha.webm", "coco", "cvat"]
-    command = [sys.executable, "-c", PROGRAM, "full", str(source), str(tmp_path), *products]
+    names = ["overlay", "matte", "cutout", "alpha.mov", "alpha.webm", "coco", "cvat"]
+    command = [sys.executable, "-c", PROGRAM, "full", str(source), str(tmp_path), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
     assert [line for line in lines if not line.startswith("error: ")] == [
-        f"{product} 2" for product in products
+        f"{name} 2" for name in names
     ]
     assert all("File too large" in line for line in lines[::2]), lines
     assert files(tmp_path) == {".3dcseg-unfinished"}
@@ -87,7 +87,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(source, tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_a_killed_run_leaves_no_final_name_and_the_next_one_clears_up(source, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", PROGRAM, "wait", str(source), str(out), *PRODUCTS]
+    command = [sys.executable, "-c", PROGRAM, "wait", str(source), str(out), *FORMATS]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for _ in range(3):
         assert process.stdout.readline() == "computing\n"

@@ -16,7 +16,8 @@ from PIL import Image
 
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import PRODUCTS, Look, parse_products
+from threedcseg.outputs.formats import FORMATS, parse_outputs
+from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_video
 
 HEIGHT, WIDTH, COUNT = 96, 128, 24
@@ -61,8 +62,8 @@ def written(request, source, tmp_path_factory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp(request.param) / "out"
     beach = folder.parent / "beach.png"
     Image.new("RGB", (40, 90), (10, 20, 200)).save(beach)
-    look = Look(request.param, str(beach))
-    segment_video(source, folder, redness, SETTINGS, write=tuple(PRODUCTS), look=look)
+    rendering = Rendering(request.param, str(beach))
+    segment_video(source, folder, redness, SETTINGS, write=tuple(FORMATS), rendering=rendering)
     return folder, request.param
 
 
@@ -88,7 +89,7 @@ def test_everything_is_there_and_nothing_else(written):
     others = {"probabilities", "palette", "coco.json", "cvat.xml", "boxes.csv", "3dcseg.json"}
     assert names == videos | others
     record = json.loads((folder / "3dcseg.json").read_text())
-    assert record["products"] == list(PRODUCTS) and record["num_frames"] == COUNT
+    assert list(record["outputs"]) == list(FORMATS) and record["num_frames"] == COUNT
 
 
 def test_prores_alpha_is_the_mask_without_loss(written):
@@ -236,7 +237,7 @@ def test_odd_sizes_and_lines_of_one_pixel(tmp_path, height, width):
     for i in range(3):
         Image.fromarray(frame).save(tmp_path / "in" / f"{i}.png")
     settings = replace(SETTINGS, short_edge=16)
-    segment_video(tmp_path / "in", tmp_path / "out", redness, settings, write=tuple(PRODUCTS))
+    segment_video(tmp_path / "in", tmp_path / "out", redness, settings, write=tuple(FORMATS))
     masks = read_masks(tmp_path / "out")
     assert masks[0].shape == (height, width) and masks[0].any()
     for name in ("alpha.mov", "alpha.webm"):
@@ -249,14 +250,14 @@ def test_a_frame_without_objects(tmp_path):
     frames = [np.full((32, 48, 3), 90, np.uint8)] * 2
     source = write_video(tmp_path / "in.mp4", frames)
     settings = replace(SETTINGS, short_edge=32)
-    segment_video(source, tmp_path / "out", redness, settings, write=tuple(PRODUCTS))
+    segment_video(source, tmp_path / "out", redness, settings, write=tuple(FORMATS))
     assert json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"] == []
     assert ElementTree.parse(tmp_path / "out" / "cvat.xml").getroot().findall("track") == []
     assert len((tmp_path / "out" / "boxes.csv").read_text().splitlines()) == 1
 
 
 def test_alpha_in_mp4_is_refused_with_what_to_write_instead(source, tmp_path):
-    with pytest.raises(InputError, match=r"MP4 holds no alpha.*alpha\.mov.*alpha\.webm"):
+    with pytest.raises(InputError, match=r"cannot write 'alpha\.mp4': .*alpha\.mov.*alpha\.webm"):
         segment_video(source, tmp_path / "out", redness, SETTINGS, write=("masks", "alpha.mp4"))
     assert not (tmp_path / "out").exists()
 
@@ -265,25 +266,28 @@ def test_alpha_in_mp4_is_refused_with_what_to_write_instead(source, tmp_path):
     ("text", "needle"),
     [
         ("alpha", "alpha.mov"),
-        ("alpha.mp4", "MP4 holds no alpha"),
-        ("mask", "masks, probabilities"),
+        ("alpha.mp4", "alpha.webm"),
+        ("mask", "choose from masks"),
+        ("video", "masks, probabilities"),
         (" , ", "nothing to write"),
     ],
 )
-def test_products_that_there_are_not(text, needle):
+def test_outputs_that_there_are_not(text, needle):
     with pytest.raises(InputError, match=needle):
-        parse_products(text)
+        parse_outputs(text)
 
 
-def test_products_are_named_once():
-    assert parse_products("masks, overlay,masks") == ("masks", "overlay")
+def test_outputs_are_named_once():
+    assert parse_outputs("masks, overlay,masks") == ("masks", "overlay")
 
 
 @pytest.mark.parametrize("background", ["grene", "#12", "none.jpg", ""])
 def test_a_background_that_there_is_not(source, tmp_path, background):
-    look = Look(background=background)
+    rendering = Rendering(background=background)
     with pytest.raises(InputError, match="neither a colour nor a file"):
-        segment_video(source, tmp_path / "out", redness, SETTINGS, write=("cutout",), look=look)
+        segment_video(
+            source, tmp_path / "out", redness, SETTINGS, write=("cutout",), rendering=rendering
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -295,7 +299,7 @@ def test_what_is_read_is_never_replaced(source, tmp_path):
     for path in (out / "overlay.mp4", out / "probabilities", out):
         with pytest.raises(InputError, match="lies in the output folder"):
             segment_video(path, out, redness, SETTINGS)
-    look = Look(background=str(out / "overlay.mp4"))
+    rendering = Rendering(background=str(out / "overlay.mp4"))
     with pytest.raises(InputError, match="lies in the output folder"):
-        segment_video(source, out, redness, SETTINGS, write=("cutout",), look=look)
+        segment_video(source, out, redness, SETTINGS, write=("cutout",), rendering=rendering)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -3,11 +3,10 @@ import resource
 
 import pytest
 import torch
-from tiny_recipes import CPU, losses, network, recipe
+from tiny_recipes import losses, network, recipe, train_tiny
 
 from threedcseg.errors import InputError
 from threedcseg.training.checkpoint import load_checkpoint, save_checkpoint
-from threedcseg.training.loop import fit
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tiny_data, tmp_path, no_roo
             no_room()
 
     with pytest.raises(InputError, match=r"checkpoint\.pt: could not save .* free some space"):
-        fit(recipe(tiny_data), network(), tmp_path, device=CPU, workers=0, log=log)
+        train_tiny(recipe(tiny_data), network(), tmp_path, log=log)
     assert records[-1]["step"] == 6
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
     assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 4
@@ -43,9 +42,9 @@ def test_a_run_goes_on_where_the_disk_was_full(tiny_data, tmp_path, no_room):
             no_room()
 
     with pytest.raises(InputError):
-        fit(recipe(tiny_data), network(), tmp_path, device=CPU, workers=0, log=log)
+        train_tiny(recipe(tiny_data), network(), tmp_path, log=log)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    fit(recipe(tiny_data), network(), tmp_path, device=CPU, workers=0, log=records.append)
+    train_tiny(recipe(tiny_data), network(), tmp_path, log=records.append)
     assert losses(records).keys() == set(range(1, 11))
 
 
@@ -72,25 +71,23 @@ def test_a_checkpoint_of_other_shapes_is_refused(tiny_data, tmp_path):
     """The recipe's model is the same by name, but what its code builds is not."""
     stage = dataclasses.replace(recipe(tiny_data).stages[0], steps=1)
     one = recipe(tiny_data, stages=(stage,))
-    fit(one, network(), tmp_path, device=CPU, workers=0)
+    train_tiny(one, network(), tmp_path)
     state = load_checkpoint(tmp_path / "checkpoint.pt")
     state["network"]["decoder.head.conv.weight"] = torch.zeros(1, 4, 3, 3)
     save_checkpoint(tmp_path / "checkpoint.pt", state)
     with pytest.raises(InputError, match="another version of this model"):
-        fit(one, network(), tmp_path, device=CPU, workers=0)
+        train_tiny(one, network(), tmp_path)
 
 
 def test_a_moving_average_may_begin_later(tiny_data, tmp_path):
     stage = dataclasses.replace(recipe(tiny_data).stages[0], steps=2)
     without = recipe(tiny_data, stages=(stage,), moving_average=0.0)
-    fit(without, network(), tmp_path, device=CPU, workers=0)
+    train_tiny(without, network(), tmp_path)
     longer = (dataclasses.replace(stage, steps=3),)
-    averaged = fit(
+    averaged = train_tiny(
         recipe(tiny_data, stages=longer, moving_average=0.9),
         network(),
         tmp_path,
-        device=CPU,
-        workers=0,
     )
     last = load_checkpoint(tmp_path / "checkpoint.pt")["network"]
     for name, tensor in averaged.state_dict().items():

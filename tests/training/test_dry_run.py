@@ -1,33 +1,21 @@
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from tiny_recipes import recipe
 
+from threedcseg.ablation.tables import TABLES
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
-from threedcseg.models import create_model
-from threedcseg.training.dry_run import plan
-from threedcseg.training.gradient_checkpointing import blocks, recompute_blocks
-from threedcseg.training.memory import estimate_memory
+from threedcseg.training.dry_run import describe
 from threedcseg.training.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 ALL = sorted(RECIPES.rglob("*.yaml"))
-ROWS = {
-    "table2a": {
-        "coco", "davis", "ytvos", "coco-ytvos", "ytvos-davis", "coco-davis", "all-sports1m",
-        "all-ig65m", "r2plus1d",
-    },
-    "table2b": {"c3d", "nl3d", "aspp3d", "gc3d"},
-    "table2c": {"4", "8", "16", "24"},
-    "table3": {"upsampling", "rf3d"},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
-def test_every_recipe_that_comes_along_can_be_planned(path, capsys, tmp_path):
+def test_every_recipe_that_comes_along_can_be_described(path, capsys, tmp_path):
     assert main(["train", "--config", str(path), "--dry-run", "--no-data"]) == 0
     printed = capsys.readouterr().out
     (tmp_path / "resolved.yaml").write_text(printed)
@@ -35,9 +23,10 @@ def test_every_recipe_that_comes_along_can_be_planned(path, capsys, tmp_path):
     assert "# encoder: " in printed and "# altogether " in printed and "# memory in " in printed
 
 
-def test_each_row_of_the_tables_has_its_recipe():
-    found = {path.stem for path in (RECIPES / "paper").glob("table*.yaml")}
-    assert found == {f"{table}-{row}" for table, rows in ROWS.items() for row in rows}
+def test_the_papers_recipes_are_those_of_its_tables():
+    rows = {row.recipe for table in TABLES.values() for row in table.rows if row.recipe}
+    assert {path.stem for path in (RECIPES / "paper").glob("*.yaml")} == rows
+    assert {path.stem for path in (RECIPES / "ablations").glob("*.yaml")} <= rows
 
 
 def test_the_final_model_is_the_papers():
@@ -61,7 +50,6 @@ def test_rows_differ_from_the_final_model_in_what_they_are_about():
     def row(name):
         return read_recipe(RECIPES / "paper" / f"{name}.yaml")
 
-    assert row("table2a-all-ig65m") == row("table2b-gc3d") == row("table3-rf3d") == final
     assert row("table2b-nl3d").model == {**final.model, "bridge": "nl3d"}
     assert row("table3-upsampling").model == {**final.model, "refinement": "upsampling"}
     for name, sets in {
@@ -74,7 +62,7 @@ def test_rows_differ_from_the_final_model_in_what_they_are_about():
         "all-sports1m": [["coco"], ["youtube-vos", "davis16"]],
     }.items():
         recipe = row(f"table2a-{name}")
-        assert [[s.kind for s in stage.sources] for stage in recipe.stages if stage.steps] == sets
+        assert [[s.kind for s in stage.sources] for stage in recipe.stages] == sets
         assert "sports1m" in recipe.initial_weights.encoder
     for length in (4, 8, 16, 24):
         recipe = row(f"table2c-{length}")
@@ -150,58 +138,8 @@ def test_without_an_output_folder_there_is_no_run(tmp_path, capsys):
     assert "give -o DIR, or --dry-run" in capsys.readouterr().err
 
 
-def held_by(network) -> int:
-    """Bytes of all that `forward` really holds for `backward`, but for the weights."""
-    held = {}
-
-    def hold(tensor):
-        held[tensor.data_ptr()] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
-        network(torch.rand(1, 3, 4, 32, 64)).sum()
-    weights = {parameter.data_ptr() for parameter in network.parameters()}
-    return sum(t.untyped_storage().nbytes() for at, t in held.items() if at not in weights)
-
-
-@pytest.mark.parametrize("name", ["compact", "3dc-seg"])
-def test_the_estimate_is_what_forward_keeps(name):
-    """On the meta device as on the CPU, where the tensors are really held."""
-    options = {"width": "lite0"} if name == "compact" else {"encoder": "ir-csn-50", "channels": 16}
-    network = create_model(name, **options)
-    size = held_by(network)
-    real = estimate_memory(network, (1, 3, 4, 32, 64))
-    assert real.activations == pytest.approx(size, rel=0.02)
-    recompute_blocks(network)
-    assert held_by(network) < 0.5 * size
-    meta = estimate_memory(create_model(name, **options).to("meta"), (1, 3, 4, 32, 64))
-    assert meta.activations == pytest.approx(real.activations, rel=0.02)
-
-
-def test_the_estimate_grows_and_shrinks_as_it_should():
-    def estimated(**options):
-        network = create_model("compact", width="lite0", channels=8).to("meta")
-        return estimate_memory(network, (2, 3, 4, 64, 96), **options)
-
-    plain, half = estimated(), estimated(half=True)
-    assert half.activations == pytest.approx(plain.activations / 2, rel=0.05)
-    assert estimated(recompute=True).activations < 0.6 * plain.activations
-    assert estimated(average=True).average == plain.weights
-    network = create_model("compact", width="lite0", channels=8)
-    count = sum(parameter.numel() for parameter in network.parameters())
-    assert plain.gradients == 4 * count and plain.optimizer == 8 * count
-
-
-def test_blocks_hold_nearly_all_parameters_once():
-    network = create_model("3dc-seg", encoder="ir-csn-50", channels=16)
-    inside = [id(p) for block in blocks(network) for p in block.parameters()]
-    assert len(inside) == len(set(inside))
-    size = {id(p): p.numel() for p in network.parameters()}
-    assert sum(size[i] for i in inside) > 0.99 * sum(size.values())
-
-
-def test_a_plan_without_data_looks_for_none(tmp_path):
+def test_a_dry_run_without_data_looks_for_none(tmp_path):
     nowhere = recipe(tmp_path / "nowhere")
-    assert "# memory in stage stills" in plan(nowhere, data=False)
+    assert "# memory in stage stills" in describe(nowhere, data=False)
     with pytest.raises(InputError, match="nowhere"):
-        plan(nowhere)
+        describe(nowhere)

@@ -138,7 +138,7 @@ def test_training_goes_on_from_the_mean_of_several_networks(tiny_data, tmp_path)
     for name, tensor in network.state_dict().items():
         expected = sum(start.state_dict()[name].double() for start in starts) / 3
         torch.testing.assert_close(tensor.double(), expected, atol=1e-6, rtol=1e-6)
-    with pytest.raises(InputError, match="network and networks; keep one of them"):
+    with pytest.raises(InputError, match="network and networks are given: keep one of them"):
         InitialWeights(network="x", networks=("y",))
 
 

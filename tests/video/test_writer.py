@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 from threedcseg.video.writer import MaskWriter, ProbabilityWriter
 
@@ -69,22 +68,3 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     for folder in (tmp_path / "taken", tmp_path / "taken" / "deeper"):
         with pytest.raises(InputError, match="expected a folder"), MaskWriter(folder):
             pass
-
-
-def test_replacing_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    with replacing(path) as temporary:
-        temporary.write_text("old")
-        assert not path.exists() and temporary.parent == tmp_path
-    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_replacing_keeps_the_usual_permissions(tmp_path: Path) -> None:
-    (tmp_path / "plain").touch()
-    with replacing(tmp_path / "made") as temporary:
-        temporary.touch()
-    assert (tmp_path / "made").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -3,37 +3,45 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from threedcseg.ablation.tables import Row, Table
+from threedcseg.ablation.tables import (
+    PARAMETERS,
+    SECONDS_A_CLIP,
+    SECONDS_A_FRAME,
+    Row,
+    Table,
+)
 from threedcseg.atomic import replacing
-from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
 from threedcseg.errors import InputError
-from threedcseg.evaluation.protocols import PROTOCOLS, Pair, pair_up, score
-from threedcseg.inference.predictor import Network, segment
+from threedcseg.evaluation.predict import score_sequences
+from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
+from threedcseg.models import complexity
 from threedcseg.models.device import pick_device
 from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.models.loading import load_model
 from threedcseg.models.registry import ENCODERS
 from threedcseg.models.weights import load_weights
+from threedcseg.published import TABLE_1
 from threedcseg.segmentation.timing import time_clip
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.dry_run import check_inputs
-from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, read_recipe
+from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, plain, read_recipe
 from threedcseg.training.train import train
-from threedcseg.training.typed import plain
 
 Figures = Mapping[str, float]
 
+FORMAT = 2
+"""Of the files of figures; those of another are measured anew."""
+
 
 @dataclass(frozen=True)
-class Outcome:
+class MeasuredRow:
     """What came of a row: its figures, or why it was left out."""
 
     row: Row
@@ -48,7 +56,7 @@ class Ablation:
 
     ``recipes``: the folder of recipe files. ``data``: the folder that their data roots are relative
     to; None: as they say. ``out`` gets a folder a recipe, with the training run, and the figures.
-    ``tiny`` rehearses: the recipes as they are but for a small network, small clips and two steps.
+    ``tiny`` rehearses: the recipes as they are but for a small network, few pixels and two steps.
     ``size``: of the clips that are timed, height and width.
     """
 
@@ -61,29 +69,30 @@ class Ablation:
     repeats: int = 3
     size: tuple[int, int] = (480, 864)
 
-    def rows(self, table: Table, tell: Callable[[str], None] = print) -> Iterator[Outcome]:
+    def rows(self, table: Table, tell: Callable[[str], None] = print) -> Iterator[MeasuredRow]:
         """Measure one row after the other; what was done before is not done again.
 
         A row whose recipe, data or initial weights are not there is left out. Raises `InputError`
         where training or scoring fails.
         """
         for row in table.rows:
-            if row.recipe is None:
+            if row.encoder is not None:
                 tell(f"{row.label}: timing")
-                yield Outcome(row, self._timed_encoder(row))
+                yield MeasuredRow(row, self._timed_encoder(row.encoder))
                 continue
             try:
                 recipe = self._recipe(row)
             except InputError as error:
                 tell(f"{row.label}: left out; {error}")
-                yield Outcome(row, {}, left_out=str(error))
+                yield MeasuredRow(row, {}, left_out=str(error))
                 continue
-            yield Outcome(row, self._figures(row, recipe, table.figures, tell), recipe.steps)
+            timed = SECONDS_A_FRAME in table.figures
+            yield MeasuredRow(row, self._figures(row, recipe, timed, tell), recipe.steps)
 
     def plan(self, table: Table) -> Iterator[tuple[Row, str]]:
         """Each row and what would be done for it, without doing it."""
         for row in table.rows:
-            if row.recipe is None:
+            if row.encoder is not None:
                 yield row, f"time the encoder {row.encoder}"
                 continue
             try:
@@ -116,8 +125,9 @@ class Ablation:
         return None
 
     def _figures(
-        self, row: Row, recipe: Recipe, names: Iterable[str], tell: Callable[[str], None]
+        self, row: Row, recipe: Recipe, timed: bool, tell: Callable[[str], None]
     ) -> Figures:
+        """The figures of a row, from its file if there is one that is of the same."""
         weights = self._trained(recipe)
         if weights is None:
             tell(f"{row.label}: training {row.recipe}")
@@ -127,10 +137,12 @@ class Ablation:
         assert recipe.validation is not None
         settings = dataclasses.replace(recipe.validation.settings, **row.settings)
         measured = {
+            "format": FORMAT,
             "protocol": row.protocol,
+            "probabilities": row.probabilities,
             "settings": dataclasses.asdict(settings),
             "data": plain(_scored_data(row, recipe)),
-            "timed": self.size if "seconds a frame" in names else None,
+            "timed": self.size if timed else None,
         }
         key = hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:8]
         path = weights.parent / f"figures-{key}.json"
@@ -139,9 +151,12 @@ class Ablation:
         tell(f"{row.label}: scoring")
         network = load_model(str(weights), self.device)
         sequences = open_source(recipe.data, _scored_data(row, recipe)).sequences
-        figures = _scored(sequences, network, row.protocol, settings)
-        if "seconds a frame" in names:
-            figures["seconds a frame"] = self._seconds(network, settings)
+        result = score_sequences(
+            sequences, network, settings, row.protocol, probabilities=row.probabilities
+        )
+        figures = dict(result.overall)
+        if timed:
+            figures[SECONDS_A_FRAME.name] = self._seconds(network, settings)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({**measured, "figures": figures}, indent=2))
         return figures
@@ -154,13 +169,15 @@ class Ablation:
         timing = time_clip(network, clip, self.size, device, torch.float32, self.repeats)
         return timing.median / (clip - settings.overlap)
 
-    def _timed_encoder(self, row: Row) -> Figures:
+    def _timed_encoder(self, name: str) -> Figures:
         device = pick_device(self.device)
-        encoder = ENCODERS.build(row.encoder or "")
-        parameters = sum(p.numel() for p in encoder.parameters()) / 1e6
-        ready = prepare_for_inference(encoder).to(device)
+        ready = prepare_for_inference(ENCODERS.build(name)).to(device)
         timing = time_clip(ready, 8, self.size, device, torch.float32, self.repeats)
-        return {"seconds a clip": timing.median, "M parameters": parameters}
+        counted, numbers = TABLE_1[name].counted, complexity.of_encoder(name)
+        parameters = numbers.convolutions if counted == "conv" else numbers.parameters
+        if counted == "+stats":
+            parameters += numbers.statistics
+        return {SECONDS_A_CLIP.name: timing.median, PARAMETERS.name: parameters / 1e6}
 
 
 def _training(recipe: Recipe) -> Recipe:
@@ -174,29 +191,8 @@ def _scored_data(row: Row, recipe: Recipe) -> DataSource:
     return source
 
 
-def _scored(
-    sequences: Iterable[Sequence], network: Network, protocol: str, settings: Settings
-) -> dict[str, float]:
-    """All figures of a protocol for what ``network`` makes of ``sequences``; errors as they are,
-    the rest in per cent."""
-
-    def pairs(sequence: Sequence) -> Iterator[Pair]:
-        frames = (read_frame(path) for path in sequence.frames)
-        predictions = (p for _, p in segment(frames, network, settings))
-        truths: Iterable[np.ndarray | None] = (
-            None if mask is None else read_mask(mask) for mask in sequence.masks
-        )
-        return pair_up(predictions, truths)
-
-    result = score(PROTOCOLS[protocol], ((s.name, pairs(s)) for s in sequences))
-    return {
-        name: value if name.startswith("MAE") else 100 * value
-        for name, value in result.overall.items()
-    }
-
-
 def shrunk(recipe: Recipe) -> Recipe:
-    """The same data, stages and blocks with a small network, small clips and few steps.
+    """The same data, stages, blocks and clip lengths with a small network, few pixels and steps.
 
     What goes wrong with data and disks shows within minutes; figures mean nothing.
     """
@@ -207,16 +203,13 @@ def shrunk(recipe: Recipe) -> Recipe:
             size=(32, 64),
             steps=min(stage.steps, 2),
             batch_size=1,
-            clip_length=min(stage.clip_length, 8),
             warmup=0,
         )
 
     blocks = {k: v for k, v in recipe.model.items() if k in {"bridge", "refinement"}}
     validation = recipe.validation
     if validation is not None:
-        settings = dataclasses.replace(
-            validation.settings, short_edge=32, pad=False, clip_length=8, overlap=3
-        )
+        settings = dataclasses.replace(validation.settings, short_edge=32, multiple=16, pad=False)
         validation = dataclasses.replace(validation, settings=settings)
     return dataclasses.replace(
         recipe,

@@ -5,91 +5,91 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from threedcseg.ablation.experiment import Outcome
+from threedcseg.ablation.experiment import MeasuredRow
 from threedcseg.ablation.tables import Table
 from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 
 
-def write_table(table: Table, outcomes: Sequence[Outcome], out: Path, name: str) -> list[Path]:
+def write_table(table: Table, rows: Sequence[MeasuredRow], out: Path, name: str) -> list[Path]:
     """Write ``NAME.md``, ``NAME.csv`` and ``NAME.png`` to ``out``; returns their paths.
 
     Without Matplotlib (the extra ``report``), or with no row measured, there is no plot.
     """
     written = [out / f"{name}.md", out / f"{name}.csv"]
-    for path, text in zip(written, (markdown(table, outcomes), _csv(table, outcomes)), strict=True):
+    for path, text in zip(written, (markdown(table, rows), _csv(table, rows)), strict=True):
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    if any(outcome.figures for outcome in outcomes):
+    if any(row.figures for row in rows):
         try:
-            _plot(table, outcomes, out / f"{name}.png")
+            _plot(table, rows, out / f"{name}.png")
             written.append(out / f"{name}.png")
         except ImportError:
             pass
     return written
 
 
-def markdown(table: Table, outcomes: Sequence[Outcome]) -> str:
-    """The table as Markdown, with what was left out below it."""
-    heads = [f"{figure} {whose}" for figure in table.figures for whose in ("here", "paper")]
+def markdown(table: Table, rows: Sequence[MeasuredRow]) -> str:
+    """The table as Markdown; below it its note, and what was left out."""
     lines = [
         f"# {table.title}\n",
-        "| " + " | ".join(["row", "steps", *heads]) + " |",
-        "| --- |" + " ---: |" * (1 + len(heads)),
+        "| " + " | ".join(["row", "steps", *_heads(table)]) + " |",
+        "| --- |" + " ---: |" * (1 + len(_heads(table))),
     ]
-    for outcome in outcomes:
-        cells = [outcome.row.label, str(outcome.steps or ""), *_cells(table, outcome)]
+    for row in rows:
+        cells = [row.row.label, str(row.steps or ""), *_cells(table, row)]
         lines.append("| " + " | ".join(cells) + " |")
-    left_out = [f"- {o.row.label}: {o.left_out}" for o in outcomes if o.left_out]
+    if table.note:
+        lines.append(f"\n{table.note}")
+    left_out = [f"- {row.row.label}: {row.left_out}" for row in rows if row.left_out]
     if left_out:
         lines += ["\nLeft out:\n", *left_out]
     return "\n".join(lines) + "\n"
 
 
-def _csv(table: Table, outcomes: Sequence[Outcome]) -> str:
+def _csv(table: Table, rows: Sequence[MeasuredRow]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    heads = [f"{figure} {whose}" for figure in table.figures for whose in ("here", "paper")]
-    writer.writerow(["row", "recipe", "steps", *heads, "left out"])
-    for outcome in outcomes:
-        row = outcome.row
-        cells = [row.label, row.recipe or row.encoder, outcome.steps, *_cells(table, outcome)]
-        writer.writerow([*cells, outcome.left_out])
+    writer.writerow(["row", "recipe", "steps", *_heads(table), "left out"])
+    for row in rows:
+        made_of = row.row.recipe or row.row.encoder
+        writer.writerow([row.row.label, made_of, row.steps, *_cells(table, row), row.left_out])
     return text.getvalue()
 
 
-def _cells(table: Table, outcome: Outcome) -> list[str]:
-    both = (outcome.figures, outcome.row.published)
+def _heads(table: Table) -> list[str]:
+    return [f"{figure.name} {whose}" for figure in table.figures for whose in ("here", "paper")]
+
+
+def _cells(table: Table, row: MeasuredRow) -> list[str]:
+    both = (row.figures, row.row.published)
     return [
-        _number(name, figures[name]) if name in figures else ""
-        for name in table.figures
+        figure.text(figures[figure.name]) if figure.name in figures else ""
+        for figure in table.figures
         for figures in both
     ]
 
 
-def _number(name: str, value: float) -> str:
-    return f"{value:.3f}" if name == "MAE" or name.startswith("seconds") else f"{value:.1f}"
-
-
-def _plot(table: Table, outcomes: Sequence[Outcome], path: Path) -> None:
+def _plot(table: Table, rows: Sequence[MeasuredRow], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    name = table.figures[0]
-    places = range(len(outcomes))
-    figure = Figure(figsize=(7, 0.6 + 0.5 * len(outcomes)), layout="constrained")
+    drawn = table.figures[0]
+    places = range(len(rows))
+    figure = Figure(figsize=(7, 0.6 + 0.5 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     for shift, color, label, values in (
-        (-0.2, "#b8bec6", "paper", [o.row.published.get(name) for o in outcomes]),
-        (0.2, "#d9541e", "here", [o.figures.get(name) for o in outcomes]),
+        (-0.2, "#b8bec6", "paper", [row.row.published.get(drawn.name) for row in rows]),
+        (0.2, "#d9541e", "here", [row.figures.get(drawn.name) for row in rows]),
     ):
         bars = axes.barh(
             [p + shift for p in places], [v or 0 for v in values], 0.38, color=color, label=label
         )
-        texts = ["" if v is None else _number(name, v) for v in values]
+        texts = ["" if v is None else drawn.text(v) for v in values]
         axes.bar_label(bars, texts, padding=3, fontsize=8)
-    axes.set_yticks(list(places), [o.row.label for o in outcomes], fontsize=8)
+    axes.set_yticks(list(places), [row.row.label for row in rows], fontsize=8)
+    axes.xaxis.set_major_formatter(lambda value, place: drawn.text(value))
     axes.invert_yaxis()
-    axes.set_xlabel(name)
+    axes.set_xlabel(drawn.name)
     axes.set_title(table.title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12)

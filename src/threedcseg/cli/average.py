@@ -14,7 +14,7 @@ Examples:
 """
 
 
-KEPT = ("clip_length", "precision", "licence")
+KEPT = ("clip_length", "settings", "precision", "licence")
 """What the header says of all networks, so that it may be said of their mean."""
 
 

@@ -84,12 +84,11 @@ def run(args: argparse.Namespace) -> int:
 def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict[str, Any]]:
     import torch
 
-    from threedcseg.ablation.tables import TABLES
     from threedcseg.models.fast.prepare import prepare_for_inference
+    from threedcseg.published import TABLE_1, TABLE_4
     from threedcseg.segmentation.timing import time_clip
 
-    clip_seconds = {r.encoder: r.published["seconds a clip"] for r in TABLES["table1"].rows}
-    frame_seconds = {"3dc-seg": TABLES["table4"].rows[0].published["seconds a frame"]}
+    frame_seconds = {"3dc-seg": TABLE_4["3DC-Seg"]["seconds a frame"]}
     dtype = getattr(torch, args.precision)
     height, width = _size(args.size)
     padded = (-(-height // 32) * 32, -(-width // 32) * 32)
@@ -97,8 +96,8 @@ def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
         network = prepare_for_inference(build()).to(device)
         timing = time_clip(network, args.clip_length, padded, device, dtype, args.repeats)
         published = (
-            f"{clip_seconds[name]} a clip (Table 1)"
-            if name in clip_seconds
+            f"{TABLE_1[name].seconds} a clip (Table 1)"
+            if name in TABLE_1
             else f"{frame_seconds[name]} a frame (Table 4)"
             if name in frame_seconds
             else ""

@@ -2,8 +2,7 @@
 
 import argparse
 
-from threedcseg.cli.options import add_model, load_named
-from threedcseg.cli.segment import add_settings, settings_from
+from threedcseg.cli.options import add_model, add_settings, model_from, settings_from
 
 EPILOG = """\
 Open the address that is printed, drop a video, watch its masks arrive, compare, download. Videos
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=30,
         metavar="N",
-        help="a video and its results are deleted so long after it is done (30)",
+        help="minutes after which a finished video and its results are deleted (30)",
     )
     add_model(parser, default="compact")
     add_settings(parser)
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     limits = Limits(args.max_seconds, args.max_megabytes, args.keep_minutes)
     limits.check()
-    settings = settings_from(args)
+    choice, model = settings_from(args), model_from(args)
     try:
         from threedcseg.demo.server import bind, serve
     except ImportError as error:
@@ -60,6 +59,6 @@ def run(args: argparse.Namespace) -> int:
             "pip install 'threedcseg[demo]'"
         ) from None
     with bind(args.host, args.port) as listening:
-        network, _ = load_named(args, args.device)
-        serve(network, args.model, settings, limits, listening, args.host)
+        network, _ = model.load()
+        serve(network, model.name, choice.on(network), limits, listening, args.host)
     return 0

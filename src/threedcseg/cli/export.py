@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="name, or a file of weights")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--weights", type=Path, help="weights file for the named model")
-    parser.add_argument("--clip-length", type=int, default=8, metavar="N", help="frames (8)")
+    parser.add_argument(
+        "--clip-length", type=int, metavar="N", help="frames (default: as the weights were trained)"
+    )
     parser.add_argument(
         "--video", type=Path, help="check on its first clip (default: a made-up one)"
     )
@@ -52,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.runtimes.export import TOLERANCE, export
 
     if (args.quantize is None) != (args.calibration is None):
-        raise InputError("--quantize int8 and --calibration ROOT go together: give both or neither")
+        raise InputError(
+            "--quantize int8 and --calibration ROOT go together", "give both or neither"
+        )
 
     print("exporting; this takes up to a minute", file=sys.stderr, flush=True)
     difference = export(

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the figure; returns 0."""
-    from threedcseg.cli.evaluate import sequence_names
+    from threedcseg.evaluation.pairing import sequence_names
     from threedcseg.report.figure import check_outputs, grid, write_figure
 
     check_outputs(args.output)

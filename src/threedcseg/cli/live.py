@@ -6,18 +6,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from threedcseg.errors import InputError
-
 if TYPE_CHECKING:
-    from threedcseg.inference.predictor import Network
     from threedcseg.inference.settings import Settings
-    from threedcseg.video.live import LiveSource, RawFormat
-    from threedcseg.video.reader import FrameSource
+    from threedcseg.segmentation.task import Worker
+    from threedcseg.video.frame import FrameSource
+    from threedcseg.video.live import LiveSource, WhenBehind
+    from threedcseg.video.pipe import PipeFormat, RawFormat
 
 STDOUT = Path("-")
 _REPORT_EVERY = 2.0  # seconds
@@ -49,47 +49,51 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_live(args: argparse.Namespace) -> None:
-    """Raise `InputError` for arguments that do not go together."""
-    if args.manifest is not None or len(args.inputs) != 1:
-        raise InputError(
-            "a live input, or masks to standard output (-o -), goes alone: give one INPUT"
-        )
-    if args.output == STDOUT and (args.write != "masks" or args.probabilities or args.overlay):
-        raise InputError("standard output takes masks only: give -o DIR for other products")
+@dataclass(frozen=True)
+class LiveOptions:
+    """What the options of `add_live` mean."""
+
+    when_behind: "WhenBehind | None"
+    queue: int
+    raw: "RawFormat | None"
+    pipe_format: "PipeFormat"
 
 
-def run_live(
-    args: argparse.Namespace,
-    settings: "Settings",
-    network: "Network",
-    products: dict[str, Any],
-    made_by: dict[str, Any],
-) -> int:
+def live_from(args: argparse.Namespace) -> LiveOptions:
+    """What the arguments of `add_live` mean; `InputError` for raw frames that cannot be."""
+    from threedcseg.video.pipe import RawFormat
+
+    raw = RawFormat.parse(args.size, args.pixel_format, args.rate) if args.size else None
+    return LiveOptions(args.when_behind, args.queue, raw, args.pipe_format)
+
+
+def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
     other end and its files are whole."""
-    from threedcseg.segmentation.video import write_products
+    from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name
     from threedcseg.video.reader import open_video
 
-    name = args.inputs[0]
     if not is_live(name):
         with open_video(name) as video:
-            return _to_pipe(args, video, network, settings, lambda source: None)
-    live = LiveSource(name, raw=_raw_format(args), when_behind=args.when_behind, queue=args.queue)
+            return _to_pipe(video, worker, options.pipe_format, lambda source: None)
+    live = LiveSource(name, raw=options.raw, when_behind=options.when_behind, queue=options.queue)
     with _stopped_by_signals(live), live as source:
-        report = _Report(source, settings)
-        if args.output == STDOUT:
-            status = _to_pipe(args, source, network, settings, report)
+        report = _Report(source, worker.settings)
+        if output == STDOUT:
+            status = _to_pipe(source, worker, options.pipe_format, report)
             report.end()
             return status
-        result = write_products(
+        result = segment_to_folder(
             source,
-            args.output / live_name(name),
-            network,
-            settings,
-            **products,
-            facts=lambda: {**source.record(), **made_by},
+            source.shown,
+            output / live_name(name),
+            worker.network,
+            worker.settings,
+            write=worker.task.write,
+            rendering=worker.task.rendering,
+            provenance=worker.provenance,
+            live=source.record,
             on_frame=report,
         )
         report.end()
@@ -97,27 +101,20 @@ def run_live(
     return 0
 
 
-def _raw_format(args: argparse.Namespace) -> "RawFormat | None":
-    from threedcseg.video.live import RawFormat
-
-    return RawFormat.parse(args.size, args.pixel_format, args.rate) if args.size else None
-
-
 def _to_pipe(
-    args: argparse.Namespace,
     source: "FrameSource",
-    network: "Network",
-    settings: "Settings",
+    worker: "Worker",
+    pipe_format: "PipeFormat",
     on_frame: Callable[["FrameSource"], None],
 ) -> int:
     from threedcseg.segmentation.video import segment_source
-    from threedcseg.video.live import PipeWriter
+    from threedcseg.video.pipe import PipeWriter
 
     with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as stdout:
-        writer = PipeWriter(stdout, source.rate, args.pipe_format)
+        writer = PipeWriter(stdout, source.rate, pipe_format)
         try:
-            for _, probabilities in segment_source(source, network, settings):
-                mask = probabilities > settings.threshold
+            for _, probabilities in segment_source(source, worker.network, worker.settings):
+                mask = probabilities > worker.settings.threshold
                 writer.write(np.where(mask, np.uint8(255), np.uint8(0)))
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough
@@ -145,7 +142,7 @@ def _stopped_by_signals(source: "LiveSource") -> Iterator[None]:
 def _window_delay(settings: "Settings") -> int:
     """Frames that must come in after a frame before it is handed out, at most (`Settings`)."""
     shared = settings.overlap if settings.emit == "early" else 0
-    windows = (settings.clip_length - shared) * settings.spacing - 1
+    windows = (settings.clip_length - shared) * settings.stride - 1
     return windows + settings.median // 2
 
 

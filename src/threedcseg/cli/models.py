@@ -9,14 +9,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, str | float]
 
-TABLE_1 = {
-    "resnet-101": "42.5 (+norm)",
-    "resnet-101-dilated": "42.6 (+stats)",
-    "r2plus1d-34": "63.5 (+norm)",
-    "ir-csn-152": "28.7 (conv)",
-}
-"""Millions of parameters in Table 1 of the paper, with the column that reproduces each."""
-
 EPILOG = """\
 GMACs are thousands of millions of multiply-adds for one clip of 8 frames at 480x854 (padded to
 480x864). Parameters are in millions. Of an encoder, "conv" counts the convolutions, "+norm" also
@@ -52,6 +44,7 @@ def survey() -> dict[str, dict[str, Row]]:
     from threedcseg.models import complexity
     from threedcseg.models.registry import BRIDGES, ENCODERS, MODELS, REFINEMENTS
     from threedcseg.models.shipped import card_of
+    from threedcseg.published import TABLE_1
 
     encoders: dict[str, Row] = {}
     for name, encoder in ENCODERS.items():
@@ -61,7 +54,7 @@ def survey() -> dict[str, dict[str, Row]]:
             "+norm": _millions(counted.parameters),
             "+stats": _millions(counted.parameters + counted.statistics),
             "GMACs": _giga(counted.macs),
-            "table 1": TABLE_1.get(name, ""),
+            "table 1": f"{cost.millions} ({cost.counted})" if (cost := TABLE_1.get(name)) else "",
             "weights": encoder.weights_licence,
             "what": encoder.summary,
         }

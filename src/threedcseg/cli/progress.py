@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from threedcseg.video.reader import FrameSource
+from threedcseg.video.frame import FrameSource
+
+if TYPE_CHECKING:
+    from threedcseg.inference.predictor import Shot
 
 
 class _Rate(ProgressColumn):
@@ -16,22 +20,21 @@ class _Rate(ProgressColumn):
 
 
 class FrameProgress:
-    """A bar for one video: call it once for each finished frame, and ``cut`` at each new shot."""
+    """A bar for one video: call it once for each finished frame, and ``shot`` as one begins."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress = progress
         self._name = name
-        self._shot = 1
         self._task = progress.add_task(name, total=None)
 
     def __call__(self, source: FrameSource) -> None:
         self._progress.update(self._task, advance=1, total=source.num_frames)
 
-    def cut(self, index: int) -> None:
-        """A new shot begins at frame ``index``."""
-        self._shot += 1
-        description = f"{self._name}, shot {self._shot} from frame {index}"
-        self._progress.update(self._task, description=description)
+    def shot(self, shot: "Shot") -> None:
+        """A shot begins."""
+        if shot.number:
+            description = f"{self._name}, shot {shot.number + 1} from frame {shot.first}"
+            self._progress.update(self._task, description=description)
 
 
 @contextmanager

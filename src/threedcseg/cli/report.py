@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report; returns 0."""
-    from threedcseg.cli.evaluate import workers_from
+    from threedcseg.cli.options import threads
     from threedcseg.cli.progress import count_progress
     from threedcseg.errors import InputError
     from threedcseg.report.page import check_replaceable, write_report
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--width {args.width} is out of range: give 16 or more")
     if args.ground_truth is None and (args.predictions or args.frames or args.split):
         raise InputError("pictures need the ground truth as well: give --ground-truth")
-    workers = workers_from(args)
+    workers = threads(args.workers)
     check_replaceable(args.output)
     runs = read_runs(args.runs, args.names and [name.strip() for name in args.names.split(",")])
     scenes = []

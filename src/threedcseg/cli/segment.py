@@ -3,20 +3,20 @@
 import argparse
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from threedcseg.cli.live import STDOUT, add_live, check_live, run_live
-from threedcseg.cli.options import add_model, load_named
+from threedcseg.cli.live import STDOUT, add_live, live_from, run_live
+from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_from, settings_from
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
-    from threedcseg.inference.settings import Settings
-    from threedcseg.outputs.formats import Look
-    from threedcseg.segmentation.batch import Outcome, Work
+    from threedcseg.outputs.rendering import Rendering
+    from threedcseg.segmentation.batch import VideoOutcome
     from threedcseg.segmentation.shards import Shard
+    from threedcseg.segmentation.task import Task
 
 EPILOG = """\
 Each input gets a folder of its own below the output folder:
@@ -24,12 +24,7 @@ Each input gets a folder of its own below the output folder:
   NAME/3dcseg.json               written last: without it, the folder is unfinished
 
 --write takes one or more of these, with commas between; videos keep timing and sound:
-  masks          (default)                 palette      objects numbered and coloured, as DAVIS
-  probabilities  8-bit PNG                 coco         coco.json, run lengths
-  overlay        .mp4, object tinted       cvat         cvat.xml, a track for each object
-  matte          .mp4, white on black      boxes        boxes.csv
-  cutout         .mp4, on --background     alpha.mov    ProRes 4444, for editors
-                                           alpha.webm   VP9, for browsers
+{formats}
 
 Examples:
   3dcseg segment dog.mp4 -o masks
@@ -47,7 +42,9 @@ Examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; imports no torch."""
-    parser.epilog = EPILOG
+    from threedcseg.outputs.formats import describe_formats
+
+    parser.epilog = EPILOG.replace("{formats}", describe_formats())
     parser.add_argument(
         "inputs",
         nargs="*",
@@ -105,210 +102,118 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live(parser)
 
 
-def add_settings(parser: argparse.ArgumentParser, threshold: bool = True) -> None:
-    """The options that decide a mask besides the weights; shared with `evaluate --model`, which
-    has a ``threshold`` of its own."""
-    group = parser.add_argument_group("windows and resolution")
-    group.add_argument(
-        "--preset",
-        choices=["default", "published"],
-        default="default",
-        help="published: as the authors' code does (tail repeat-first, short edge 480 padded to "
-        "32, nearest neighbour, cuts ignored); the options below still overrule it",
-    )
-    group.add_argument("--clip-length", type=int, metavar="N", help="frames in a clip (8)")
-    group.add_argument("--overlap", type=int, metavar="N", help="frames two clips share (0)")
-    group.add_argument(
-        "--dense",
-        action="store_true",
-        help="a clip ends at every frame: overlap = clip length - 1, spacing 1",
-    )
-    group.add_argument(
-        "--spacing",
-        type=int,
-        metavar="N",
-        help="a clip takes every N-th frame, to see more of the video (6; 1: frames in a row)",
-    )
-    group.add_argument(
-        "--views",
-        type=int,
-        metavar="N",
-        help="views of each clip to average, mirrored and smaller ones too: 1 (fastest) to 4 (4)",
-    )
-    group.add_argument(
-        "--tail",
-        choices=["shift", "repeat-first"],
-        help="the last clip: moved back to end at the last frame (shift, default) or filled up "
-        "with its first frame",
-    )
-    group.add_argument(
-        "--emit",
-        choices=["final", "early"],
-        help="hand a frame out once final (default), or early with the first clip that covers it",
-    )
-    group.add_argument("--short-edge", type=int, metavar="PIXELS", help="network resolution (288)")
-    group.add_argument(
-        "--upsampling",
-        choices=["guided", "linear", "nearest"],
-        help="to the frame's size: edges follow the image (guided, default), or linear, nearest",
-    )
-    group.add_argument(
-        "--shots",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="begin anew at every hard cut (default), or let clips run across cuts",
-    )
-    if threshold:
-        group.add_argument("--threshold", type=float, metavar="P", help="mask where p > P (0.5)")
-    cleaning = parser.add_argument_group("cleaning", "off by default (docs/outputs.md)")
-    cleaning.add_argument(
-        "--keep-largest", type=int, metavar="N", help="keep the N largest regions of each mask"
-    )
-    cleaning.add_argument(
-        "--drop-specks",
-        type=float,
-        metavar="SHARE",
-        help="drop regions smaller than this share of the frame, such as 0.001",
-    )
-    cleaning.add_argument(
-        "--median", type=int, metavar="FRAMES", help="median over time, of an odd number of frames"
-    )
-
-
-def settings_from(args: argparse.Namespace, default: "Settings | None" = None) -> "Settings":
-    """The `Settings` that the arguments of `add_settings` mean, on top of ``default``."""
-    from dataclasses import replace
-
-    from threedcseg.inference.settings import PUBLISHED, Settings
-
-    settings = PUBLISHED if args.preset == "published" else default or Settings()
-    names = ["clip_length", "overlap", "spacing", "views", "tail", "emit", "short_edge"]
-    names += ["upsampling", "shots", "threshold", "keep_largest", "drop_specks", "median"]
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if "clip_length" in given:
-        given = {"overlap": min(settings.overlap, given["clip_length"] - 1), **given}
-    settings = replace(settings, **given)
-    if args.dense:
-        settings = replace(settings, overlap=settings.clip_length - 1, spacing=1)
-    settings.check()
-    return settings
-
-
-def products_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Look"]:
-    """What to write, and how it looks."""
-    from threedcseg.outputs.formats import Look, parse_products
+def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"]:
+    """What to write, and how it is drawn."""
+    from threedcseg.outputs.formats import parse_outputs
+    from threedcseg.outputs.rendering import Rendering
 
     extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
-    look = Look(args.edges) if args.background is None else Look(args.edges, args.background)
-    look.check()
-    return parse_products(",".join([args.write, *extra])), look
+    rendering = Rendering(args.edges)
+    if args.background is not None:
+        rendering = Rendering(args.edges, args.background)
+    rendering.check()
+    return parse_outputs(",".join([args.write, *extra])), rendering
 
 
-def run(args: argparse.Namespace) -> int:
-    """Segment every input; returns 0, or 2 where some of a list could not be used."""
-    from threedcseg.inference.settings import LIVE
-    from threedcseg.segmentation.batch import Tally, do_once
-    from threedcseg.segmentation.shards import own_device
-    from threedcseg.video.live import is_live
-    from threedcseg.video.paths import output_names
-
-    live = any(map(is_live, args.inputs))
-    settings = settings_from(args, LIVE if live else None)
-    write, look = products_from(args)
-    if live or args.output == STDOUT:
-        check_live(args)
-        network, made_by = load_named(args, args.device)
-        return run_live(args, settings, network, {"write": write, "look": look}, made_by)
-    inputs, shard = inputs_from(args)  # bad input is told before torch is imported
-    names = output_names(inputs)
-    folders = [(path, args.output / name) for path, name in zip(inputs, names, strict=True)]
-    if args.ray is not None:
-        return _run_on_ray(args, folders)
-    jobs = shard.of(folders)
-    import torch
-
-    device = args.device
-    if args.manifest is not None:
-        device = own_device(device, os.environ, torch.cuda.device_count())
-    work, made_by = load_work(args, device)
-    if args.manifest is None:
-        for path, folder in jobs:
-            print(work(path, folder), flush=True)
-        return 0
-    print(f"shard {shard}: {len(jobs)} of {len(inputs)} videos", file=sys.stderr)
-    tally = Tally.of((do_once(*job, work, made_by) for job in jobs), _tell)
-    print(f"shard {shard}: {tally}", file=sys.stderr)
-    return 2 if tally.failed else 0
-
-
-def load_work(args: argparse.Namespace, device: str) -> tuple["Work", dict[str, Any]]:
-    """The network ready on ``device`` as the work on one video, and what its record will say."""
-    from threedcseg.cli.progress import frame_progress
-    from threedcseg.segmentation.video import segment_video
-
-    settings = settings_from(args)
-    write, look = products_from(args)
-    network, made_by = load_named(args, device)
-
-    def work(path: Path, folder: Path) -> str:
-        with frame_progress(folder.name) as tick:
-            result = segment_video(
-                path,
-                folder,
-                network,
-                settings,
-                write=write,
-                look=look,
-                provenance=made_by,
-                on_frame=tick,
-                on_cut=tick.cut,
-            )
-        shots = f" in {len(result.cuts) + 1} shots" if result.cuts else ""
-        return f"{result.num_frames} frames{shots} of {path} -> {result.folder}"
-
-    wanted = {"products": list(write), "look": asdict(look), "settings": asdict(settings)}
-    return work, {**wanted, **made_by}
-
-
-def _run_on_ray(args: argparse.Namespace, jobs: list[tuple[Path, Path]]) -> int:
-    from threedcseg.segmentation.batch import Tally
-    from threedcseg.segmentation.ray import Workers, connected, over_cluster
-
-    tell = partial(_tell, stdout=sys.stdout)
-    with connected(args.ray, args.ray_workers) as machines:
-        workers = Workers.on(machines, args.device, args.ray_workers)
-        print(f"ray: {len(jobs)} videos, {workers}", file=sys.stderr)
-        tally = Tally.of(over_cluster(jobs, partial(load_work, args, args.device), workers), tell)
-    print(f"ray: {tally}", file=sys.stderr)
-    return 2 if tally.failed else 0
-
-
-def _tell(outcome: "Outcome", stdout: TextIO | None = None) -> None:
-    stream = sys.stderr if outcome.kind == "failed" else stdout or sys.stdout
-    print(outcome.said, file=stream, flush=True)
-
-
-def inputs_from(args: argparse.Namespace) -> tuple[list[Path], "Shard"]:
-    """All videos that are given or listed, and this process's share of them."""
-    from threedcseg.segmentation.batch import read_manifest
-    from threedcseg.segmentation.shards import Shard
+def videos_from(args: argparse.Namespace) -> list[Path]:
+    """The videos and folders of frames that are given or listed."""
+    from threedcseg.segmentation.manifest import read_manifest
     from threedcseg.video.paths import expand_inputs
 
     if args.manifest is None:
         for option in ("shard", "ray"):
             if getattr(args, option) is not None:
                 raise InputError(
-                    f"--{option} goes with --manifest FILE, which names one input a line"
+                    f"--{option} goes with --manifest FILE", "name one input a line in it"
                 )
-        return expand_inputs(args.inputs), Shard()
+        return expand_inputs(args.inputs)
     if args.inputs:
         raise InputError(f"give --manifest {args.manifest} or inputs ({args.inputs[0]}), not both")
     if args.ray_workers is not None and (args.ray is None or args.ray_workers < 1):
-        raise InputError(f"--ray-workers {args.ray_workers}: give a number from 1 on, with --ray")
+        raise InputError(f"--ray-workers {args.ray_workers}", "give a number from 1 on, with --ray")
+    if args.ray is not None and args.shard is not None:
+        raise InputError("give --shard or --ray, which shares the list by itself, not both")
+    return read_manifest(args.manifest)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment every input; returns 0, or 2 where some of a list could not be used."""
+    from threedcseg.cli.progress import frame_progress
+    from threedcseg.segmentation.shards import Shard
+    from threedcseg.video.live import is_live
+    from threedcseg.video.paths import output_names
+
+    # Bad input is refused before torch is imported
+    live = any(map(is_live, args.inputs))
+    settings = settings_from(args, "live" if live else "default")
+    write, rendering = outputs_from(args)
+    model = model_from(args)
+    alone = live or args.output == STDOUT
+    if alone:
+        if args.manifest is not None or len(args.inputs) != 1:
+            raise InputError(
+                "a live input, or masks to standard output (-o -), goes alone", "give one INPUT"
+            )
+        if args.output == STDOUT and write != ("masks",):
+            raise InputError("standard output takes masks only", "give -o DIR for other formats")
+    videos = [] if alone else videos_from(args)
+    names = output_names(videos)
+    jobs = [(video, args.output / name) for video, name in zip(videos, names, strict=True)]
+    shard = Shard() if args.shard is None else Shard.parse(args.shard)
+    if args.shard is None and args.manifest is not None and args.ray is None:
+        shard = Shard.from_environment(os.environ)
+
+    from threedcseg.segmentation.task import Task
+
+    task = Task(model.load, settings.on, write, rendering, frame_progress)
+    if alone:
+        return run_live(args.inputs[0], live_from(args), args.output, task.start())
+    if args.manifest is None:
+        return _run_here(jobs, task)
     if args.ray is not None:
-        if args.shard is not None:
-            raise InputError("give --shard or --ray, which shares the list by itself, not both")
-        return read_manifest(args.manifest), Shard()
-    if args.shard is not None:
-        return read_manifest(args.manifest), Shard.parse(args.shard)
-    return read_manifest(args.manifest), Shard.from_environment(os.environ)
+        return _run_on_ray(jobs, task, args.ray, args.ray_workers, model.device)
+    return _run_shard(jobs, shard, task, model)
+
+
+Jobs = list[tuple[Path, Path]]
+"""Videos, or folders of frames, with the folders for their results."""
+
+
+def _run_here(jobs: Jobs, task: "Task") -> int:
+    worker = task.start()
+    for path, folder in jobs:
+        print(worker(path, folder), flush=True)
+    return 0
+
+
+def _run_shard(jobs: Jobs, shard: "Shard", task: "Task", model: ModelChoice) -> int:
+    import torch
+
+    from threedcseg.segmentation.batch import Tally, do_once
+    from threedcseg.segmentation.shards import own_device
+
+    device = own_device(model.device, os.environ, torch.cuda.device_count())
+    worker = replace(task, load=replace(model, device=device).load).start()
+    ours = shard.of(jobs)
+    print(f"shard {shard}: {len(ours)} of {len(jobs)} videos", file=sys.stderr)
+    tally = Tally.of((do_once(*job, worker, worker.terms) for job in ours), _print)
+    print(f"shard {shard}: {tally}", file=sys.stderr)
+    return 2 if tally.failed else 0
+
+
+def _run_on_ray(jobs: Jobs, task: "Task", address: str, count: int | None, device: str) -> int:
+    from threedcseg.segmentation.batch import Tally
+    from threedcseg.segmentation.ray import Workers, connected, over_cluster
+
+    report = partial(_print, stdout=sys.stdout)
+    with connected(address, count) as machines:
+        workers = Workers.on(machines, device, count)
+        print(f"ray: {len(jobs)} videos, {workers}", file=sys.stderr)
+        tally = Tally.of(over_cluster(jobs, task, workers), report)
+    print(f"ray: {tally}", file=sys.stderr)
+    return 2 if tally.failed else 0
+
+
+def _print(outcome: "VideoOutcome", stdout: TextIO | None = None) -> None:
+    stream = sys.stderr if outcome.kind == "failed" else stdout or sys.stdout
+    print(outcome.message, file=stream, flush=True)

@@ -14,7 +14,7 @@ from threedcseg.errors import InputError
 
 TERMINATED = (
     "stopped by SIGTERM (torchrun sends it when another process of the job has ended, and names "
-    "that one); start the same command again: it goes on from the last checkpoint"
+    "that one): start the same command again, which goes on from the last checkpoint"
 )
 
 EPILOG = """\
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
     """Train; returns 0 once the recipe's last step is done."""
     if args.output is None and not args.dry_run:
         raise InputError(
-            "no folder for this run: give -o DIR, or --dry-run to see what it would do"
+            "no folder for this run", "give -o DIR, or --dry-run to see what it would do"
         )
     if args.workers < 0:
-        raise InputError(f"--workers {args.workers}: give 0 or more")
+        raise InputError(f"--workers {args.workers}", "give 0 or more")
     from threedcseg.training.distributed import World
     from threedcseg.training.recipe import read_recipe
 
@@ -80,14 +80,14 @@ def run(args: argparse.Namespace) -> int:
         recipe = dataclasses.replace(recipe, data=args.data)
     world = World.from_environment()
     if args.dry_run:
-        from threedcseg.training.dry_run import plan
+        from threedcseg.training.dry_run import describe
 
-        text = plan(recipe, data=not args.no_data, world=world)
+        text = describe(recipe, data=not args.no_data, world=world)
         print(text if world.writes else "", end="")
         return 0
     from threedcseg.training.train import train
 
-    with _told_how_it_ends():
+    with _ends_with_one_line():
         weights = train(recipe, args.output, device=args.device, workers=args.workers)
     if world.writes:
         print(f"weights: {weights}")
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _told_how_it_ends() -> Iterator[None]:
+def _ends_with_one_line() -> Iterator[None]:
     """Within it, SIGTERM and the death of a worker end the run with one line, not a traceback."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -115,8 +115,9 @@ def _told_how_it_ends() -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         raise InputError(
-            "a process that prepares clips was killed, most often for want of memory; start the "
-            "same command again with fewer --workers: it goes on from the last checkpoint"
+            "a process that prepares clips was killed, most often for want of memory",
+            "start the same command again with fewer --workers, which goes on from the last "
+            "checkpoint",
         ) from error
     finally:
         signal.signal(signal.SIGTERM, before)

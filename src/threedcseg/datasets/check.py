@@ -1,6 +1,5 @@
 """Is a data set on a disk whole? Finds what it holds, what is missing or damaged, what to do."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,8 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from threedcseg.datasets.registry import KINDS, Kind, detect, find_kind, open_dataset
-from threedcseg.datasets.sequence import VOID, Mask, Sequence, list_folders, read_mask
+from threedcseg.datasets.kinds import KINDS, Kind
+from threedcseg.datasets.masks import VOID, Mask, read_mask
+from threedcseg.datasets.registry import detect, find_kind, open_dataset
+from threedcseg.datasets.sequence import Sequence, list_folders
 from threedcseg.errors import InputError
 from threedcseg.video.images import read_image
 
@@ -31,6 +32,10 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.where}: {self.what}; {self.remedy}"
+
+    @classmethod
+    def of(cls, error: InputError, where: str) -> "Finding":
+        return cls("error", where, error.what, error.remedy or "see docs/data.md")
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,10 @@ def check_dataset(
     """
     root = Path(root)
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give the root of a data set")
+        raise InputError(f"{root}: no such folder", "give the root of a data set")
     kinds = [kind] if kind is not None else detect(root)
     if not kinds:
-        raise InputError(_unrecognised(root))
+        raise _unrecognised(root)
     opened: list[Opened] = []
     findings: list[Finding] = []
     for name in kinds:
@@ -100,7 +105,8 @@ def check_dataset(
             found, problems = _open(name, record, root, each)
             opened += found
             findings += problems
-    looks = _look_at([s for *_, sequences in opened for s in sequences], progress) if decode else {}
+    everything = [s for *_, sequences in opened for s in sequences]
+    decoded = _decode_all(everything, progress) if decode else {}
     checked = [
         Split(
             name,
@@ -110,20 +116,21 @@ def check_dataset(
             len(sequences),
             sum(len(s.frames) for s in sequences),
             sum(mask is not None for s in sequences for mask in s.masks),
-            tuple(_findings(KINDS[name], each, sequences, looks)),
+            tuple(_findings(KINDS[name], each, sequences, decoded)),
         )
         for name, each, options, truth, sequences in opened
     ]
     return Report(root, tuple(checked), tuple(findings))
 
 
-def _unrecognised(root: Path) -> str:
+def _unrecognised(root: Path) -> InputError:
     inside = [child for child in list_folders(root) if detect(child)]
     if inside:
-        return f"{root}: not a data set itself; did you mean {inside[0]}?"
-    return (
-        f"{root}: not laid out as any known data set; docs/data.md shows the layouts, and --kind "
-        f"({', '.join(KINDS)}) says what is missing for one"
+        return InputError(f"{root}: not a data set itself", f"did you mean {inside[0]}?")
+    return InputError(
+        f"{root}: not laid out as any known data set",
+        "docs/data.md shows the layouts, and --kind "
+        f"({', '.join(sorted(KINDS))}) says what is missing for one",
     )
 
 
@@ -146,62 +153,55 @@ def _open(name: str, kind: Kind, root: Path, split: str) -> tuple[list[Opened], 
             data = open_dataset(name, root, split, **options)
             opened.append((name, split, options, data.ground_truth, data.sequences))
         except InputError as error:
-            failed.append(Finding("error", f"{name}, {split}", *_what_and_remedy(str(error))))
+            failed.append(Finding.of(error, f"{name}, {split}"))
     return opened, failed
 
 
-def _what_and_remedy(message: str) -> tuple[str, str]:
-    """The two halves of an `InputError`: what is wrong and, behind the last "; " or ": ", what to
-    do."""
-    halves = re.fullmatch(r"(.+)[;:] (.+)", message)
-    return (halves[1], halves[2]) if halves else (message, "see docs/data.md")
-
-
 @dataclass(frozen=True)
-class Look:
-    """What one frame and its mask look like when decoded; ``problem`` says what could not be."""
+class Decoded:
+    """Sizes (H, W) and content of one frame and its mask; ``error``: why one could not be read."""
 
     frame: tuple[int, ...] | None = None
     mask: tuple[int, ...] | None = None
     has_foreground: bool = True
     has_void: bool = False
-    problem: str | None = None
+    error: InputError | None = None
 
 
-Looks = dict[tuple[Path, str], Look]
+DecodedPairs = dict[tuple[Path, str], Decoded]
 """By frame and, as text, mask: what two splits share is decoded once."""
 
 
-def _look_at(sequences: list[Sequence], progress: Progress) -> Looks:
+def _decode_all(sequences: list[Sequence], progress: Progress) -> DecodedPairs:
     pairs = {
         (path, str(mask)): mask
         for sequence in sequences
         for path, mask in zip(sequence.frames, sequence.masks, strict=True)
     }
-    looks: Looks = {}
+    decoded: DecodedPairs = {}
     with ThreadPoolExecutor() as pool:  # decoders release the interpreter's lock
-        found = pool.map(lambda item: _look(item[0][0], item[1]), pairs.items())
-        for key, look in zip(pairs, found, strict=True):
-            looks[key] = look
-            progress(len(looks), len(pairs))
-    return looks
+        found = pool.map(lambda item: _decode(item[0][0], item[1]), pairs.items())
+        for key, pair in zip(pairs, found, strict=True):
+            decoded[key] = pair
+            progress(len(decoded), len(pairs))
+    return decoded
 
 
-def _look(path: Path, annotation: Mask | None) -> Look:
+def _decode(path: Path, annotation: Mask | None) -> Decoded:
+    frame = None
     try:
         frame = read_image(path).shape[:2]
-    except InputError as error:
-        return Look(problem=str(error))
-    if annotation is None:
-        return Look(frame)
-    try:
+        if annotation is None:
+            return Decoded(frame)
         mask = read_mask(annotation)
     except InputError as error:
-        return Look(frame, problem=str(error))
-    return Look(frame, mask.shape, bool((mask == 255).any()), bool(np.any(mask == VOID)))
+        return Decoded(frame, error=error)
+    return Decoded(frame, mask.shape, bool((mask == 255).any()), bool(np.any(mask == VOID)))
 
 
-def _findings(kind: Kind, split: str, sequences: list[Sequence], looks: Looks) -> Iterator[Finding]:
+def _findings(
+    kind: Kind, split: str, sequences: list[Sequence], decoded: DecodedPairs
+) -> Iterator[Finding]:
     published = kind.published.get(split, ())
     missing = sorted(set(published) - {sequence.name for sequence in sequences})
     if missing:
@@ -221,15 +221,15 @@ def _findings(kind: Kind, split: str, sequences: list[Sequence], looks: Looks) -
             "take them out of the split",
         )
     if kind.stills:
-        yield from _decoding(split, [(s.name, _looks_of(s, looks)[0]) for s in sequences])
+        yield from _decoding(split, [(s.name, _decoded_of(s, decoded)[0]) for s in sequences])
         return
     for sequence in sequences:
         if sequence.name not in bare:
             yield from _pairing(kind, sequence)
         names = [path.name for path in sequence.frames]
-        found = _looks_of(sequence, looks)
+        found = _decoded_of(sequence, decoded)
         yield from _decoding(sequence.name, list(zip(names, found, strict=True)))
-        sizes = {look.frame for look in found if look.frame is not None}
+        sizes = {pair.frame for pair in found if pair.frame is not None}
         if len(sizes) > 1:
             yield Finding(
                 "warning",
@@ -239,9 +239,9 @@ def _findings(kind: Kind, split: str, sequences: list[Sequence], looks: Looks) -
             )
 
 
-def _looks_of(sequence: Sequence, looks: Looks) -> list[Look]:
+def _decoded_of(sequence: Sequence, decoded: DecodedPairs) -> list[Decoded]:
     pairs = zip(sequence.frames, sequence.masks, strict=True)
-    return [looks.get((path, str(mask)), Look()) for path, mask in pairs]
+    return [decoded.get((path, str(mask)), Decoded()) for path, mask in pairs]
 
 
 def _pairing(kind: Kind, sequence: Sequence) -> Iterator[Finding]:
@@ -263,16 +263,16 @@ def _pairing(kind: Kind, sequence: Sequence) -> Iterator[Finding]:
         )
 
 
-def _decoding(where: str, looks: list[tuple[str, Look]]) -> Iterator[Finding]:
-    """What decoding found, each look with the name of its frame."""
-    for _, look in looks:
-        if look.problem is not None:
-            yield Finding("error", where, *_what_and_remedy(look.problem))
-    seen = [(name, look) for name, look in looks if look.mask is not None]
-    unlike = [(name, look) for name, look in seen if look.mask != look.frame]
-    alike = [(name, look) for name, look in seen if look.mask == look.frame]
-    void = [name for name, look in alike if look.has_void and not look.has_foreground]
-    empty = [name for name, look in alike if not look.has_void and not look.has_foreground]
+def _decoding(where: str, decoded: list[tuple[str, Decoded]]) -> Iterator[Finding]:
+    """What decoding found, each pair with the name of its frame."""
+    for _, pair in decoded:
+        if pair.error is not None:
+            yield Finding.of(pair.error, where)
+    seen = [(name, pair) for name, pair in decoded if pair.mask is not None]
+    unlike = [(name, pair) for name, pair in seen if pair.mask != pair.frame]
+    alike = [(name, pair) for name, pair in seen if pair.mask == pair.frame]
+    void = [name for name, pair in alike if pair.has_void and not pair.has_foreground]
+    empty = [name for name, pair in alike if not pair.has_void and not pair.has_foreground]
     if unlike:
         mask, frame = unlike[0][1].mask, unlike[0][1].frame
         assert mask is not None and frame is not None

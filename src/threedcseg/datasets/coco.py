@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from threedcseg.datasets.sequence import Sequence, foreground
+from threedcseg.datasets.kinds import register_kind
+from threedcseg.datasets.masks import foreground
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 
 # fmt: off
@@ -54,6 +56,19 @@ class InstanceMask:
         return self.name
 
 
+def coco_splits(root: Path) -> list[str]:
+    """The splits that ``root`` holds if it is laid out as COCO."""
+    listings = sorted((root / "annotations").glob("instances_*.json"))
+    return [path.stem.removeprefix("instances_") for path in listings]
+
+
+@register_kind(
+    "coco",
+    "COCO instances",
+    coco_splits,
+    "annotations/instances_train2017.json, train2017",
+    stills=True,
+)
 def coco_instances(
     root: str | Path,
     split: str = "train2017",
@@ -70,7 +85,7 @@ def coco_instances(
         import pycocotools.mask  # noqa: F401
     except ImportError:
         raise InputError(
-            "COCO's masks need a package that is not installed: pip install 'threedcseg[coco]'"
+            "COCO's masks need a package that is not installed", "pip install 'threedcseg[coco]'"
         ) from None
     root = Path(root)
     listing = root / "annotations" / f"instances_{split}.json"
@@ -91,27 +106,21 @@ def coco_instances(
         ]
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(
-            f"{listing}: an entry is not as COCO's instances are ({error}); replace the file"
+            f"{listing}: an entry is not as COCO's instances are ({error})", "replace the file"
         ) from error
     if not paths:
         raise InputError(
-            f"{listing}: no image has an instance of at least {min_box} pixels and no crowd; "
-            "lower min_box or name more categories"
+            f"{listing}: no image has an instance of at least {min_box} pixels and no crowd",
+            "lower min_box or name more categories",
         )
     present = {path.name for path in paths[0].parent.iterdir()}
     missing = [path for path in paths if path.name not in present]
     if missing:
         raise InputError(
-            f"{missing[0]}: missing, with {len(missing) - 1} more of {len(paths)} images; "
-            "complete the download"
+            f"{missing[0]}: missing, with {len(missing) - 1} more of {len(paths)} images",
+            "complete the download",
         )
     return [Sequence(path.stem, (path,), (mask,)) for path, mask in zip(paths, masks, strict=True)]
-
-
-def coco_splits(root: Path) -> list[str]:
-    """The splits that ``root`` holds if it is laid out as COCO."""
-    listings = sorted((root / "annotations").glob("instances_*.json"))
-    return [path.stem.removeprefix("instances_") for path in listings]
 
 
 def _read(listing: Path) -> dict[str, Any]:
@@ -121,12 +130,13 @@ def _read(listing: Path) -> dict[str, Any]:
             return dict(content)
     except FileNotFoundError:
         raise InputError(
-            f"{listing}: no such file; is {listing.parents[1]} the root of COCO?"
+            f"{listing}: no such file", f"is {listing.parents[1]} the root of COCO?"
         ) from None
     except (ValueError, TypeError):
         pass
     raise InputError(
-        f"{listing}: not COCO instances, which have images, annotations and categories; replace it"
+        f"{listing}: not COCO instances, which have images, annotations and categories",
+        "replace it",
     )
 
 
@@ -136,7 +146,7 @@ def _category_ids(
     known = {category["name"]: category["id"] for category in content["categories"]}
     unknown = sorted(set(names or ()) - known.keys())
     if unknown:
-        raise InputError(f"{listing}: has no category {unknown[0]!r}; it has {', '.join(known)}")
+        raise InputError(f"{listing}: has no category {unknown[0]!r}", f"it has {', '.join(known)}")
     return {known[name] for name in (known if names is None else names)}
 
 
@@ -168,4 +178,4 @@ def _image_folder(root: Path, split: str) -> Path:
     for folder in (root / split, root / "images" / split):
         if folder.is_dir():
             return folder
-    raise InputError(f"{root / split}: no such folder; put the images of {split} there")
+    raise InputError(f"{root / split}: no such folder", f"put the images of {split} there")

@@ -14,8 +14,11 @@ In the masks of 2017 and 2019 palette index 255 is void.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from threedcseg.datasets.sequence import LabelFile, Mask, Sequence, list_folders, list_frames, pair
+from threedcseg.datasets.kinds import Reader, register_kind
+from threedcseg.datasets.masks import LabelFile, Mask
+from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
 
 VOID_LABEL = 255
@@ -46,8 +49,8 @@ class Davis:
         if missing:
             raise InputError(
                 f"{folder}: no frames of {len(missing)} of the {len(names)} sequences that the "
-                f"split {split!r} lists ({', '.join(missing[:5])}); complete the download or "
-                "choose another resolution"
+                f"split {split!r} lists ({', '.join(missing[:5])})",
+                "complete the download or choose another resolution",
             )
         return [
             pair(name, frames[name], self._masks(root, resolution, name), lambda frame: frame.stem)
@@ -90,20 +93,31 @@ class Davis:
         if found is None:
             raise InputError(
                 f"{candidates[0]}: no such list ({root} has "
-                f"{', '.join(self.splits(root)) or 'none'}); give the root of this DAVIS and one "
-                "of its splits"
+                f"{', '.join(self.splits(root)) or 'none'})",
+                "give the root of this DAVIS and one of its splits",
             )
         words = [line.split()[0] for line in found.read_text().splitlines() if line.strip()]
         names = [Path(word).parent.name if "/" in word else word for word in words]
         if not names:
-            raise InputError(f"{found}: the split is empty; name one sequence a line")
+            raise InputError(f"{found}: the split is empty", "name one sequence a line")
         return list(dict.fromkeys(names))
 
 
-DAVIS16 = Davis("Annotations", ("", "{resolution}"))
-DAVIS17 = Davis("Annotations", ("2017",), VOID_LABEL)
-DAVIS17_UNSUPERVISED = Davis("Annotations_unsupervised", ("2017", "2019"), VOID_LABEL)
+def _register(name: str, title: str, davis: Davis, lists: str) -> Reader:
+    def variants(root: Path, split: str) -> list[dict[str, Any]]:
+        return [{"resolution": found} for found in davis.resolutions(root, split)]
 
-davis16 = DAVIS16.read
-davis17 = DAVIS17.read
-davis17_unsupervised = DAVIS17_UNSUPERVISED.read
+    layout = f"JPEGImages/480p/SEQ, {davis.annotations}/480p/SEQ, ImageSets/{lists}/train.txt"
+    return register_kind(name, title, davis.splits, layout, variants=variants)(davis.read)
+
+
+davis16 = _register("davis16", "DAVIS 2016", Davis("Annotations", ("", "{resolution}")), "480p")
+davis17 = _register(
+    "davis17", "DAVIS 2017 merged", Davis("Annotations", ("2017",), VOID_LABEL), "2017"
+)
+davis17_unsupervised = _register(
+    "davis17-unsupervised",
+    "DAVIS 2019 unsupervised",
+    Davis("Annotations_unsupervised", ("2017", "2019"), VOID_LABEL),
+    "2017",
+)

@@ -10,14 +10,9 @@ first two, `GroundTruth/SEQDef.dat` names it as the scale of region 0. `*_PROB_g
 import re
 from pathlib import Path
 
-from threedcseg.datasets.sequence import (
-    LabelFile,
-    Mask,
-    Sequence,
-    list_folders,
-    list_frames,
-    pair,
-)
+from threedcseg.datasets.kinds import register_kind
+from threedcseg.datasets.masks import LabelFile, Mask
+from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
 from threedcseg.video.paths import list_images
 
@@ -44,23 +39,31 @@ WHITE = 0xFFFFFF
 _PREFERENCE = (".ppm", ".pgm", ".png")
 
 
+def fbms_splits(root: Path) -> list[str]:
+    """The splits that ``root`` holds if it is laid out as FBMS-59."""
+    return [split for split, folder in FOLDERS.items() if (root / folder).is_dir()]
+
+
+@register_kind(
+    "fbms",
+    "FBMS-59",
+    fbms_splits,
+    "Trainingset/SEQ, Trainingset/SEQ/GroundTruth, Testset likewise",
+    sparse=True,
+    published=PUBLISHED,
+)
 def fbms(root: str | Path, split: str = "test") -> list[Sequence]:
     """The sequences of ``Trainingset`` (``split`` "train") or ``Testset`` ("test").
 
     Raises `InputError` for another split, and where the folder is missing or empty.
     """
     if split not in FOLDERS:
-        raise InputError(f"split {split!r} of FBMS-59 is unknown; choose train or test")
+        raise InputError(f"split {split!r} of FBMS-59 is unknown", "choose train or test")
     folder = Path(root) / FOLDERS[split]
     sequences = [_sequence(child) for child in list_folders(folder) if list_images(child)]
     if not sequences:
-        raise InputError(f"{folder}: no folders of frames; is {root} the root of FBMS-59?")
+        raise InputError(f"{folder}: no folders of frames", f"is {root} the root of FBMS-59?")
     return sequences
-
-
-def fbms_splits(root: Path) -> list[str]:
-    """The splits that ``root`` holds if it is laid out as FBMS-59."""
-    return [split for split, folder in FOLDERS.items() if (root / folder).is_dir()]
 
 
 def last_number(path: Path) -> int | None:

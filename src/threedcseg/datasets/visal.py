@@ -8,7 +8,9 @@ import re
 from functools import partial
 from pathlib import Path
 
-from threedcseg.datasets.sequence import Mask, Sequence, list_folders, list_frames, pair
+from threedcseg.datasets.kinds import register_kind
+from threedcseg.datasets.masks import Mask
+from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
 
 # fmt: off
@@ -19,6 +21,19 @@ PUBLISHED = (
 # fmt: on
 
 
+def visal_splits(root: Path) -> list[str]:
+    """``["all"]`` if ``root`` is laid out as ViSal."""
+    return ["all"] if (root / "GroundTruth").is_dir() and _sequence_folders(root) else []
+
+
+@register_kind(
+    "visal",
+    "ViSal",
+    visal_splits,
+    "ViSal/SEQ, GroundTruth",
+    sparse=True,
+    published={"all": PUBLISHED},
+)
 def visal(root: str | Path, split: str = "all") -> list[Sequence]:
     """All sequences; ViSal has no splits.
 
@@ -26,22 +41,17 @@ def visal(root: str | Path, split: str = "all") -> list[Sequence]:
     """
     root = Path(root)
     if split != "all":
-        raise InputError(f"split {split!r}: ViSal has no splits; choose all")
+        raise InputError(f"split {split!r}: ViSal has no splits", "choose all")
     if not (root / "GroundTruth").is_dir():
-        raise InputError(f"{root / 'GroundTruth'}: no such folder; is {root} the root of ViSal?")
+        raise InputError(f"{root / 'GroundTruth'}: no such folder", f"is {root} the root of ViSal?")
     frames = {folder.name: list_frames(folder) for folder in _sequence_folders(root)}
     if not frames:
-        raise InputError(f"{root / 'ViSal'}: no folders of frames; is {root} the root of ViSal?")
+        raise InputError(f"{root / 'ViSal'}: no folders of frames", f"is {root} the root of ViSal?")
     masks = _masks(root / "GroundTruth", frames)
     return [
         pair(name, paths, masks[name], partial(_number, name=name))
         for name, paths in frames.items()
     ]
-
-
-def visal_splits(root: Path) -> list[str]:
-    """``["all"]`` if ``root`` is laid out as ViSal."""
-    return ["all"] if (root / "GroundTruth").is_dir() and _sequence_folders(root) else []
 
 
 def _sequence_folders(root: Path) -> list[Path]:

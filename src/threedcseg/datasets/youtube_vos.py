@@ -8,41 +8,10 @@ the videos. Frames and masks come at every fifth frame of the video and keep its
 import json
 from pathlib import Path
 
-from threedcseg.datasets.sequence import Mask, Sequence, list_folders, list_frames, pair
+from threedcseg.datasets.kinds import register_kind
+from threedcseg.datasets.masks import Mask
+from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
-
-
-def youtube_vos(
-    root: str | Path, split: str = "train", annotations: str = "Annotations"
-) -> list[Sequence]:
-    """The videos of ``root/SPLIT``, those of its ``meta.json`` if there is one.
-
-    Raises `InputError` where the folder, or a video's frames, are missing.
-    """
-    folder = Path(root) / split
-    if not (folder / "JPEGImages").is_dir():
-        raise InputError(
-            f"{folder / 'JPEGImages'}: no such folder; expected {split}/JPEGImages/ID below the "
-            "root of YouTube-VOS"
-        )
-    names = _names(folder)
-    frames = {name: list_frames(folder / "JPEGImages" / name) for name in names}
-    missing = [name for name in names if not frames[name]]
-    if not names:
-        raise InputError(f"{folder}: the split is empty; complete the download")
-    if missing:
-        raise InputError(
-            f"{folder / 'JPEGImages'}: no frames of {len(missing)} of the {len(names)} videos "
-            f"listed ({', '.join(missing[:5])}); complete the download"
-        )
-    truth = folder / annotations
-    if not truth.is_dir():
-        truth = Path(root) / split.removesuffix("_all_frames") / annotations
-    sequences = []
-    for name in names:
-        masks: dict[str, Mask] = {path.stem: path for path in list_frames(truth / name)}
-        sequences.append(pair(name, frames[name], masks, lambda frame: frame.stem))
-    return sequences
 
 
 def youtube_vos_splits(root: Path) -> list[str]:
@@ -54,6 +23,46 @@ def youtube_vos_splits(root: Path) -> list[str]:
     ]
 
 
+@register_kind(
+    "youtube-vos",
+    "YouTube-VOS",
+    youtube_vos_splits,
+    "train/JPEGImages/ID, train/Annotations/ID, train/meta.json",
+)
+def youtube_vos(
+    root: str | Path, split: str = "train", annotations: str = "Annotations"
+) -> list[Sequence]:
+    """The videos of ``root/SPLIT``, those of its ``meta.json`` if there is one.
+
+    Raises `InputError` where the folder, or a video's frames, are missing.
+    """
+    folder = Path(root) / split
+    if not (folder / "JPEGImages").is_dir():
+        raise InputError(
+            f"{folder / 'JPEGImages'}: no such folder",
+            f"expected {split}/JPEGImages/ID below the root of YouTube-VOS",
+        )
+    names = _names(folder)
+    frames = {name: list_frames(folder / "JPEGImages" / name) for name in names}
+    missing = [name for name in names if not frames[name]]
+    if not names:
+        raise InputError(f"{folder}: the split is empty", "complete the download")
+    if missing:
+        raise InputError(
+            f"{folder / 'JPEGImages'}: no frames of {len(missing)} of the {len(names)} videos "
+            f"listed ({', '.join(missing[:5])})",
+            "complete the download",
+        )
+    truth = folder / annotations
+    if not truth.is_dir():
+        truth = Path(root) / split.removesuffix("_all_frames") / annotations
+    sequences = []
+    for name in names:
+        masks: dict[str, Mask] = {path.stem: path for path in list_frames(truth / name)}
+        sequences.append(pair(name, frames[name], masks, lambda frame: frame.stem))
+    return sequences
+
+
 def _names(folder: Path) -> list[str]:
     meta = folder / "meta.json"
     if not meta.is_file():
@@ -62,5 +71,5 @@ def _names(folder: Path) -> list[str]:
         return sorted(json.loads(meta.read_text())["videos"])
     except (ValueError, KeyError, TypeError):
         raise InputError(
-            f"{meta}: not the meta.json of YouTube-VOS, which has videos; replace or remove it"
+            f"{meta}: not the meta.json of YouTube-VOS, which has videos", "replace or remove it"
         ) from None

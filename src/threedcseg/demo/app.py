@@ -1,31 +1,30 @@
 """The page and the addresses behind it. Nothing of anybody else's: no scripts, fonts or hosts."""
 
 import asyncio
-import ipaddress
 import json
 import re
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from threedcseg.demo.jobs import Busy, Job, Jobs
+from threedcseg.demo.guard import Guard
+from threedcseg.demo.job import Job
+from threedcseg.demo.jobs import Busy, Jobs
 from threedcseg.demo.uploads import shown_name
 from threedcseg.errors import InputError
-from threedcseg.outputs.formats import PRODUCTS, Look, check_products
+from threedcseg.outputs.formats import FORMATS, Format
+from threedcseg.outputs.rendering import Rendering
 
 EVENT_SECONDS = 0.15
 TIDY_SECONDS = 2.0
@@ -56,9 +55,8 @@ def create_app(
 
     async def tell_about(request: Request) -> Response:
         limits = vars(jobs.limits)
-        return JSONResponse(
-            {**about, **limits, "sample": sample is not None, "products": _offered()}
-        )
+        formats = [_described(format) for format in _offered()]
+        return JSONResponse({**about, **limits, "sample": sample is not None, "formats": formats})
 
     async def post_video(request: Request) -> Response:
         name = shown_name(request.query_params.get("name", ""))
@@ -126,17 +124,18 @@ def create_app(
 
     async def post_output(request: Request) -> Response:
         job = _job(request, jobs)
-        product = request.path_params["product"]
+        name = request.path_params["format"]
         background = request.query_params.get("background", "#000000")
-        if product not in _offered():
+        if name not in [format.name for format in _offered()]:
             raise HTTPException(404, "There is no such output.")
         if not re.fullmatch("#[0-9a-fA-F]{6}", background):  # never the name of a file
             raise HTTPException(422, "The colour must look like #00b140.")
-        look = Look(request.query_params.get("edges", "hard"), background)  # type: ignore[arg-type]
-        _checked(look.check, status=422)
+        edges = request.query_params.get("edges", "hard")
+        rendering = Rendering(edges, background)  # type: ignore[arg-type]
+        _checked(rendering.check, status=422)
         if job.state != "done":
             raise HTTPException(409, "This video is not finished.")
-        return JSONResponse({"number": jobs.make(job, product, look)}, 202)
+        return JSONResponse({"number": jobs.make(job, name, rendering)}, 202)
 
     async def output(request: Request) -> Response:
         job = _job(request, jobs)
@@ -171,16 +170,16 @@ def create_app(
             Route("/jobs/{id}", delete, methods=["DELETE"]),
             Route("/jobs/{id}/events", events),
             Route("/jobs/{id}/frames/{number:int}.{kind}", preview),
-            Route("/jobs/{id}/outputs/{product}", post_output, methods=["POST"]),
+            Route("/jobs/{id}/outputs/{format}", post_output, methods=["POST"]),
             Route("/jobs/{id}/outputs/{number:int}", output),
         ],
-        exception_handlers={HTTPException: _told},
+        exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
-    return _Guard(app, host)
+    return Guard(app, host)
 
 
-async def _told(request: Request, error: Exception) -> Response:
+async def _as_json(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code)
 
@@ -193,17 +192,18 @@ def _asset(name: str) -> Response:
     return Response(text, media_type=_TYPES[kind])
 
 
-def _offered() -> list[str]:
-    """The products that can be made with what is installed."""
+def _offered() -> list[Format]:
+    """The formats that can be made with what is installed."""
+    return [format for format in FORMATS.values() if format.is_installed]
 
-    def works(name: str) -> bool:
-        try:
-            check_products([name])
-        except InputError:
-            return False
-        return True
 
-    return [name for name in PRODUCTS if works(name)]
+def _described(format: Format) -> dict[str, Any]:
+    """What the page tells of a format; ``special`` ones are for annotators and researchers."""
+    return {
+        "name": format.name,
+        "summary": format.summary,
+        "special": format.needs_objects,
+    }
 
 
 def _job(request: Request, jobs: Jobs) -> Job:
@@ -244,70 +244,3 @@ async def _tidy(jobs: Jobs) -> None:
     while True:
         await asyncio.sleep(TIDY_SECONDS)
         await run_in_threadpool(jobs.tidy)
-
-
-class _Guard:
-    """Keeps other sites out: they can neither call this server nor be called by its page.
-
-    A page elsewhere may make a browser send anything here. It is refused by its ``Origin``; and
-    where it has made its own name mean this machine (DNS rebinding), by that name in ``Host``.
-    """
-
-    def __init__(self, app: ASGIApp, host: str) -> None:
-        self._app = app
-        machine = socket.gethostname().lower()
-        self._names = {"localhost", host.lower(), machine, f"{machine}.local"}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        refused = self._refused(scope["method"], headers)
-        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = self._app
-        if refused:
-            answer = JSONResponse({"error": refused}, 403)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_SAFETY]
-            await send(message)
-
-        await answer(scope, receive, send_with_headers)
-
-    def _refused(self, method: str, headers: Headers) -> str | None:
-        host = headers.get("host", "")
-        if not self._is_ours(host):
-            return "This server is not known by that name; use its address in numbers."
-        if method in ("GET", "HEAD"):
-            return None
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return "Only the page of this server may do that."
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return "Only the page of this server may do that."
-        return None
-
-    def _is_ours(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name in self._names
-        return True
-
-
-_SAFETY = [
-    (b"cache-control", b"no-store"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        b"img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-]

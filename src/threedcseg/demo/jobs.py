@@ -8,31 +8,28 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from threedcseg.demo.job import Job, Output
 from threedcseg.demo.outputs import KEPT, make_output
 from threedcseg.demo.previews import PreviewWriter
 from threedcseg.demo.uploads import (
     Limits,
-    VideoFacts,
     check_video,
-    in_words_of_the_page,
-    safe_name,
     safe_stem,
 )
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import Look, SegmentedFrame
-from threedcseg.segmentation.video import segment_video
+from threedcseg.outputs.formats import SegmentedFrame
+from threedcseg.outputs.rendering import Rendering
+from threedcseg.segmentation.video import segment_to_folder
 
 MAX_WAITING = 8
 MIN_FREE_BYTES = 1_000_000_000
 ABANDONED_SECONDS = 30.0  # a page that reloads, or a phone that sleeps for a moment, comes back
 
-State = Literal["receiving", "queued", "running", "done", "failed"]
 log = logging.getLogger(__name__)
 
 
@@ -44,65 +41,6 @@ class _Cancelled(Exception):
     pass
 
 
-@dataclass(eq=False)
-class Output:
-    """A file that was asked for."""
-
-    product: str
-    look: Look
-    state: Literal["making", "ready", "failed"] = "making"
-    num_frames: int = 0
-    path: Path | None = None
-    num_bytes: int = 0
-    error: str | None = None
-
-
-@dataclass(eq=False)
-class Job:
-    """One video on its way, or done.
-
-    Attributes:
-        id: unguessable; who knows it may see and delete the video.
-        folder: holds all there is of it.
-        name: of the file, as its owner knows it.
-        watchers: pages that look at it now.
-        seen: when one last did, or sent a part of it, by `time.monotonic`.
-    """
-
-    id: str
-    folder: Path
-    name: str
-    state: State = "receiving"
-    facts: VideoFacts | None = None
-    num_done: int = 0
-    started: float | None = None
-    finished: float | None = None
-    error: str | None = None
-    outputs: list[Output] = field(default_factory=list)
-    watchers: int = 0
-    seen: float = field(default_factory=time.monotonic)
-    cancelled: bool = False
-    hands: int = 0  # threads that work in its folder
-
-    @property
-    def video(self) -> Path:
-        return self.folder / "upload" / safe_name(self.name)
-
-    @property
-    def previews(self) -> Path:
-        return self.folder / "previews"
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing will change before somebody asks for it."""
-        making = any(output.state == "making" for output in self.outputs)
-        return self.cancelled or (self.state in ("done", "failed") and not making)
-
-
 class Jobs:
     """All videos of a server, in ``folder``, which is removed in the end."""
 
@@ -111,7 +49,7 @@ class Jobs:
     ) -> None:
         self.limits = limits
         self._network = network
-        self._settings = settings or Settings()
+        self._settings = settings or Settings.recommended_by(network)
         self._folder = folder
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
@@ -163,13 +101,14 @@ class Jobs:
             before += other.state in ("queued", "running")
         return before
 
-    def make(self, job: Job, product: str, look: Look) -> int:
+    def make(self, job: Job, format: str, rendering: Rendering) -> int:
         """Have an output made, unless it is already; returns its number in ``job.outputs``."""
         with self._lock:
             for number, output in enumerate(job.outputs):
-                if (output.product, output.look) == (product, look) and output.state != "failed":
+                same = (output.format, output.rendering) == (format, rendering)
+                if same and output.state != "failed":
                     return number
-            output = Output(product, look)
+            output = Output(format, rendering)
             job.outputs.append(output)
             number = len(job.outputs) - 1
         self._maker.submit(self._make, job, output, job.folder / f"output-{number}")
@@ -180,7 +119,7 @@ class Jobs:
         with self._lock:
             self._jobs.pop(job.id, None)
             job.cancelled = True
-            idle = job.hands == 0
+            idle = job.workers == 0
         if idle:
             shutil.rmtree(job.folder, ignore_errors=True)
 
@@ -250,13 +189,13 @@ class Jobs:
     def _at_work(self, job: Job) -> Iterator[None]:
         """Its folder stays until the block ends; an error in the block is the job's."""
         with self._lock:
-            job.hands += 1
+            job.workers += 1
         try:
             yield
         finally:
             with self._lock:
-                job.hands -= 1
-                last = job.cancelled and job.hands == 0
+                job.workers -= 1
+                last = job.cancelled and job.workers == 0
             if last:
                 shutil.rmtree(job.folder, ignore_errors=True)
 
@@ -275,9 +214,16 @@ class Jobs:
                 job.num_done = result.frame.index + 1
 
             try:
-                segment_video(
-                    job.video, job.results, self._network, self._settings, write=KEPT, also=[sink]
-                )
+                with job.open() as source:
+                    segment_to_folder(
+                        source,
+                        job.name,
+                        job.results,
+                        self._network,
+                        self._settings,
+                        write=KEPT,
+                        also=[sink],
+                    )
             except _Cancelled:
                 return
             except Exception as error:
@@ -295,9 +241,10 @@ class Jobs:
             return
         with self._at_work(job):
             try:
-                output.path = make_output(
-                    job.video, job.results, folder, output.product, output.look, on_frame
-                )
+                with job.open() as source:
+                    output.path = make_output(
+                        source, job.results, folder, output.format, output.rendering, on_frame
+                    )
                 output.num_bytes = output.path.stat().st_size
                 output.state = "ready"
             except _Cancelled:
@@ -310,7 +257,7 @@ class Jobs:
 
 def _in_plain_words(error: Exception, job: Job) -> str:
     if isinstance(error, InputError):
-        return in_words_of_the_page(error, job.video, job.name)
+        return str(error)
     log.error("%s could not be done", job.name, exc_info=error)
     if isinstance(error, OSError) and error.strerror:
         return f"This computer could not write its files: {error.strerror.lower()}."

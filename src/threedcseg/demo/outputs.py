@@ -1,4 +1,4 @@
-"""Any product of a video that is segmented already, made when it is asked for."""
+"""Any format of a video that is segmented already, made when it is asked for."""
 
 import zipfile
 from collections.abc import Callable
@@ -8,48 +8,49 @@ import cv2
 import numpy as np
 
 from threedcseg.atomic import replacing
-from threedcseg.outputs.formats import OF_OBJECTS, PRODUCTS, Look, SegmentedFrame
-from threedcseg.outputs.record import read_record
+from threedcseg.outputs.formats import FORMATS, SegmentedFrame
+from threedcseg.outputs.record import RunRecord
+from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.tracking import ObjectTracker
-from threedcseg.video.reader import open_video
+from threedcseg.video.frame import FrameSource
 
 KEPT = ("masks", "probabilities")
 """What is written while the network runs; all else is made from these and the video."""
 
 
 def make_output(
-    video: Path,
+    source: FrameSource,
     results: Path,
     folder: Path,
-    product: str,
-    look: Look,
+    name: str,
+    rendering: Rendering,
     on_frame: Callable[[], None],
 ) -> Path:
-    """Write ``product`` from the masks and 8-bit probabilities in ``results``, without a network.
+    """Write the format ``name`` from what is `KEPT` in ``results``, without a network.
 
-    Returns the file, in ``folder``: the product's own, or a ZIP of its images. The same as
+    Returns the file, in ``folder``: the format's own, or a ZIP of its images. The same as
     `segment_video` writes, byte for byte where the encoder is. ``on_frame`` is called after each
     frame.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if product in KEPT:
-        images = results if product == "masks" else results / product
-        return _zip(sorted(images.glob("*.png")), folder / f"{product}.zip", on_frame)
-    tracker = ObjectTracker() if product in OF_OBJECTS else None
-    record = read_record(results)
+    format = FORMATS[name]
+    if name in KEPT:
+        images = sorted(results.glob(format.files[0]))
+        return _zip(images, folder / f"{name}.zip", on_frame)
+    tracker = ObjectTracker() if format.needs_objects else None
+    record = RunRecord.read(results)
     assert record is not None  # it was done before
-    with open_video(video) as source, PRODUCTS[product](folder, source, look) as sink:
+    with format.open_in(folder, source, rendering) as sink:
         for frame in source:
             mask = _read(results / f"{frame.name}.png") > 0
             probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
-            objects = tracker.update(mask, frame.index in record["cuts"]) if tracker else ()
+            objects = tracker.update(mask, frame.index in record.cuts) if tracker else ()
             sink(SegmentedFrame(frame, probabilities, mask, objects))
             on_frame()
-    made = sorted(folder.glob("*/*.png"))
-    if made:
-        return _zip(made, folder / f"{product}.zip", lambda: None)
-    (path,) = (path for path in folder.iterdir() if path.is_file())
-    return path
+    made = [file for pattern in format.files for file in sorted(folder.glob(pattern))]
+    if len(made) == 1 and not format.is_images:
+        return made[0]
+    return _zip(made, folder / f"{name}.zip", lambda: None)
 
 
 def _read(path: Path) -> np.ndarray:

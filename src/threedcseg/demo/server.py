@@ -19,14 +19,14 @@ from threedcseg.inference.settings import Settings
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; `InputError` where there can be none."""
     if not 0 <= port < 65536:
-        raise InputError(f"--port {port} is out of range: give 0 to 65535")
+        raise InputError(f"--port {port} is out of range", "give 0 to 65535")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(
-            f"cannot serve at {host}, port {port} ({reason}): give another --port or --host"
+            f"cannot serve at {host}, port {port} ({reason})", "give another --port or --host"
         ) from None
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import av
 
 from threedcseg.errors import InputError
+from threedcseg.video.frame import FrameSource
 from threedcseg.video.paths import VIDEO_EXTENSIONS, output_names
-from threedcseg.video.reader import FrameSource, open_video
+from threedcseg.video.reader import VideoReader
 
 MAX_PIXELS = 4096 * 2304  # of a frame: more would need gigabytes for a clip
 # Containers only. Playlists, captures and scripts, which make FFmpeg open other files or addresses,
@@ -32,7 +33,7 @@ class Limits:
         for name, value in vars(self).items():
             if not 0 < value < float("inf"):
                 option = "--" + name.replace("_", "-")
-                raise InputError(f"{option} {value:g} is out of range: give more than 0")
+                raise InputError(f"{option} {value:g} is out of range", "give more than 0")
 
     @property
     def max_bytes(self) -> int:
@@ -42,16 +43,16 @@ class Limits:
         """Raise `InputError` for a file that is too large."""
         if num_bytes > self.max_bytes:
             raise InputError(
-                f"This file is larger than {self.max_megabytes:g} MB, the most this page takes: "
-                "use a shorter or smaller one."
+                f"This file is larger than {self.max_megabytes:g} MB, the most this page takes",
+                "use a shorter or smaller one",
             )
 
     def check_seconds(self, seconds: float) -> None:
         """Raise `InputError` for a video that is too long."""
         if seconds > self.max_seconds:
             raise InputError(
-                f"This video is longer than {self.max_seconds:g} seconds, the most this page "
-                "takes: use a part of it."
+                f"This video is longer than {self.max_seconds:g} seconds, the most this page takes",
+                "use a part of it",
             )
 
 
@@ -92,25 +93,18 @@ def check_video(path: Path, name: str, limits: Limits) -> VideoFacts:
         av.open(str(path), options={"format_whitelist": FORMATS}).close()
     except av.FFmpegError:
         raise InputError(
-            f"{name} is not a video that can be read here. Use an MP4, MOV, MKV, WebM or AVI file."
+            f"{name} is not a video that can be read here", "use an MP4, MOV, MKV, WebM or AVI file"
         ) from None
-    try:
-        with open_video(path) as video:
-            return _check(video, limits)
-    except InputError as error:
-        raise InputError(in_words_of_the_page(error, path, name)) from None
-
-
-def in_words_of_the_page(error: InputError, path: Path, name: str) -> str:
-    """The message with the name the user knows for the path that he does not."""
-    return str(error).replace(str(path), name)
+    with VideoReader(path, name) as video:
+        return _check(video, limits)
 
 
 def _check(video: FrameSource, limits: Limits) -> VideoFacts:
     if video.width * video.height > MAX_PIXELS:
         raise InputError(
             f"Its frames are {video.width}x{video.height} pixels, more than the 4096x2304 that "
-            "this page takes: scale it down."
+            "this page takes",
+            "scale it down",
         )
     if video.num_frames is not None:
         limits.check_seconds(float(video.num_frames / video.rate))

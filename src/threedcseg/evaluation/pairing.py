@@ -2,27 +2,25 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from threedcseg.datasets.fbms import FOLDERS
-from threedcseg.datasets.registry import KINDS, detect, open_dataset
+from threedcseg.datasets.registry import KINDS, Dataset, detect, open_dataset
 from threedcseg.datasets.sequence import list_folders, list_frames
 from threedcseg.errors import InputError
-from threedcseg.evaluation.protocols import Pair
+from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.reading import MapFile, ObjectFile, ReadAs, read_values, truth_of
 from threedcseg.evaluation.scorer import Readable
+from threedcseg.evaluation.scoring import Pair
 
 PROBABILITIES = "probabilities"
 """The folder within a sequence's predictions that `3dcseg segment --probabilities` writes."""
 
 _LARGEST_LABEL = 20  # gray values up to it may be labels, if there are no others
 _NAMED = 5  # how many missing things an error names
-
-Foreground = Literal["zero", "half", "labels"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,25 @@ class GroundTruth:
 
     name: str
     sequences: Mapping[str, Mapping[str, Readable]]
+
+    @property
+    def num_frames(self) -> int:
+        return sum(map(len, self.sequences.values()))
+
+    def of(self, names: str | None) -> "GroundTruth":
+        """Only the sequences that `sequence_names` finds in ``names``; all for None.
+
+        Raises `InputError` for one that there is not.
+        """
+        if names is None:
+            return self
+        wanted = sequence_names(names)
+        unknown = [name for name in wanted if name not in self.sequences]
+        if unknown:
+            raise InputError(
+                f"no ground truth of {_some(unknown)}; there is {_some(list(self.sequences))}"
+            )
+        return GroundTruth(self.name, {name: self.sequences[name] for name in wanted})
 
 
 @dataclass(frozen=True)
@@ -58,12 +75,9 @@ def find_ground_truth(
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder of ground truth; check the path")
-    if root.name in FOLDERS.values() and any((f / "GroundTruth").is_dir() for f in root.iterdir()):
-        split = next(split for split, name in FOLDERS.items() if name == root.name)
-        return _from_dataset("fbms", root.parent, foreground, split)
-    kind = dataset_kind(root, data)
-    if kind is not None:
-        return _from_dataset(kind, root, foreground, split)
+    dataset = find_dataset(root, data, split)
+    if dataset is not None:
+        return truth_of_dataset(dataset, foreground)
     if split is not None:
         raise InputError(f"{root}: no data set with splits; leave --split out, or give its root")
     files = list_frames(root)
@@ -77,20 +91,51 @@ def find_ground_truth(
     return GroundTruth(_davis_name(root.resolve()) or root.resolve().name, sequences)
 
 
-def dataset_kind(root: Path, data: str | None = None) -> str | None:
-    """The kind of video data set that ``root`` is: ``data`` if it may be; None if it is none."""
-    kinds = [kind for kind in detect(root) if not KINDS[kind].stills]
-    return data if data in kinds else next(iter(kinds), None)
+def find_dataset(root: Path, data: str | None = None, split: str | None = None) -> Dataset | None:
+    """The data set of videos that ``root`` is, its annotated sequences; None if it is none.
+
+    Of several kinds that it may be, ``data``. Raises `InputError` where the split must be named, or
+    has no ground truth.
+    """
+    if root.name in FOLDERS.values() and any((f / "GroundTruth").is_dir() for f in root.iterdir()):
+        kind, split = "fbms", next(split for split, name in FOLDERS.items() if name == root.name)
+        root = root.parent
+    else:
+        kinds = [kind for kind in detect(root) if not KINDS[kind].stills]
+        if not kinds:
+            return None
+        kind = data if data in kinds else kinds[0]
+    splits = KINDS[kind].splits(root)
+    if split is None and len(splits) != 1:
+        raise InputError(f"{root} has the splits {', '.join(splits)}: choose one with --split")
+    dataset = open_dataset(kind, root, split or splits[0])
+    annotated = [s for s in dataset.sequences if any(mask is not None for mask in s.masks)]
+    if not annotated:
+        raise InputError(f"{root}: no ground truth in the split {dataset.split!r}; choose another")
+    return replace(dataset, sequences=annotated)
 
 
-def choose(truth: GroundTruth, names: Collection[str]) -> GroundTruth:
-    """Only the sequences of those names; raises `InputError` for one that there is not."""
-    unknown = [name for name in names if name not in truth.sequences]
-    if unknown:
-        raise InputError(
-            f"no ground truth of {_some(unknown)}; there is {_some(list(truth.sequences))}"
-        )
-    return GroundTruth(truth.name, {name: truth.sequences[name] for name in names})
+def truth_of_dataset(dataset: Dataset, foreground: Foreground) -> GroundTruth:
+    """The ground truth of the frames that have it."""
+    sequences = {
+        sequence.name: {
+            frame.stem: truth_of(mask, foreground)
+            for frame, mask in zip(sequence.frames, sequence.masks, strict=True)
+            if mask is not None
+        }
+        for sequence in dataset.sequences
+    }
+    return GroundTruth(f"{dataset.ground_truth}, {dataset.split}", sequences)
+
+
+def sequence_names(text: str) -> list[str]:
+    """Names with commas between, or those of a list file: one a line, or, as in DAVIS 2016, one
+    ``/JPEGImages/480p/SEQ/FRAME.jpg /Annotations/...`` a line."""
+    listing = Path(text)
+    if not listing.is_file():
+        return [name.strip() for name in text.split(",") if name.strip()]
+    words = [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
+    return list(dict.fromkeys(Path(word).parent.name if "/" in word else word for word in words))
 
 
 def find_predictions(
@@ -159,25 +204,6 @@ def pair_files(
     if read_as == "auto" and not objects:
         _check_gray(predictions)
     return paired
-
-
-def _from_dataset(kind: str, root: Path, foreground: Foreground, split: str | None) -> GroundTruth:
-    splits = KINDS[kind].splits(root)
-    if split is None and len(splits) != 1:
-        raise InputError(f"{root} has the splits {', '.join(splits)}: choose one with --split")
-    dataset = open_dataset(kind, root, split or splits[0])
-    sequences = {
-        sequence.name: {
-            frame.stem: truth_of(mask, foreground)
-            for frame, mask in zip(sequence.frames, sequence.masks, strict=True)
-            if mask is not None
-        }
-        for sequence in dataset.sequences
-    }
-    annotated = {name: truths for name, truths in sequences.items() if truths}
-    if not annotated:
-        raise InputError(f"{root}: no ground truth in the split {dataset.split!r}; choose another")
-    return GroundTruth(f"{dataset.ground_truth}, {dataset.split}", annotated)
 
 
 def _davis_name(folder: Path) -> str | None:

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from threedcseg.datasets.sequence import Mask, read_labels
+from threedcseg.datasets.masks import Mask, read_labels
 from threedcseg.errors import InputError
+from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.scorer import Readable
 
 ReadAs = Literal["auto", "probabilities", "labels"]
@@ -85,7 +86,7 @@ class TruthFile:
         return foreground
 
 
-def truth_of(mask: Mask, foreground: Literal["zero", "half", "labels"]) -> Readable:
+def truth_of(mask: Mask, foreground: Foreground) -> Readable:
     """What reads the ground truth of a frame, given its file or a data set's annotation."""
     if foreground == "labels":
         path = mask if isinstance(mask, Path) else getattr(mask, "path", None)

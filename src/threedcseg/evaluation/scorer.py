@@ -1,12 +1,17 @@
 """What every protocol's scorer is: one sequence, fed frame by frame, in constant memory."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.evaluation.results import SequenceResult
+from threedcseg.evaluation.results import Figures, SequenceResult
+from threedcseg.metrics.figure import Figure
+from threedcseg.metrics.maps import THRESHOLD
+from threedcseg.metrics.measure import Measure
 
 
 class Readable(Protocol):
@@ -17,11 +22,29 @@ class Readable(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ScoringSettings:
+    """What may be chosen within a protocol; the protocol's name alone means the defaults.
+
+    ``threshold``: foreground is where the probability is above it. ``normalise``: saliency measures
+    stretch each map to the whole of [0, 1] first, as the field's kit does.
+    """
+
+    threshold: float = THRESHOLD
+    normalise: bool = True
+
+    def check(self) -> None:
+        """Raise `InputError` for values that cannot work."""
+        if not 0 <= self.threshold < 1:
+            raise InputError(f"threshold {self.threshold} is out of range: give 0 <= p < 1")
+
+
 class SequenceScorer(ABC):
     """Scores the frames of one sequence in order.
 
-    ``score`` does it in one step. It is ``add(measure(...))``: ``measure`` is the dear part, keeps
-    nothing and may run for several frames at once in threads; ``add`` is cheap and in order.
+    ``score`` does it in one step. It is ``add(measure(...))``: ``measure`` does nearly all of the
+    work, keeps nothing and may run for several frames at once in threads; ``add`` is cheap and in
+    order.
 
     >>> scorer = PROTOCOLS["davis16"].scorer("dog")  # doctest: +SKIP
     >>> for prediction, ground_truth in pairs:
@@ -29,8 +52,15 @@ class SequenceScorer(ABC):
     >>> scorer.result().figures["J_mean"]
     """
 
-    def __init__(self, name: str) -> None:
+    derived: ClassVar[tuple[Figure, ...]] = ()
+    """Figures that this makes of those of several measures."""
+
+    def __init__(
+        self, name: str, measures: Sequence[Measure], settings: ScoringSettings | None = None
+    ) -> None:
         self.name = name
+        self.measures = tuple(measures)
+        self.settings = settings or ScoringSettings()
         self.frames: list[str] = []
         self.missing: list[str] = []
         self._size: tuple[int, int] | None = None
@@ -40,12 +70,17 @@ class SequenceScorer(ABC):
         """The measurement of a frame; raises `InputError` for arrays that cannot be scored."""
 
     @abstractmethod
-    def result(self) -> SequenceResult:
-        """The score of the frames so far; raises `InputError` where they are too few."""
-
-    @abstractmethod
     def _add(self, measurement: Any) -> None:
         """Take in the measurement of the next frame."""
+
+    @abstractmethod
+    def _result(self) -> SequenceResult:
+        """The score of the frames so far, at least one, as `_made` makes it."""
+
+    @staticmethod
+    @abstractmethod
+    def overall(measures: Sequence[Measure], sequences: Sequence[SequenceResult]) -> Figures:
+        """From the results of sequences to the figures of all."""
 
     def score(
         self, prediction: np.ndarray, ground_truth: np.ndarray, frame: str | None = None
@@ -75,12 +110,31 @@ class SequenceScorer(ABC):
         if missing:
             self.missing.append(frame)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """``(width, height)`` of the frames; raises `InputError` where there were none."""
+    def result(self) -> SequenceResult:
+        """The score of the frames so far; raises `InputError` where they are too few."""
         if self._size is None:
             raise InputError(f"{self.name}: no frames with ground truth; check the folders")
-        return self._size
+        return self._result()
+
+    def _made(
+        self,
+        figures: Figures,
+        per_frame: Mapping[str, Sequence[float | None]],
+        counted: Sequence[bool] | None = None,
+        **more: Any,
+    ) -> SequenceResult:
+        """The result of the frames so far; all of them count unless ``counted`` says which."""
+        assert self._size is not None
+        return SequenceResult(
+            self.name,
+            self._size,
+            figures,
+            tuple(self.frames),
+            (True,) * len(self.frames) if counted is None else tuple(counted),
+            {name: tuple(values) for name, values in per_frame.items()},
+            tuple(self.missing),
+            **more,
+        )
 
 
 def check_same_size(prediction: np.ndarray, ground_truth: np.ndarray) -> None:

@@ -1,93 +1,64 @@
-"""Scores of saliency maps: the measures of `saliency`, and J of the binarised map."""
+"""Scores of saliency maps, each frame with ground truth weighing the same."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from threedcseg.evaluation.results import Figures, SequenceResult
-from threedcseg.evaluation.scorer import SequenceScorer, check_same_size
-from threedcseg.metrics.maps import THRESHOLD, to_foreground, to_mask
-from threedcseg.metrics.region import region_similarity
-from threedcseg.metrics.saliency import NUM_THRESHOLDS, SaliencyMeasures, saliency_measures
-
-PER_FRAME = ("MAE", "S", "Fbeta_w", "Fbeta_adaptive", "E_adaptive", "J")
-
-
-class _Frame(NamedTuple):
-    saliency: SaliencyMeasures
-    region: float
+from threedcseg.evaluation.scorer import ScoringSettings, SequenceScorer, check_same_size
+from threedcseg.metrics.maps import to_foreground, to_mask
+from threedcseg.metrics.measure import Measure
+from threedcseg.metrics.saliency import MapPair
 
 
 class _Sums(NamedTuple):
-    """Sums over frames of the measures that a frame has one of, and of the two curves."""
+    """Sums over frames of the values of each measure: numbers, or arrays such as curves."""
 
     num_frames: int
-    measures: np.ndarray
-    curves: np.ndarray
+    values: tuple[Any, ...]
+
+    def plus(self, other: "_Sums") -> "_Sums":
+        values = (a + b for a, b in zip(self.values, other.values, strict=True))
+        return _Sums(self.num_frames + other.num_frames, tuple(values))
 
 
 class MapScorer(SequenceScorer):
-    """Saliency measures of each frame with ground truth; all of them count."""
+    """Values of each map; figures are of their means over frames."""
 
-    def __init__(self, name: str, threshold: float = THRESHOLD, normalise: bool = True) -> None:
-        super().__init__(name)
-        self._threshold, self._normalise = threshold, normalise
-        self._measures: list[list[float]] = []
-        self._curves = np.zeros((2, NUM_THRESHOLDS))
+    def __init__(
+        self, name: str, measures: Sequence[Measure], settings: ScoringSettings | None = None
+    ) -> None:
+        super().__init__(name, measures, settings)
+        self._sums = _Sums(0, (0.0,) * len(self.measures))
+        self._per_frame: list[list[float]] = []
 
-    def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> _Frame:
-        mask, truth = to_mask(prediction, self._threshold), to_foreground(ground_truth)
+    def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> list[Any]:
+        mask, truth = to_mask(prediction, self.settings.threshold), to_foreground(ground_truth)
         check_same_size(mask, truth)
-        measures = saliency_measures(prediction, truth, normalise=self._normalise)
-        return _Frame(measures, region_similarity(mask, truth))
+        pair = MapPair(mask, truth, prediction, self.settings.normalise)
+        return [measure.compute(pair) for measure in self.measures]
 
-    def _add(self, measurement: _Frame) -> None:
-        m = measurement.saliency
-        values = [m.mae, m.s_measure, m.weighted_f, m.adaptive_f, m.adaptive_e, measurement.region]
-        self._measures.append(values)
-        self._curves += (m.f_curve, m.e_curve)
+    def _add(self, measurement: list[Any]) -> None:
+        self._sums = self._sums.plus(_Sums(1, tuple(measurement)))
+        self._per_frame.append([value for value in measurement if np.ndim(value) == 0])
 
-    def result(self) -> SequenceResult:
-        size, measures = self.size, np.array(self._measures)
-        sums = _Sums(len(measures), measures.sum(axis=0), self._curves.copy())
-        columns = {
-            name: tuple(map(float, c)) for name, c in zip(PER_FRAME, measures.T, strict=True)
-        }
-        return SequenceResult(
-            name=self.name,
-            size=size,
-            num_frames=len(self.frames),
-            figures=_figures(sums),
-            per_frame={
-                "frame": tuple(self.frames),
-                "counted": (True,) * len(self.frames),
-                **columns,
-            },
-            missing=tuple(self.missing),
-            pooled=sums,
-        )
+    def _result(self) -> SequenceResult:
+        sums, columns = self._sums, zip(*self._per_frame, strict=True)
+        totals = zip(self.measures, sums.values, strict=True)
+        single = (measure for measure, total in totals if np.ndim(total) == 0)
+        per_frame = {m.name: values for m, values in zip(single, columns, strict=True)}
+        return self._made(_figures(self.measures, sums), per_frame, pooled=sums)
+
+    @staticmethod
+    def overall(measures: Sequence[Measure], sequences: Sequence[SequenceResult]) -> Figures:
+        """Means over all frames of all sequences, every frame weighing the same."""
+        return _figures(measures, reduce(_Sums.plus, (s.pooled for s in sequences)))
 
 
-def mean_over_frames(sequences: Sequence[SequenceResult]) -> Figures:
-    """The figures of all frames of all sequences, every frame weighing the same."""
-    return _figures(
-        _Sums(*(sum(parts) for parts in zip(*(s.pooled for s in sequences), strict=True)))
-    )
-
-
-def _figures(sums: _Sums) -> Figures:
-    means = dict(zip(PER_FRAME, (sums.measures / sums.num_frames).tolist(), strict=True))
-    f_curve, e_curve = sums.curves / sums.num_frames
-    return {
-        "MAE": means["MAE"],
-        "Fbeta_max": float(f_curve.max()),
-        "Fbeta_mean": float(f_curve.mean()),
-        "Fbeta_adaptive": means["Fbeta_adaptive"],
-        "Fbeta_w": means["Fbeta_w"],
-        "S": means["S"],
-        "E_max": float(e_curve.max()),
-        "E_mean": float(e_curve.mean()),
-        "E_adaptive": means["E_adaptive"],
-        "J_mean": means["J"],
-    }
+def _figures(measures: Sequence[Measure], sums: _Sums) -> Figures:
+    figures: Figures = {}
+    for measure, total in zip(measures, sums.values, strict=True):
+        figures |= measure.figures_of([total / sums.num_frames])
+    return figures

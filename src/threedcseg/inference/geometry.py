@@ -1,15 +1,14 @@
 """From a frame's size to the network's and back: resize, pad, and their inverses."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.inference.guided import upsample_guided
+from threedcseg.inference.settings import Upsampling
 
-Upsampling = Literal["guided", "linear", "nearest"]
 _CV2 = {"linear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST_EXACT}  # as PIL does
 
 
@@ -36,7 +35,7 @@ class Geometry:
         to the nearest multiple. Raises `InputError` for a frame without pixels.
         """
         if min(height, width) < 1:
-            raise InputError(f"frames of {width}x{height} have no pixels: give a real video")
+            raise InputError(f"frames of {width}x{height} have no pixels", "give a real video")
         scale = short_edge / min(height, width)
         # A strip one pixel wide would otherwise be scaled to hundreds of thousands of pixels.
         longest = 4 * short_edge

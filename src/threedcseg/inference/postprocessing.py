@@ -1,34 +1,34 @@
-"""Optional cleaning of probabilities: small regions away, and a median over time."""
+"""Optional post-processing of probabilities: a median over time, and small regions dropped."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
+FrameT = TypeVar("FrameT")
+FrameMap = tuple[FrameT, np.ndarray]
+"""A frame, whatever stands for it, and its map ``(h, w)`` float32."""
 
-def median_over_time(maps: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Each map of a stream as the median of the ``length`` maps around it, pixel by pixel.
+
+def median_over_time(maps: Iterable[FrameMap[FrameT]], length: int) -> Iterator[FrameMap[FrameT]]:
+    """Each frame of a stream with the median of the ``length`` maps around it, pixel by pixel.
 
     ``length`` is odd; at either end, the first or last map counts as often as maps are missing.
     Holds ``length`` maps; each comes out ``length // 2`` maps after it went in.
     """
+    awaited: deque[FrameT] = deque()
     around: deque[np.ndarray] = deque(maxlen=length)
-    for values in _padded(maps, length // 2):
-        around.append(values)
+    for frame, values in maps:
+        awaited.append(frame)
+        around.extend([values] * (1 if around else length // 2 + 1))
         if len(around) == length:
-            yield _median(around)
-
-
-def _padded(maps: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
-    """The maps, with ``count`` copies of the first before and of the last after them."""
-    last = None
-    for values in maps:
-        yield from [values] * (count if last is None else 0)
-        yield values
-        last = values
-    if last is not None:
-        yield from [last] * count
+            yield awaited.popleft(), _median(around)
+    while awaited:
+        around.append(around[-1])
+        if len(around) == length:
+            yield awaited.popleft(), _median(around)
 
 
 def _median(maps: Iterable[np.ndarray]) -> np.ndarray:

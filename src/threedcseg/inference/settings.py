@@ -1,35 +1,91 @@
-"""Everything that decides a mask besides the weights; imports no torch."""
+"""Everything that decides a mask besides the weights, each declared once; imports no torch."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from threedcseg.errors import InputError
-from threedcseg.inference.geometry import Upsampling
-from threedcseg.inference.windows import Tail, check_windowing
 
 VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
 """The views of a clip, the most useful first: size against the clip's, and whether mirrored."""
+
+WINDOWS = "windows and resolution"
+POST_PROCESSING = "post-processing: off by default (docs/outputs.md)"
+
+Emit = Literal["final", "early"]
+Upsampling = Literal["guided", "linear", "nearest"]
+Tail = Literal["shift", "repeat-first"]
+"""What to do when the frames left at the end do not fill a block (`iter_clips`).
+
+``shift``
+    Move the last windows back so that they end at the last frame, no further apart than it takes to
+    cover what is left (default). A video shorter than a clip is filled up by repeating its last
+    frame.
+``repeat-first``
+    As the published code does: windows of frames in a row start at 0, step, 2 step, ... for as long
+    as the start is a frame, and a window with fewer frames left repeats its first frame in front
+    until it is full.
+"""
+
+
+@dataclass(frozen=True)
+class Option:
+    """Which values a setting takes, and what the command line says of it.
+
+    Numbers go from ``least`` to ``most``, in ``unit``, and stay below ``below``. A setting without
+    ``help`` has no option: presets alone change it.
+    """
+
+    help: str = ""
+    metavar: str = "N"
+    group: str = WINDOWS
+    least: float = 1
+    most: float = math.inf
+    below: float = math.inf
+    odd: bool = False
+    unit: str = ""
+
+    def takes(self, value: float) -> bool:
+        odd = value % 2 == 1 or not self.odd
+        return odd and self.least <= value <= self.most and value < self.below
+
+    def __str__(self) -> str:
+        """What to give instead, such as "16 to 4096 pixels"."""
+        limits = f"{self.least:g} to {self.most:g}" if self.most < math.inf else None
+        limits = limits or f"{self.least:g} or more"
+        limits += f", below {self.below:g}" if self.below < math.inf else ""
+        return f"{'an odd number, ' * self.odd}{limits} {self.unit}".rstrip()
+
+
+def option(help: str = "", **rest: Any) -> dict[str, Option]:
+    """The metadata of a setting's field."""
+    return {"option": Option(help, **rest)}
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that decides a mask besides the weights.
 
-    Windows take every ``spacing``-th frame, as far as memory allows (`segment`), so that a clip
+    A field is the only declaration of a setting: its option, help, limits and its place in records
+    and exported files are made from it (CONTRIBUTING.md).
+
+    Windows take every ``stride``-th frame, as far as memory allows (`segment`), so that a clip
     sees more of the video; the tail and short videos are seen less far apart (`iter_clips`).
 
     ``emit`` says when a frame is handed out. "final": once no later window can change it, which is
-    at most ``clip_length * spacing - 1`` frames after it came in. "early": with the first window
-    that covers it, at most ``(clip_length - overlap) * spacing - 1`` frames after it came in (the
-    delay of section 3.3; 0 when dense, without spacing), without the later windows' share in the
+    at most ``clip_length * stride - 1`` frames after it came in. "early": with the first window
+    that covers it, at most ``(clip_length - overlap) * stride - 1`` frames after it came in (the
+    delay of section 3.3; 0 when dense, with stride 1), without the later windows' share in the
     average.
 
     With the tail policy "shift", the moved windows change only frames not yet handed out.
 
-    The network sees each clip ``views`` times, from 1 to 4: as it is; with left and right exchanged
-    at 0.6 of the size; so small without the exchange; and exchanged at the full size. The logits
-    are averaged: better masks for 1.4, 1.8 and 2.8 times the work (docs/quality.md). An overlap
-    adds nothing to that.
+    ``tta`` (test-time augmentation) is the number of views of each clip that the network sees, from
+    1 (off, default) to 4: as it is; with left and right exchanged at 0.6 of the size; so small
+    without the exchange; and exchanged at the full size. The logits are averaged: better masks for
+    1.4, 1.8 and 2.8 times the work (docs/quality.md).
 
     With ``shots``, windows begin anew at every hard cut, as at the beginning of a video: no clip
     mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
@@ -40,63 +96,150 @@ class Settings:
     which one goes.
     """
 
-    clip_length: int = 8
-    overlap: int = 0
-    spacing: int = 6
-    views: int = 4
-    tail: Tail = "shift"
-    emit: Literal["final", "early"] = "final"
-    short_edge: int = 288
-    multiple: int = 16
-    pad: bool = False
-    upsampling: Upsampling = "guided"
-    shots: bool = True
-    median: int = 1
-    keep_largest: int | None = None
-    drop_specks: float = 0.0
-    threshold: float = 0.5
+    clip_length: int = field(
+        default=8, metadata=option("frames in a clip, unless the weights say", unit="frames")
+    )
+    overlap: int = field(
+        default=0, metadata=option("frames two clips share", least=0, unit="frames")
+    )
+    stride: int = field(
+        default=6,
+        metadata=option("a clip takes every N-th frame, to see more of the video; 1: all of them"),
+    )
+    tta: int = field(
+        default=1,
+        metadata=option(
+            "test-time augmentation: views of each clip to average, mirrored and smaller, 1 to 4",
+            most=len(VIEWS),
+            unit="views",
+        ),
+    )
+    tail: Tail = field(
+        default="shift",
+        metadata=option(
+            "the last clip: moved back to end at the last frame, or filled up with its first one"
+        ),
+    )
+    emit: Emit = field(
+        default="final",
+        metadata=option("hand a frame out once final, or early with the first clip to cover it"),
+    )
+    short_edge: int = field(
+        default=288,
+        metadata=option("network resolution", metavar="PIXELS", least=16, most=4096, unit="pixels"),
+    )
+    multiple: int = field(default=16, metadata=option(unit="pixels"))
+    pad: bool = field(default=False, metadata=option())
+    upsampling: Upsampling = field(
+        default="guided",
+        metadata=option("to the frame's size: with edges that follow the image, or without"),
+    )
+    shots: bool = field(
+        default=True, metadata=option("begin anew at every hard cut, or let clips run across cuts")
+    )
+    median: int = field(
+        default=1,
+        metadata=option(
+            "median over time, of an odd number of frames",
+            metavar="FRAMES",
+            group=POST_PROCESSING,
+            most=31,
+            odd=True,
+            unit="frames",
+        ),
+    )
+    keep_largest: int | None = field(
+        default=None,
+        metadata=option(
+            "keep the N largest regions of each mask", group=POST_PROCESSING, unit="regions"
+        ),
+    )
+    drop_specks: float = field(
+        default=0.0,
+        metadata=option(
+            "drop regions smaller than this share of the frame, such as 0.001",
+            metavar="SHARE",
+            group=POST_PROCESSING,
+            least=0,
+            below=1,
+        ),
+    )
+    threshold: float = field(
+        default=0.5, metadata=option("mask where p > P", metavar="P", least=0, below=1)
+    )
 
     def check(self) -> None:
-        """Raise `InputError` for values that cannot work."""
-        check_windowing(self.clip_length, self.overlap, self.tail, self.spacing)
-        if not 1 <= self.views <= len(VIEWS):
-            raise InputError(f"{self.views} views of a clip: give 1 to {len(VIEWS)}")
-        if not 16 <= self.short_edge <= 4096:
+        """Raise `InputError` for values that cannot work, alone or together."""
+        check_values(vars(self))
+        if self.overlap >= self.clip_length:
             raise InputError(
-                f"short edge {self.short_edge} is out of range: give 16 to 4096 pixels"
+                f"overlap {self.overlap} does not fit clips of {self.clip_length} frames",
+                f"give a number from 0 to {self.clip_length - 1}",
             )
-        if self.upsampling not in get_args(Upsampling):
-            choices = ", ".join(get_args(Upsampling))
-            raise InputError(f"unknown upsampling {self.upsampling!r}: choose one of {choices}")
-        if self.median not in range(1, 32, 2):
-            raise InputError(
-                f"median over {self.median} frames: give an odd number from 1 (off) to 31"
-            )
-        if self.keep_largest is not None and self.keep_largest < 1:
-            raise InputError(
-                f"{self.keep_largest} largest regions to keep: give 1 or more, or leave it out"
-            )
-        if not 0 <= self.drop_specks < 1:
-            raise InputError(
-                f"specks below {self.drop_specks} of the frame: give a share from 0 (off) to 1, "
-                "such as 0.001"
-            )
-        if not 0 <= self.threshold < 1:
-            raise InputError(f"threshold {self.threshold} is out of range: give 0 <= p < 1")
+
+    @classmethod
+    def recommended_by(cls, network: object, preset: str = "default", **given: Any) -> "Settings":
+        """What the file of a network recommends, overruled by a preset, then by what is given.
+
+        ``network.recommended`` maps names to values, as `load_model` sets it: the clip length of
+        its training above all. Without it, and for what it does not name, defaults count. Where no
+        overlap is given, clips shorter than it get as much as fits. Raises `InputError` for values
+        that cannot work.
+        """
+        known = {each.name for each in fields(cls)}
+        recommended = getattr(network, "recommended", {})
+        values = {name: value for name, value in recommended.items() if name in known}
+        values |= {**PRESETS[preset], **given}
+        check_values(values)
+        settings = cls(**values)
+        if "overlap" not in given:
+            settings = replace(settings, overlap=min(settings.overlap, settings.clip_length - 1))
+        settings.check()
+        return settings
 
 
-PUBLISHED = Settings(
-    overlap=3,
-    spacing=1,
-    views=1,
-    tail="repeat-first",
-    short_edge=480,
-    multiple=32,
-    pad=True,
-    upsampling="nearest",
-    shots=False,
-)
-"""What the authors' code does at inference; see DEVIATIONS.md."""
+def kind_of(name: str) -> tuple[type, tuple[str, ...]]:
+    """The type of a setting's values (None aside), and the choices where they are words."""
+    hint = get_type_hints(Settings)[name]
+    if get_origin(hint) is Literal:
+        return str, get_args(hint)
+    return (get_args(hint)[0] if isinstance(hint, UnionType) else hint), ()
 
-LIVE = Settings(overlap=3, spacing=1, views=1, emit="early", short_edge=256)
-"""For live input: less delay and less work; clips overlap as in the paper."""
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Raise `InputError` for a value that its setting cannot take, whatever the others are."""
+    for each in fields(Settings):
+        value = values.get(each.name, each.default)
+        if value is None and each.default is None:
+            continue
+        kind, choices = kind_of(each.name)
+        allowed: Option = each.metadata["option"]
+        if choices:
+            good, remedy = value in choices, f"choose one of {', '.join(choices)}"
+        elif kind is bool:
+            good, remedy = isinstance(value, bool), "give true or false"
+        else:
+            number = isinstance(value, int | kind) and not isinstance(value, bool)
+            good, remedy = number and allowed.takes(value), f"give {allowed}"
+        if not good:
+            raise InputError(f"{each.name.replace('_', ' ')} {value!r} cannot be used", remedy)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "published": {  # what the authors' code does at inference; see DEVIATIONS.md
+        "overlap": 3,
+        "stride": 1,
+        "tta": 1,
+        "tail": "repeat-first",
+        "short_edge": 480,
+        "multiple": 32,
+        "pad": True,
+        "upsampling": "nearest",
+        "shots": False,
+    },
+    # For live input: less delay and less work; clips overlap as in the paper.
+    "live": {"overlap": 3, "stride": 1, "tta": 1, "emit": "early", "short_edge": 256},
+}
+PUBLISHED = Settings(**PRESETS["published"])
+LIVE = Settings(**PRESETS["live"])

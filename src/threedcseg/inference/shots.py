@@ -1,9 +1,10 @@
 """Hard cuts in a stream of frames, so that no clip mixes two scenes (docs/shots.md)."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -15,20 +16,25 @@ TIMES = 3.0
 SAME_COLOURS = 0.05
 """Added to the distance of histograms, for cuts between views of one scene and in gray videos."""
 RECENT = 8
-"""Steps from frame to frame, cuts left out, that tell how much there is going on."""
+"""Steps from frame to frame, cuts left out, that say how much there is going on."""
 FLASH = 2
 """A picture that comes back after at most so many frames was interrupted by a flash, not a cut."""
 
 
-def mark_shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+FrameT = TypeVar("FrameT")
+
+
+def mark_shots(
+    frames: Iterable[FrameT], image: Callable[[FrameT], Any] = lambda frame: frame
+) -> Iterator[tuple[int, FrameT]]:
     """Yield ``(shot, frame)`` for every frame, in order; ``shot`` counts from 0.
 
-    ``frames``: ``(H, W, 3)`` uint8 RGB. A frame is handed on as it comes; only at one that may
-    begin a shot are up to `FLASH` further ones read first.
+    ``image(frame)``: ``(H, W, 3)`` uint8 RGB. A frame is handed on as it comes; only at one that
+    may begin a shot are up to `FLASH` further ones read first.
     """
     dissimilarity = Dissimilarity()
-    stream = ((frame, Thumbnail.of(frame)) for frame in frames)
-    waiting: deque[tuple[np.ndarray, Thumbnail]] = deque()
+    stream = ((frame, Thumbnail.of(image(frame))) for frame in frames)
+    waiting: deque[tuple[FrameT, Thumbnail]] = deque()
     recent: deque[float] = deque(maxlen=RECENT)
     last: Thumbnail | None = None  # of the shot, flashes left out
     shot = flash = 0

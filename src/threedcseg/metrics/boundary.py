@@ -6,17 +6,15 @@ same.
 """
 
 from dataclasses import dataclass
-from functools import reduce
 from math import ceil, hypot
 
 import cv2
 import numpy as np
 
 from threedcseg.metrics.bits import dilate, pack, stride_for
+from threedcseg.metrics.measure import Measure, statistics, with_statistics
+from threedcseg.metrics.pair import MaskPair, window_of
 from threedcseg.metrics.region import check_masks
-
-Window = tuple[slice, slice]
-"""Rows and columns of a part of an image."""
 
 TOLERANCE = 0.008
 """Share of the image's diagonal within which two boundary pixels are taken for the same."""
@@ -98,22 +96,12 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, square, anchor=(0, 0))
 
 
-def window_of(*masks: np.ndarray) -> Window | None:
-    """The rectangle that holds the boundaries of all masks; None where all masks are empty."""
-    union = reduce(np.logical_or, masks)
-    x, y, width, height = cv2.boundingRect(union.view(np.uint8))
-    if width == 0:
-        return None
-    bottom, right = min(y + height + 1, union.shape[0]), min(x + width + 1, union.shape[1])
-    return slice(max(y - 1, 0), bottom), slice(max(x - 1, 0), right)
+def _of_pair(pair: MaskPair) -> float:
+    if pair.window is None:
+        return 1.0
+    tolerance = boundary_tolerance(pair.mask.shape)
+    ours, theirs = (Outline.of(mask, tolerance) for mask in pair.inside)
+    return agreement(ours, theirs)
 
 
-def hull(one: Window | None, other: Window | None) -> Window | None:
-    """The smallest window that holds both."""
-    if one is None or other is None:
-        return one or other
-    (a, b), (c, d) = one, other
-    return (
-        slice(min(a.start, c.start), max(a.stop, c.stop)),
-        slice(min(b.start, d.start), max(b.stop, d.stop)),
-    )
+F = Measure("F", with_statistics("F"), _of_pair, statistics, curve="contour accuracy F")

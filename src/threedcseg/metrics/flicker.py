@@ -18,7 +18,10 @@ object at rest. The figure of a sequence is the mean over its pairs of frames.
 import numpy as np
 
 from threedcseg.metrics.bits import dilate, pack, stride_for
-from threedcseg.metrics.boundary import boundary_tolerance, window_of
+from threedcseg.metrics.boundary import boundary_tolerance
+from threedcseg.metrics.figure import Figure
+from threedcseg.metrics.measure import Measure
+from threedcseg.metrics.pair import MaskPair, hull, window_of
 from threedcseg.metrics.region import check_masks
 
 
@@ -55,3 +58,11 @@ def flicker(
     vanished = unexplained(before & ~after, truth_before & ~truth_after)
     union = (before | after | truth_before | truth_after).bit_count()
     return (appeared + vanished) / union if union else 0.0
+
+
+def _of_pairs(before: MaskPair, now: MaskPair) -> float:
+    window = hull(before.window, now.window)
+    return flicker((before.mask, now.mask), (before.truth, now.truth), window=window)
+
+
+FLICKER = Measure("flicker", (Figure("flicker", lower_is_better=True),), _of_pairs, of_change=True)

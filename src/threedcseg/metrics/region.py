@@ -1,6 +1,10 @@
 """J, the region similarity of DAVIS: intersection over union of two masks."""
 
+from dataclasses import replace
+
 import numpy as np
+
+from threedcseg.metrics.measure import Measure, mean, statistics, with_statistics
 
 
 def region_similarity(
@@ -34,3 +38,13 @@ def check_masks(*masks: np.ndarray | None) -> None:
     if len(shapes) != 1 or any(mask.dtype != np.bool_ or mask.ndim != 2 for mask in given):
         found = ", ".join(f"{mask.shape} {mask.dtype}" for mask in given)
         raise ValueError(f"expected (H, W) bool masks of one shape, got {found}")
+
+
+J = Measure(
+    "J",
+    with_statistics("J"),
+    lambda pair: region_similarity(*pair.inside),
+    statistics,
+    curve="region similarity J",
+)
+MEAN_J = replace(J, figures=J.figures[:1], summarise=mean)

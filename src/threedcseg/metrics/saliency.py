@@ -10,9 +10,13 @@ PySODMetrics for what the papers leave open.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from threedcseg.metrics.figure import Figure
+from threedcseg.metrics.measure import Measure
+from threedcseg.metrics.pair import MaskPair
 from threedcseg.metrics.weighted_f import weighted_f_measure
 
 BETA_SQUARED = 0.3
@@ -182,3 +186,46 @@ def _variance(counts: np.ndarray, levels: np.ndarray, mean: float) -> float:
     if np.count_nonzero(counts) <= 1:
         return 0.0
     return float(counts @ (levels - mean) ** 2) / (counts.sum() - 1)
+
+
+@dataclass(frozen=True)
+class MapPair(MaskPair):
+    """A map ``values``, as `saliency_measures` takes it, with its mask and the true one."""
+
+    values: np.ndarray
+    normalise: bool
+
+    @cached_property
+    def saliency(self) -> SaliencyMeasures:
+        return saliency_measures(self.values, self.truth, normalise=self.normalise)
+
+
+def _best_and_mean(curves: np.ndarray) -> tuple[float, ...]:
+    """Of the mean of ``(T, 256)`` curves."""
+    curve = curves.mean(axis=0)
+    return float(curve.max()), float(curve.mean())
+
+
+MAE_FIGURE = Figure("MAE", "fraction", lower_is_better=True, digits=3)
+MAE = Measure("MAE", (MAE_FIGURE,), lambda pair: pair.saliency.mae)
+S = Measure("S", (Figure("S"),), lambda pair: pair.saliency.s_measure)
+F_CURVE = Measure(
+    "Fbeta",
+    (Figure("Fbeta_max", symbol="Fβ max"), Figure("Fbeta_mean", symbol="Fβ mean")),
+    lambda pair: pair.saliency.f_curve,
+    _best_and_mean,
+)
+ADAPTIVE_F = Measure(
+    "Fbeta_adaptive",
+    (Figure("Fbeta_adaptive", symbol="Fβ adaptive"),),
+    lambda pair: pair.saliency.adaptive_f,
+)
+WEIGHTED_F = Measure(
+    "Fbeta_w",
+    (Figure("Fbeta_w", symbol="Fβ weighted"),),
+    lambda pair: pair.saliency.weighted_f,
+)
+E_CURVE = Measure(
+    "E", (Figure("E_max"), Figure("E_mean")), lambda pair: pair.saliency.e_curve, _best_and_mean
+)
+ADAPTIVE_E = Measure("E_adaptive", (Figure("E_adaptive"),), lambda pair: pair.saliency.adaptive_e)

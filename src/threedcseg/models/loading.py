@@ -30,13 +30,16 @@ def load_model(
     name of the model that the file must hold. Files are `3dcseg convert`'s, a training run's, or
     a published checkpoint, which is converted on the way. ``device``: see `pick_device`.
     ``precision`` of the computation: "auto" is float32, unless the weights' card recommends
-    bfloat16 and this CPU computes in it. To go on training, see `load_network`.
+    bfloat16 and this CPU computes in it. To go on training, see `load_network`. What comes out has
+    the ``recommended`` settings of the file as an attribute, for `Settings.recommended_by`.
     Raises `InputError` where any of this does not fit together.
     """
     where = pick_device(device)
     network, metadata = load_network(name_or_path, weights)
     dtype = pick_precision(precision, where, metadata.get("precision"))
-    return prepare_on(network, where, dtype)
+    loaded = prepare_on(network, where, dtype)
+    loaded.recommended = network.recommended
+    return loaded
 
 
 def provenance(name_or_path: str, weights: str | Path | None = None) -> dict[str, str]:
@@ -48,7 +51,10 @@ def provenance(name_or_path: str, weights: str | Path | None = None) -> dict[str
 def load_network(
     name_or_path: str, weights: str | Path | None = None
 ) -> tuple[SegmentationNetwork, dict[str, Any]]:
-    """The plain network on the CPU, as it was trained, and its metadata; see `load_model`."""
+    """The plain network on the CPU, as it was trained, and its metadata; see `load_model`.
+
+    Its ``recommended`` settings are those of the metadata, and the clip length of its training.
+    """
     expected = MODELS[name_or_path].name if weights is not None else None
     path = _file_of(name_or_path, weights)
     state, metadata = _read(path)
@@ -58,7 +64,13 @@ def load_network(
         )
     if expected not in (None, metadata["model"]):
         raise InputError(f"{path}: weights of the model {metadata['model']!r}, not {expected!r}")
-    return rebuild(state, metadata, str(path)), metadata
+    network = rebuild(state, metadata, str(path))
+    length = metadata.get("clip_length")
+    network.recommended = {  # type: ignore[assignment]
+        **metadata.get("settings", {}),
+        **({"clip_length": length} if length else {}),
+    }
+    return network, metadata
 
 
 def rebuild(state: dict[str, Tensor], metadata: dict[str, Any], origin: str) -> SegmentationNetwork:

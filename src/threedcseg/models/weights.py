@@ -3,8 +3,8 @@
 The header of a file holds one JSON object under the key `3dcseg`: the name and options that
 rebuild the network (`model`, `options`), or the name of an encoder (`encoder`) where only that is
 stored; what the network was trained with (`mean`, `std` for RGB in [0, 1], `bn_eps` of the
-encoder, `clip_length`); and where the weights come from (`licence`, `source`). Nothing in a file
-is ever executed.
+encoder, `clip_length`); other `settings` by which to use it, where there are any; and where the
+weights come from (`licence`, `source`). Nothing in a file is ever executed.
 """
 
 import json
@@ -36,6 +36,7 @@ class Header(BaseModel, extra="allow"):
     std: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
     bn_eps: Annotated[float, Field(ge=0, lt=1)] | None = None
     clip_length: Annotated[int, Field(ge=1, le=1024)] | None = None
+    settings: dict[str, Any] = {}
 
 
 def save_weights(

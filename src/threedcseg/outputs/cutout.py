@@ -1,22 +1,30 @@
-"""The object without its surroundings: over something else, or with alpha."""
+"""The object on another background."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
-from PIL import ImageColor
 
-from threedcseg.errors import InputError
-from threedcseg.video.images import read_image
-from threedcseg.video.paths import is_image
-from threedcseg.video.reader import Frame, FrameSource, open_video
+from threedcseg.outputs.background import open_background
+from threedcseg.outputs.formats import SegmentedFrame, Sink, open_video_of, output_format
+from threedcseg.outputs.rendering import Rendering
+from threedcseg.video.frame import FrameSource
 
-GREEN = "#00b140"  # chroma-key green
-_RIM = 16  # pixels of surroundings kept under transparent alpha, so that no codec bleeds black in
+
+@output_format("cutout", "cutout.mp4", summary="MP4, the object on --background")
+@contextmanager
+def open_cutout(path: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:
+    """A video of the object on the background that ``rendering`` names."""
+    with open_background(rendering.background, source.height, source.width) as background:
+
+        def picture(result: SegmentedFrame) -> np.ndarray:
+            behind = background.at(result.frame.time)
+            return cut_out(result.frame.image, result.alpha(rendering.edges), behind)
+
+        with open_video_of(path, source, picture) as sink:
+            yield sink
 
 
 def cut_out(image: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -31,112 +39,3 @@ def cut_out(image: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.
     """
     weight = alpha.astype(np.float32) / 255
     return cv2.blendLinear(image, background, weight, 1 - weight)
-
-
-def with_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """RGBA with straight (not premultiplied) colour: ``(H, W, 4)`` uint8.
-
-    Further than a rim from the object the colour is black: nothing of the surroundings is in the
-    file, and it is much smaller.
-    """
-    near = cv2.dilate(alpha, np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)) > 0
-    rgba = np.dstack([image, alpha])
-    rgba[~near] = 0
-    return rgba
-
-
-class Background(Protocol):
-    """What stands behind the object."""
-
-    def at(self, time: Fraction) -> np.ndarray:
-        """The picture at ``time`` seconds, ``(H, W, 3)`` uint8 RGB; times grow."""
-        ...
-
-
-def check_background(text: str) -> None:
-    """Raise `InputError` unless ``text`` is a colour or names something that exists."""
-    if _color(text) is None and not (text and Path(text).exists()):
-        raise InputError(
-            f"background {text!r} is neither a colour nor a file: give one such as green or "
-            "#00b140, an image or a video"
-        )
-
-
-@contextmanager
-def open_background(text: str, height: int, width: int) -> Iterator[Background]:
-    """A colour (a name or ``#rrggbb``), an image, or a video or folder of frames.
-
-    Images and videos are scaled to cover ``height`` x ``width`` and cropped evenly. A video shows
-    the frame of the same time, and begins again at its end.
-    """
-    check_background(text)
-    color = _color(text)
-    if color is not None:
-        yield _Still(np.full((height, width, 3), color, np.uint8))
-    elif is_image(Path(text)):
-        yield _Still(cover(read_image(text), height, width))
-    else:
-        with open_video(text) as video:
-            yield _Moving(video, height, width)
-
-
-def cover(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Scale an image to cover a size, its shape kept, and crop what is over on both sides."""
-    rows, columns = image.shape[:2]
-    scale = max(height / rows, width / columns)
-    tall, wide = max(height, round(rows * scale)), max(width, round(columns * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    scaled = cv2.resize(image, (wide, tall), interpolation=method)
-    top, left = (tall - height) // 2, (wide - width) // 2
-    return np.ascontiguousarray(scaled[top : top + height, left : left + width])
-
-
-class _Still:
-    def __init__(self, image: np.ndarray) -> None:
-        self._image = image
-
-    def at(self, time: Fraction) -> np.ndarray:
-        return self._image
-
-
-class _Moving:
-    """A video once through, or round and round; read one frame ahead."""
-
-    def __init__(self, video: FrameSource, height: int, width: int) -> None:
-        self._video, self._size = video, (height, width)
-        self._round = Fraction(0)  # when the video last began
-        self._begin()
-        self._only = self._next is None
-
-    def _begin(self) -> None:
-        self._frames = iter(self._video)
-        self._shown: Frame = next(self._frames)
-        self._first = self._shown.time
-        self._next = next(self._frames, None)
-        self._image: np.ndarray | None = None
-
-    def at(self, time: Fraction) -> np.ndarray:
-        while not self._only and (due := self._due()) <= time:
-            if self._next is None:
-                length = due - self._round
-                self._round += (time - self._round) // length * length
-                self._begin()
-            else:
-                self._shown, self._next = self._next, next(self._frames, None)
-                self._image = None
-        if self._image is None:
-            self._image = cover(self._shown.image, *self._size)
-        return self._image
-
-    def _due(self) -> Fraction:
-        """When the picture after the one shown is due."""
-        if self._next is not None:
-            return self._round + self._next.time - self._first
-        return self._round + self._shown.time - self._first + 1 / self._video.rate
-
-
-def _color(text: str) -> tuple[int, ...] | None:
-    try:
-        return ImageColor.getrgb(text)[:3]
-    except ValueError:
-        return None

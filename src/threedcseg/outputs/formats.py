@@ -1,56 +1,28 @@
-"""What may be written of a segmented video; `3dcseg segment --write` chooses. Imports no torch."""
+"""The formats that `3dcseg segment --write` can write, each declared once; imports no torch.
+
+A module of this package declares its format with `output_format`, and that is all there is to do:
+the help, the demo, the record of a run and the clearing of earlier results follow from it.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.outputs.annotations import (
-    AnnotationWriter,
-    check_coco,
-    open_boxes,
-    open_coco,
-    open_cvat,
-)
-from threedcseg.outputs.cutout import GREEN, check_background, cut_out, open_background, with_alpha
-from threedcseg.outputs.overlay import overlay
-from threedcseg.outputs.palette import PaletteWriter, label_map
+from threedcseg.outputs.rendering import Edges, Rendering
 from threedcseg.outputs.tracking import TrackedObject
-from threedcseg.video.encoder import H264, PRORES_4444, VP9_ALPHA, VideoFormat
-from threedcseg.video.reader import Frame, FrameSource
-from threedcseg.video.writer import (
-    NO_ALPHA_IN_MP4,
-    MaskWriter,
-    ProbabilityWriter,
-    VideoWriter,
-    to_levels,
-)
+from threedcseg.video.encoder import H264, VideoFormat
+from threedcseg.video.frame import Frame, FrameSource
+from threedcseg.video.writer import VideoWriter, to_levels
 
-Edges = Literal["hard", "soft"]
-"""What matte, cut-out and alpha are made from: the masks (hard), or the probabilities (soft), of
-which 5 % and less are transparent, 95 % and more opaque, since no network is ever quite certain."""
+DEFAULT = "masks"
+FRAME = "*"
+"""Stands for the name of a frame among the files of a format."""
 SOFT_LEVELS = to_levels((np.arange(256) / 255 - 0.05) / 0.9)
-
-
-@dataclass(frozen=True)
-class Look:
-    """How matte, cut-out and alpha look.
-
-    ``background`` stands behind the cut-out: a colour, an image, a video or a folder of frames.
-    """
-
-    edges: Edges = "hard"
-    background: str = GREEN
-
-    def check(self) -> None:
-        """Raise `InputError` for values that cannot work."""
-        if self.edges not in get_args(Edges):
-            raise InputError(f"unknown edges {self.edges!r}: choose hard or soft")
-        check_background(self.background)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +33,7 @@ class SegmentedFrame:
         frame: as it was read.
         probabilities: ``(H, W)`` float32 in [0, 1].
         mask: ``(H, W)`` bool.
-        objects: its connected objects; empty unless a product of `OF_OBJECTS` is written.
+        objects: its connected objects; empty unless a format that needs them is written.
     """
 
     frame: Frame
@@ -77,114 +49,135 @@ class SegmentedFrame:
 
 
 Sink = Callable[[SegmentedFrame], None]
-Product = Callable[[Path, FrameSource, Look], AbstractContextManager[Sink]]
-"""Opens a product in a folder; the sink takes the frames in order, the files appear at the end."""
+"""Takes the frames in order."""
+Picture = Callable[[SegmentedFrame, Rendering], np.ndarray]
+"""Makes of a frame ``(H, W)`` gray, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8."""
+Open = Callable[[Path, FrameSource, Rendering], AbstractContextManager[Sink]]
+"""Opens a format's file, or the folder of its images; files appear at the end, when whole."""
 
 
-@contextmanager
-def _masks(folder: Path, source: FrameSource, look: Look) -> Iterator[Sink]:
-    with MaskWriter(folder) as writer:
-        yield lambda result: writer.write(result.frame.name, result.mask)
+@dataclass(frozen=True)
+class Format:
+    """A format, as its module declares it.
+
+    Attributes:
+        name: what ``--write`` calls it.
+        files: what it writes in the folder of a video: ``overlay.mp4``, or ``palette/*.png``, an
+            image for each frame, ``*`` being the frame's name.
+        summary: one line on what it is.
+        open: opens the first of ``files`` (for images, their folder) for the frames of a source.
+        needs_objects: whether frames must come with their connected objects.
+        extra: the extra of this package that brings ``module``, without which it cannot be written.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    summary: str
+    open: Open
+    needs_objects: bool = False
+    extra: str | None = None
+    module: str | None = None
+
+    @property
+    def is_images(self) -> bool:
+        """Whether it is an image for each frame."""
+        return FRAME in self.files[0]
+
+    def open_in(
+        self, folder: Path, source: FrameSource, rendering: Rendering
+    ) -> AbstractContextManager[Sink]:
+        """Opens it in the folder of a video."""
+        path = folder / self.files[0]
+        return self.open(path.parent if self.is_images else path, source, rendering)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether what it needs is there."""
+        return self.module is None or find_spec(self.module) is not None
 
 
-@contextmanager
-def _probabilities(folder: Path, source: FrameSource, look: Look) -> Iterator[Sink]:
-    with ProbabilityWriter(folder / "probabilities") as writer:
-        yield lambda result: writer.write(result.frame.name, result.probabilities)
+FORMATS: dict[str, Format] = {}
+"""All formats by name; `output_format` enters them."""
 
 
-@contextmanager
-def _palette(folder: Path, source: FrameSource, look: Look) -> Iterator[Sink]:
-    with PaletteWriter(folder / "palette") as writer:
-        yield lambda result: writer.write(
-            result.frame.name, label_map(result.objects, *result.mask.shape)
-        )
-
-
-def _video(
-    name: str, picture: Callable[[SegmentedFrame, Look], np.ndarray], format: VideoFormat = H264
-) -> Product:
-    """A video whose pictures are each made from one frame."""
-
-    @contextmanager
-    def product(folder: Path, source: FrameSource, look: Look) -> Iterator[Sink]:
-        with VideoWriter(folder / name, source, format) as writer:
-            yield lambda result: writer.write(picture(result, look), result.frame.time)
-
-    return product
-
-
-@contextmanager
-def _cutout(folder: Path, source: FrameSource, look: Look) -> Iterator[Sink]:
-    with (
-        open_background(look.background, source.height, source.width) as background,
-        VideoWriter(folder / "cutout.mp4", source) as writer,
-    ):
-
-        def sink(result: SegmentedFrame) -> None:
-            frame = result.frame
-            behind = background.at(frame.time)
-            writer.write(cut_out(frame.image, result.alpha(look.edges), behind), frame.time)
-
-        yield sink
-
-
-def _annotations(
+def output_format(
     name: str,
-    open_file: Callable[[Path, FrameSource], AbstractContextManager[AnnotationWriter]],
-) -> Product:
-    @contextmanager
-    def product(folder: Path, source: FrameSource, look: Look) -> Iterator[Sink]:
-        with open_file(folder / name, source) as writer:
-            yield lambda result: writer.write(result.frame, result.objects)
+    *files: str,
+    summary: str,
+    needs_objects: bool = False,
+    extra: str | None = None,
+    module: str | None = None,
+) -> Callable[[Open], Open]:
+    """Declares the format that the decorated function opens; see `Format`."""
 
-    return product
+    def declare(open: Open) -> Open:
+        FORMATS[name] = Format(name, files, summary, open, needs_objects, extra, module)
+        return open
 
-
-def _with_alpha(result: SegmentedFrame, look: Look) -> np.ndarray:
-    return with_alpha(result.frame.image, result.alpha(look.edges))
-
-
-PRODUCTS: dict[str, Product] = {
-    "masks": _masks,
-    "probabilities": _probabilities,
-    "palette": _palette,
-    "overlay": _video("overlay.mp4", lambda r, look: overlay(r.frame.image, r.mask)),
-    "matte": _video("matte.mp4", lambda r, look: r.alpha(look.edges)),
-    "cutout": _cutout,
-    "alpha.mov": _video("alpha.mov", _with_alpha, PRORES_4444),
-    "alpha.webm": _video("alpha.webm", _with_alpha, VP9_ALPHA),
-    "coco": _annotations("coco.json", open_coco),
-    "cvat": _annotations("cvat.xml", open_cvat),
-    "boxes": _annotations("boxes.csv", open_boxes),
-}
-OF_OBJECTS = frozenset(["palette", "coco", "cvat", "boxes"])
+    return declare
 
 
-def parse_products(text: str) -> tuple[str, ...]:
-    """Names with commas between to products, each once; `InputError` for what there is not.
+@contextmanager
+def open_video_of(
+    path: Path,
+    source: FrameSource,
+    picture: Callable[[SegmentedFrame], np.ndarray],
+    encoding: VideoFormat = H264,
+) -> Iterator[Sink]:
+    """A video with a picture of each frame, and the source's timing and sound."""
+    with VideoWriter(path, source, encoding) as writer:
+        yield lambda result: writer.write(picture(result), result.frame.time)
 
-    >>> parse_products("masks,alpha.mov")
+
+def video_format(
+    name: str, file: str, *, summary: str, encoding: VideoFormat = H264
+) -> Callable[[Picture], Picture]:
+    """Declares a video of the pictures that the decorated function makes of each frame."""
+
+    def declare(picture: Picture) -> Picture:
+        @output_format(name, file, summary=summary)
+        def open(
+            path: Path, source: FrameSource, rendering: Rendering
+        ) -> AbstractContextManager[Sink]:
+            return open_video_of(path, source, lambda result: picture(result, rendering), encoding)
+
+        return picture
+
+    return declare
+
+
+def parse_outputs(text: str) -> tuple[str, ...]:
+    """Names of formats with commas between, each once; `InputError` for what there is not.
+
+    >>> parse_outputs("masks,alpha.mov")
     ('masks', 'alpha.mov')
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    check_products(names)
+    check_outputs(names)
     return names
 
 
-def check_products(names: Sequence[str]) -> None:
-    """Raise `InputError` unless all are names of products that can be written here."""
+def check_outputs(names: Sequence[str]) -> None:
+    """Raise `InputError` unless all are names of formats that can be written here."""
     if not names:
-        raise InputError(f"nothing to write: name one or more of {', '.join(PRODUCTS)}")
+        raise InputError("nothing to write", f"name one or more of {', '.join(FORMATS)}")
     for name in names:
-        if name.partition(".")[0] == "alpha" and name not in PRODUCTS:
+        if name not in FORMATS:
+            stem = name.partition(".")[0]
+            like = [f"{f.name} ({f.summary})" for f in FORMATS.values() if f.name.startswith(stem)]
+            choice = " or ".join(like) if stem and like else ", ".join(FORMATS)
+            raise InputError(f"cannot write {name!r}", f"choose from {choice}")
+        if not FORMATS[name].is_installed:
             raise InputError(
-                f"cannot write {name!r}: {NO_ALPHA_IN_MP4}"
-                if name == "alpha.mp4"
-                else f"cannot write {name!r}: write alpha.mov (ProRes 4444, for editors) or "
-                "alpha.webm (VP9, for browsers)"
+                f"{name} needs {FORMATS[name].module}, which is not installed",
+                f"pip install 'threedcseg[{FORMATS[name].extra}]'",
             )
-        if name not in PRODUCTS:
-            raise InputError(f"cannot write {name!r}: choose from {', '.join(PRODUCTS)}")
-    if "coco" in names:
-        check_coco()
+
+
+def describe_formats() -> str:
+    """A line for each format, for the help."""
+    lines = []
+    for item in FORMATS.values():
+        default = " (default)" if item.name == DEFAULT else ""
+        lines.append(f"  {item.name:<15}{item.files[0]:<21}{item.summary}{default}")
+    return "\n".join(lines)

@@ -3,8 +3,17 @@
 import cv2
 import numpy as np
 
+from threedcseg.outputs.formats import SegmentedFrame, video_format
+from threedcseg.outputs.rendering import Rendering
+
 COLOR = (255, 70, 110)
 OPACITY = 0.5
+
+
+@video_format("overlay", "overlay.mp4", summary="MP4, the object tinted and outlined")
+def overlay_picture(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
+    """The frame with its object tinted."""
+    return overlay(result.frame.image, result.mask)
 
 
 def overlay(

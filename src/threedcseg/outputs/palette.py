@@ -1,13 +1,35 @@
 """Numbered objects as palette PNG, the way DAVIS stores its annotations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
+from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.tracking import TrackedObject
+from threedcseg.video.frame import FrameSource
 from threedcseg.video.writer import PngFolder
+
+
+@output_format(
+    "palette",
+    "palette/*.png",
+    summary="PNG, objects numbered and coloured as in DAVIS",
+    needs_objects=True,
+)
+@contextmanager
+def open_palette(folder: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:
+    """See `PaletteWriter` and `label_map`."""
+    with PaletteWriter(folder) as writer:
+
+        def sink(result: SegmentedFrame) -> None:
+            writer.write(result.frame.name, label_map(result.objects, *result.mask.shape))
+
+        yield sink
 
 
 def davis_palette() -> np.ndarray:

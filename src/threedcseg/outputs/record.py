@@ -1,72 +1,142 @@
-"""The completion record: a folder of results is whole if, and only if, ``3dcseg.json`` is in it.
-
-It is one file under one of two names, so that no moment shows both or neither.
-"""
+"""The record of a run: what was asked for, what was done, and which files were written."""
 
 import json
-import os
+import platform
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, Self
 
-from threedcseg.atomic import PART_SUFFIX
-from threedcseg.errors import InputError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from threedcseg.atomic import replacing
+from threedcseg.outputs.formats import FRAME
+from threedcseg.outputs.rendering import Rendering
 
 RECORD_NAME = "3dcseg.json"
-UNFINISHED_NAME = ".3dcseg-unfinished"
-_RESULTS = (
-    "*.png",
-    "*/*.png",
-    "overlay.mp4",
-    "matte.mp4",
-    "cutout.mp4",
-    "alpha.mov",
-    "alpha.webm",
-    "coco.json",
-    "cvat.xml",
-    "boxes.csv",
-    f".*{PART_SUFFIX}",
-    f"*/.*{PART_SUFFIX}",
-)
 
 
-def start_run(folder: str | Path) -> None:
-    """Make ``folder`` ready for a new run, and mark it as unfinished until `write_record`.
+def _below(name: str) -> str:
+    """Of a record that somebody else made, no file outside its folder is believed."""
+    path = Path(name)
+    if path.is_absolute() or not path.name or ".." in path.parts or FRAME in str(path.parent):
+        raise ValueError(f"{name!r} is not the name of a file below the record")
+    return name
 
-    What an earlier run left in it, finished or not, is removed, so that no stale frame stays among
-    new ones. Raises `InputError` where the folder holds files that are not of such a run.
+
+FileName = Annotated[str, AfterValidator(_below)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Provenance(_Part):
+    """The network that made the masks; None where it is not known."""
+
+    model: str | None = None
+    weights: str | None = None
+    weights_sha256: str | None = None
+    precision: str | None = None
+    runtime: str | None = None
+
+
+class ShotRecord(_Part):
+    """From which frame on, and how it was segmented where that may differ from the settings."""
+
+    first_frame: int
+    stride: int
+
+
+class DelayRecord(_Part):
+    """How far masks came behind a live source; milliseconds."""
+
+    max_frames: int
+    max_ms: float
+    mean_ms: float
+
+
+class LiveRecord(_Part):
+    """How a run on a live source went; see `threedcseg.video.live.LiveSource`."""
+
+    stopped: bool
+    ended_by: str | None
+    when_behind: str
+    queue: int
+    num_read: int
+    num_dropped: int
+    delay: DelayRecord
+
+
+class RunTerms(_Part):
+    """What is asked of a run: results of the same source by the same terms are the same.
+
+    Attributes:
+        outputs: names of formats, with the files each of them writes; ``*`` stands for the names
+            of the frames.
+        rendering: rendering options.
+        settings: those of the prediction, by name.
+        provenance: the network.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / UNFINISHED_NAME
-    if not unfinished.exists() and read_record(folder) is None:
-        foreign = next((f for f in folder.iterdir() if not f.name.startswith(".")), None)
-        if foreign is not None:
-            raise InputError(
-                f"{folder} already holds {foreign.name}, which 3dcseg did not write: give another "
-                "output folder, or empty this one"
-            )
-    try:
-        os.replace(folder / RECORD_NAME, unfinished)
-    except FileNotFoundError:
-        unfinished.touch()
-    for pattern in _RESULTS:
-        for left_over in folder.glob(pattern):
-            left_over.unlink(missing_ok=True)
+
+    outputs: dict[str, tuple[FileName, ...]]
+    rendering: Rendering = Rendering()
+    settings: dict[str, JsonValue] = {}
+    provenance: Provenance = Provenance()
 
 
-def write_record(folder: str | Path, record: dict[str, Any]) -> None:
-    """Write the record, as JSON; the last thing a run does."""
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    unfinished = Path(folder) / UNFINISHED_NAME
-    # Names may hold bytes that are not UTF-8; what this makes of them is the escape of JSON.
-    unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
-    os.replace(unfinished, Path(folder) / RECORD_NAME)
+class RunRecord(RunTerms):
+    """What a run did, or is about to do.
 
+    Attributes:
+        source: as it was given; of live sources without a password.
+        size: width and height in pixels.
+        num_frames: that were segmented.
+        shots: as they were segmented.
+        frame_names: of a folder's frames; None where they are numbered.
+        live: of live sources only.
+    """
 
-def read_record(folder: str | Path) -> dict[str, Any] | None:
-    """The record of a finished run, or None if there is none or it is not a JSON object."""
-    try:
-        record = json.loads((Path(folder) / RECORD_NAME).read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
+    format: Literal["3dcseg run 1"] = "3dcseg run 1"
+    source: str
+    size: tuple[int, int]
+    num_frames: int = 0
+    shots: tuple[ShotRecord, ...] = ()
+    frame_names: tuple[FileName, ...] | None = None
+    live: LiveRecord | None = None
+    software: str = Field(
+        default_factory=lambda: (
+            f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
+        )
+    )
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self | None:
+        """That of a finished run; None if there is none, or none that this version understands."""
+        return cls.load(Path(folder) / RECORD_NAME)
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """What `write` wrote; None as for `read`."""
+        try:
+            return cls.model_validate(json.loads(path.read_text("utf-8")))
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # also pydantic's errors
+            return None
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The frames that begin a new shot, but the first one."""
+        return tuple(shot.first_frame for shot in self.shots[1:])
+
+    def fulfils(self, source: str, terms: RunTerms) -> bool:
+        """Whether it is of this source, and by these terms."""
+        return source == self.source and all(
+            getattr(self, name) == getattr(terms, name) for name in RunTerms.model_fields
+        )
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, under its name when whole."""
+        facts = {"format": self.format, "source": self.source, **self.model_dump()}  # these first
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        with replacing(path) as temporary:
+            # Names may hold bytes that are not UTF-8; this makes escapes of JSON of them.
+            temporary.write_bytes(text.encode("utf-8", "backslashreplace"))

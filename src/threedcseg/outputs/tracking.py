@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 SMALLEST = 1e-4  # share of the frame; a connected region below it is a speck, not an object
 PATIENCE = 12  # frames that an object may be out of sight and keep its number
@@ -34,7 +33,7 @@ class TrackedObject:
 class ObjectTracker:
     """Numbers the connected objects of successive masks.
 
-    The objects of each frame are matched with those seen last, so that the sum of their likeness
+    The objects of each frame are matched with those seen last, so that the sum of their similarity
     is largest: intersection over union of their pixels and, for what is so fast or small that
     nothing overlaps, a little for being near and of like size. What matches nothing gets a new
     number: of an object that falls apart, one part keeps the number. At a cut all are new.
@@ -47,13 +46,15 @@ class ObjectTracker:
 
     def update(self, mask: np.ndarray, cut: bool = False) -> list[TrackedObject]:
         """The objects of the next frame, from ``(H, W)`` bool; ``cut``: it begins a new shot."""
+        from scipy.optimize import linear_sum_assignment  # slow to import, for who asks for help
+
         if cut:
             self._seen.clear()
         objects = connected_objects(mask)
         earlier = [item for item, _ in self._seen.values()]
-        likeness = _likeness(earlier, objects)
-        for row, column in zip(*linear_sum_assignment(likeness, maximize=True), strict=True):
-            if likeness[row, column] > 0:
+        similarity = _similarities(earlier, objects)
+        for row, column in zip(*linear_sum_assignment(similarity, maximize=True), strict=True):
+            if similarity[row, column] > 0:
                 objects[column] = replace(objects[column], track=earlier[row].track)
         for column, item in enumerate(objects):
             if item.track == 0:
@@ -82,7 +83,7 @@ def connected_objects(mask: np.ndarray) -> list[TrackedObject]:
     return sorted(objects, key=lambda item: -item.area)
 
 
-def _likeness(earlier: Sequence[TrackedObject], now: Sequence[TrackedObject]) -> np.ndarray:
+def _similarities(earlier: Sequence[TrackedObject], now: Sequence[TrackedObject]) -> np.ndarray:
     """``(len(earlier), len(now))`` float; 0 where two cannot be the same object."""
     if not earlier or not now:
         return np.zeros((len(earlier), len(now)))
@@ -95,10 +96,10 @@ def _likeness(earlier: Sequence[TrackedObject], now: Sequence[TrackedObject]) ->
     distance = np.linalg.norm(centre[0][:, None] - centre[1], axis=2)
     nearness = np.maximum(0, 1 - distance / (reach[0][:, None] + reach[1]))
     sizes = np.minimum(a[:, None, 4], b[:, 4]) / np.maximum(a[:, None, 4], b[:, 4])
-    likeness = 0.1 * nearness * sizes
+    similarity = 0.1 * nearness * sizes
     for row, column in np.argwhere(nearness > 0):
-        likeness[row, column] += _overlap(earlier[row], now[column])
-    return likeness
+        similarity[row, column] += _overlap(earlier[row], now[column])
+    return similarity
 
 
 def _overlap(a: TrackedObject, b: TrackedObject) -> float:

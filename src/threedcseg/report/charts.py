@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from threedcseg.metrics.measure import Measure
 from threedcseg.report.results import Run
 
 WIDTH, HEIGHT = 1000, 100
 """The drawing's own units; the page stretches it, and keeps the lines' thickness."""
-
-CURVES = {"J": "region similarity J", "F": "contour accuracy F", "F1": "F-measure (beta² = 1)"}
-"""The per-frame measures worth a curve, all from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +29,30 @@ class Panel:
     curves: tuple[Curve, ...]
 
 
+def drawn(runs: Sequence[Run]) -> list[Measure]:
+    """The measures of runs that have a curve, all from 0 to 1."""
+    measures = (measure for run in runs for measure in run.protocol.measures if measure.curve)
+    return list({measure.name: measure for measure in measures}.values())
+
+
 def panels(name: str, runs: Sequence[Run]) -> list[Panel]:
     """The curves of a sequence, measure by measure."""
     found = []
-    for measure, title in CURVES.items():
+    having = [(number, run) for number, run in enumerate(runs) if name in run.sequences]
+    for measure in drawn(runs):
         curves = [
             _curve(number, run, name, measure)
-            for number, run in enumerate(runs)
-            if name in run.sequences and measure in run.sequences[name]["per_frame"]
+            for number, run in having
+            if measure.name in run.sequences[name].per_frame
         ]
         if curves:
-            having = next(run for run in runs if name in run.sequences)
-            num_frames = len(having.sequences[name]["per_frame"]["frame"])
-            found.append(Panel(measure, title, num_frames, tuple(curves)))
+            num_frames = len(having[0][1].sequences[name].frames)
+            found.append(Panel(measure.name, measure.curve, num_frames, tuple(curves)))
     return found
 
 
-def _curve(number: int, run: Run, name: str, measure: str) -> Curve:
-    measures = run.sequences[name]["per_frame"]
-    values, frames = measures[measure], measures["frame"]
+def _curve(number: int, run: Run, name: str, measure: Measure) -> Curve:
+    values, frames = run.sequences[name].per_frame[measure.name], run.sequences[name].frames
     known = [
         (value, frame) for value, frame in zip(values, frames, strict=True) if value is not None
     ]
@@ -58,8 +61,8 @@ def _curve(number: int, run: Run, name: str, measure: str) -> Curve:
     low, where = min(known)
     high = max(known)[0]
     mean = sum(value for value, _ in known) / len(known)
-    spread = f"from {100 * low:.1f} (frame {where}) to {100 * high:.1f}"
-    summary = f"{run.name}: mean {100 * mean:.1f}, {spread}"
+    text = measure.figures[0].text
+    summary = f"{run.name}: mean {text(mean)}, from {text(low)} (frame {where}) to {text(high)}"
     return Curve(number, path(values), summary)
 
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from threedcseg.atomic import PART_SUFFIX
 from threedcseg.errors import InputError
-from threedcseg.evaluation.record import terms
-from threedcseg.report.charts import HEIGHT, WIDTH, panels
+from threedcseg.evaluation.protocols import PROTOCOLS
+from threedcseg.metrics.figure import Figure
+from threedcseg.report.charts import HEIGHT, WIDTH, drawn, panels
 from threedcseg.report.comparison import Comparison, published_for
 from threedcseg.report.pictures import (
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
     Shown,
     Still,
-    rank_measure,
     write_sequences,
     write_stills,
 )
@@ -31,23 +31,6 @@ PICTURE_WIDTH = 640
 MARK = '<meta name="generator" content="3dcseg report">'
 """How a former report, which may be replaced, is told from any other folder."""
 
-PRIMARY = {"3dc-seg-published": "F1_max", "davis16": "J&F", "davis2017-unsupervised": "J&F"}
-"""The one figure of a sequence that is drawn as a bar; S for saliency maps."""
-
-TITLES = {
-    "Fbeta_max": "Fβ max", "Fbeta_mean": "Fβ mean", "Fbeta_adaptive": "Fβ adaptive",
-    "Fbeta_w": "Fβ weighted", "F1_max": "F₁ max", "F1": "F₁", "MAE_hard": "MAE of masks",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Column:
-    """A figure in a table: its key in the record, its heading, and which way is better."""
-
-    name: str
-    title: str
-    lower_is_better: bool
-
 
 @dataclass(frozen=True)
 class Group:
@@ -56,8 +39,8 @@ class Group:
     protocol: str
     ground_truth: str
     runs: tuple[int, ...]
-    columns: tuple[Column, ...]
-    primary: Column
+    columns: tuple[Figure, ...]
+    chief: Figure
     sequences: tuple[str, ...]
     comparison: Comparison | None
     best: Mapping[str, float]
@@ -146,45 +129,31 @@ def _template() -> Any:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["figure"] = figure_text
     return environment.get_template("page.html")
-
-
-def figure_text(value: float | None, name: str) -> str:
-    """As the tables of `3dcseg evaluate`: in per cent, errors as they are."""
-    if value is None:
-        return "\N{EN DASH}"
-    return f"{value:.4f}" if name.startswith("MAE") else f"{100 * value:.1f}"
-
-
-def column(name: str) -> Column:
-    """How a figure is shown."""
-    lower = name.startswith("MAE") or name.endswith("_decay") or name == "flicker"
-    return Column(name, TITLES.get(name, name.replace("_", " ")), lower)
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:
     """The runs by what makes figures compare, in their order."""
     numbers: dict[tuple[str, str], list[int]] = {}
     for number, run in enumerate(runs):
-        numbers.setdefault((run.protocol.name, run.record["ground_truth"]), []).append(number)
+        numbers.setdefault((run.protocol.name, run.record.ground_truth), []).append(number)
     found = []
-    for (protocol, truth), members in numbers.items():
-        columns = tuple(column(name) for name in runs[members[0]].protocol.headline)
-        overall = [runs[number].record["overall"] for number in members]
+    for (name, truth), members in numbers.items():
+        protocol = PROTOCOLS[name]
+        overall = [runs[number].record.overall for number in members]
         best = {
-            c.name: (min if c.lower_is_better else max)(figures[c.name] for figures in overall)
-            for c in columns
+            f.name: (min if f.lower_is_better else max)(figures[f.name] for figures in overall)
+            for f in protocol.figures
         }
         found.append(
             Group(
-                protocol=protocol,
+                protocol=name,
                 ground_truth=truth,
                 runs=tuple(members),
-                columns=columns,
-                primary=column(PRIMARY.get(protocol, "S")),
+                columns=protocol.figures,
+                chief=next(f for f in protocol.figures if f.name == protocol.chief),
                 sequences=tuple(dict.fromkeys(s for n in members for s in runs[n].sequences)),
-                comparison=published_for(protocol, truth),
+                comparison=published_for(name, truth),
                 best=best if len(members) > 1 else {},
             )
         )
@@ -202,12 +171,10 @@ def _content(
         "groups": groups(runs),
         "shown": shown,
         "stills": stills,
-        "rank_measure": rank_measure,
         "charts": {name: panels(name, runs) for name in names},
         "names": names,
         "presence": {n: [i for i, run in enumerate(runs) if n in run.sequences] for n in names},
         "spans": {name: _span(name, runs) for name in names},
-        "terms": terms,
         "software": f"threedcseg {version('threedcseg')}",
         "drawing": (WIDTH, HEIGHT),
         "colors": {"extra": rgb(FALSE_POSITIVE), "missed": rgb(FALSE_NEGATIVE)},
@@ -217,9 +184,7 @@ def _content(
 
 def _span(name: str, runs: Sequence[Run]) -> tuple[str, str]:
     """The first and the last frame of a sequence."""
-    frames = next(run for run in runs if name in run.sequences).sequences[name]["per_frame"][
-        "frame"
-    ]
+    frames = next(run for run in runs if name in run.sequences).sequences[name].frames
     return frames[0], frames[-1]
 
 
@@ -230,23 +195,22 @@ def rgb(color: tuple[int, int, int]) -> str:
 
 def _player(runs: Sequence[Run], shown: Sequence[Shown]) -> dict[str, Any]:
     """What the script of the page has to know."""
+    names = [measure.name for measure in drawn(runs)]
     sequences = []
     for part in shown:
-        having = next(run for run in runs if part.name in run.sequences)
+        records = [run.sequences.get(part.name) for run in runs]
         measures = [
-            {
-                name: [None if v is None else round(v, 4) for v in values]
-                for name, values in run.sequences[part.name]["per_frame"].items()
-                if name in ("J", "F", "F1")
-            }
-            if part.name in run.sequences
-            else None
-            for run in runs
+            record and {n: _rounded(record.per_frame[n]) for n in names if n in record.per_frame}
+            for record in records
         ]
-        frames = having.sequences[part.name]["per_frame"]["frame"]
+        frames = next(record.frames for record in records if record)
         sequences.append({**asdict(part), "frames": frames, "measures": measures})
     return {
         "runs": [run.name for run in runs],
         "sequences": sequences,
         "colors": {"extra": rgb(FALSE_POSITIVE), "missed": rgb(FALSE_NEGATIVE)},
     }
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else round(value, 4) for value in values]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from threedcseg.metrics.measure import Measure
 from threedcseg.outputs.overlay import overlay
 from threedcseg.report.results import Run
 from threedcseg.report.scenes import Picture, Scene
@@ -22,20 +23,18 @@ HIT = (255, 255, 255)
 _HIT_OPACITY, _MISS_OPACITY, _DIM = 0.28, 0.85, 0.6
 WEBP_QUALITY = 70
 
-RANK = {"3dc-seg-published": "F1"}
-"""The per-frame measure that ranks frames, where it is not J."""
-
 
 @dataclass(frozen=True)
 class Still:
-    """A frame picked for the report, and its pictures: paths within the report."""
+    """A frame picked for the report, ``which`` of its run ("best"), and its pictures: paths within
+    the report."""
 
-    rank: str
+    which: str
     sequence: str
     index: int
     frame: str
     measure: str
-    value: float
+    value: str
     size: tuple[int, int]
     pictures: Mapping[str, str]
 
@@ -141,7 +140,7 @@ def write_stills(
     """Write image, mask, ground truth and error map of a run's best, median and worst frame."""
     by_name = {scene.name: scene for scene in scenes}
     stills = []
-    for rank, (value, name, index) in picked_frames(run).items():
+    for which, (value, name, index) in picked_frames(run).items():
         picture = by_name[name].read(index)
         image, truth = shrink(picture.image, width), shrink(picture.truth, width)
         full = picture.masks[number]
@@ -154,18 +153,18 @@ def write_stills(
             ("ground truth", overlay(image, truth)),
             ("errors", error_map(image, mask, truth)),
         ):
-            path = folder / f"run{number}-{rank}-{kind.replace(' ', '-')}.webp"
+            path = folder / f"run{number}-{which}-{kind.replace(' ', '-')}.webp"
             _save_image(content, path)
             paths[kind] = f"{folder.name}/{path.name}"
-        frame, measure = by_name[name].frames[index], rank_measure(run)
-        size = (image.shape[1], image.shape[0])
-        stills.append(Still(rank, name, index, frame, measure, value, size, paths))
+        frame, measure = by_name[name].frames[index], _ranking(run)
+        size, shown = (image.shape[1], image.shape[0]), measure.figures[0].text(value)
+        stills.append(Still(which, name, index, frame, measure.name, shown, size, paths))
     return stills
 
 
-def rank_measure(run: Run) -> str:
-    """The per-frame measure that says which frames of a run are good."""
-    return RANK.get(run.protocol.name, "J")
+def _ranking(run: Run) -> Measure:
+    """The measure that says which frames of a run are good."""
+    return next(m for m in run.protocol.measures if m.name == run.protocol.ranked_by)
 
 
 def picked_frames(run: Run) -> dict[str, tuple[float, str, int]]:
@@ -180,9 +179,7 @@ def picked_frames(run: Run) -> dict[str, tuple[float, str, int]]:
 
 def _ranked(run: Run) -> Iterator[tuple[float, str, int]]:
     for name, sequence in run.sequences.items():
-        measures = sequence["per_frame"]
-        values = measures[rank_measure(run)]
-        counted = measures.get("counted", [True] * len(values))
-        for index, (value, counts) in enumerate(zip(values, counted, strict=True)):
+        values = sequence.per_frame[run.protocol.ranked_by]
+        for index, (value, counts) in enumerate(zip(values, sequence.counted, strict=True)):
             if counts and value is not None:
                 yield value, name, index

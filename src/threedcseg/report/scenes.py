@@ -8,14 +8,14 @@ import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.evaluation.pairing import (
-    Foreground,
     GroundTruth,
     PredictionFolder,
     find_ground_truth,
     find_predictions,
     match,
 )
-from threedcseg.evaluation.reading import read_values
+from threedcseg.evaluation.protocols import Foreground
+from threedcseg.evaluation.reading import MapFile, ObjectFile
 from threedcseg.evaluation.scorer import Readable
 from threedcseg.metrics.maps import to_foreground, to_mask
 from threedcseg.metrics.region import region_similarity
@@ -76,28 +76,25 @@ class Scene:
             return None
         if frame not in files:  # counted as empty
             return np.zeros(truth.shape, bool)
-        recorded = run.sequences[self.name]["per_frame"].get("J")
-        masks = [mask for mask in _readings(files[frame], run) if mask.shape == truth.shape]
-        for mask in masks:
-            if recorded is None or run.protocol.foreground == "labels":  # J is of objects there
-                return mask
-            if abs(region_similarity(mask, truth) - recorded[index]) <= _SAME:
-                return mask
-        raise InputError(
-            f"{files[frame]} is not what {run.path} was made from, or the ground truth is not: "
-            "name the folders that were scored with --predictions and --ground-truth"
-        )
+        mask = _read_mask(files[frame], run)
+        of_whole_mask = run.protocol.foreground != "labels"  # there, J is of objects
+        recorded = run.sequences[self.name].per_frame.get("J") if of_whole_mask else None
+        j = recorded[index] if recorded else None
+        if mask.shape != truth.shape or (
+            j is not None and abs(region_similarity(mask, truth) - j) > _SAME
+        ):
+            raise InputError(
+                f"{files[frame]} is not what {run.path} was made from, or the ground truth is not: "
+                "name the folders that were scored with --predictions and --ground-truth"
+            )
+        return mask
 
 
-def _readings(path: Path, run: Run) -> list[np.ndarray]:
-    """What a file may mean, ``(H, W)`` bool, likeliest first.
-
-    Whether gray values are probabilities or labels is not recorded; J tells.
-    """
-    values = read_values(path)
+def _read_mask(path: Path, run: Run) -> np.ndarray:
+    """A prediction as it was read when it was scored, ``(H, W)`` bool."""
     if run.protocol.foreground == "labels":
-        return [values != 0]
-    return [to_mask(values, run.threshold), values != 0]
+        return ObjectFile(path).read() != 0
+    return to_mask(MapFile(path, run.record.read_as).read(), run.record.threshold)
 
 
 def find_scenes(
@@ -128,7 +125,10 @@ def find_scenes(
     foreground: Foreground = "half" if runs[0].protocol.foreground == "half" else "zero"
     truth = find_ground_truth(ground_truth, foreground, runs[0].protocol.data, split)
     folders = predictions or [_recorded_folder(run) for run in runs]
-    found = [_predictions_of(run, folder) for run, folder in zip(runs, folders, strict=True)]
+    found = [
+        find_predictions(folder, run.sequences, probabilities=run.record.probabilities)
+        for run, folder in zip(runs, folders, strict=True)
+    ]
     return [_scene(name, runs, truth, found, ground_truth, frames) for name in names]
 
 
@@ -141,8 +141,8 @@ def _scene(
     frames: Path | None,
 ) -> Scene:
     having = [run for run in runs if name in run.sequences]
-    order = tuple(having[0].sequences[name]["per_frame"]["frame"])
-    odd = next((r for r in having if tuple(r.sequences[name]["per_frame"]["frame"]) != order), None)
+    order = having[0].sequences[name].frames
+    odd = next((run for run in having if run.sequences[name].frames != order), None)
     if odd is not None:
         raise InputError(
             f"{having[0].path} and {odd.path} have different frames of {name}: "
@@ -172,7 +172,7 @@ def _scene(
 
 def _recorded_folder(run: Run) -> Path:
     """The folder that the record names, as seen from here or from the record."""
-    named = Path(run.record["predictions"])
+    named = Path(run.record.predictions)
     places = [named, run.path.parent / named]
     place = next((place for place in places if place.is_dir()), None)
     if place is None:
@@ -181,14 +181,6 @@ def _recorded_folder(run: Run) -> Path:
             "run with --predictions"
         )
     return place
-
-
-def _predictions_of(run: Run, folder: Path) -> dict[str, PredictionFolder]:
-    """The masks of a run or, where there are none, its probability maps."""
-    try:
-        return find_predictions(folder, run.sequences)
-    except InputError:
-        return find_predictions(folder, run.sequences, probabilities=True)
 
 
 def _images_of(

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -50,13 +50,14 @@ def export(
     path: str | Path,
     *,
     weights: str | Path | None = None,
-    clip_length: int = 8,
+    clip_length: int | None = None,
     video: str | Path | None = None,
     calibration: str | Path | None = None,
 ) -> Difference:
     """Write a trained network to ``path`` (.onnx or .xml), height and width left open.
 
-    With ``calibration``, the root of a data set, convolutions are in int8 (see `quantize`). The
+    ``clip_length``: by default what the weights recommend. With ``calibration``, the root of a data
+    set, convolutions are in int8 (see `quantize`). The
     file is compared with PyTorch on a clip of ``video`` (default: of the calibration, or a made-up
     one) at two sizes, and only then put in its place.
     Raises `InputError` for a name that ends in neither, int8 in .xml (converted, it loses five
@@ -65,22 +66,23 @@ def export(
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
-        raise InputError(f"{path}: give a name that ends in {' or '.join(ENDINGS)}")
+        raise InputError(f"{path}", f"give a name that ends in {' or '.join(ENDINGS)}")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     if calibration is not None and path.suffix != ".onnx":
         raise InputError(
             f"{path}: int8 is written as .onnx only; OpenVINO reads that too (--runtime openvino)"
         )
-    if clip_length < 1:
-        raise InputError(f"clip length {clip_length} is too small; give 1 or more")
     package("onnx", "onnx"), package("onnxscript", "onnx"), package("onnxruntime", "onnx")
     if path.suffix == ".xml":
         package("openvino", "openvino")
     network, _ = load_network(name_or_path, weights)
+    given: dict[str, Any] = {} if clip_length is None else {"clip_length": clip_length}
+    settings = Settings.recommended_by(network, **given)
+    clip_length = settings.clip_length
     clips = None if calibration is None else calibration_clips(calibration, clip_length)
     frames = clips[0] if clips is not None and video is None else _frames(video, clip_length)
-    settings = Settings(clip_length=clip_length)
+    recommended: Any = network.recommended
     about = {
         **weights_provenance(name_or_path, weights),
         "licence": (card_of(name_or_path) or {}).get("licence", "that of the weights"),
@@ -89,14 +91,8 @@ def export(
         "input": f"clip (1, 3, {clip_length}, H, W) float32, RGB in [0, 1], "
         f"H and W multiples of {MULTIPLE}",
         "output": "logits (1, K, T, H, W): foreground is sigmoid for K = 1, softmax [:, 1] for 2",
-        "settings": {
-            "overlap": min(settings.overlap, clip_length - 1),
-            "spacing": settings.spacing,
-            "views": settings.views,
-            "short_edge": settings.short_edge,
-            "multiple": settings.multiple,
-            "threshold": settings.threshold,
-        },
+        "recommended": {**recommended, "clip_length": clip_length},
+        "settings": asdict(settings),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
@@ -123,8 +119,8 @@ def _check(path: Path, difference: Difference, quantized: bool) -> None:
     if not found <= allowed:
         raise InputError(
             f"{path}: not written, its probabilities differ from PyTorch's by {found:.1e}"
-            f"{' on average' * quantized}, more than {allowed:.0e}: try another version of the "
-            f"runtime{', or other calibration data' * quantized}"
+            f"{' on average' * quantized}, more than {allowed:.0e}",
+            f"try another version of the runtime{', or other calibration data' * quantized}",
         )
 
 

@@ -27,7 +27,8 @@ class ExportedNetwork:
     """Clips ``(B, 3, T, H, W)`` float32 in [0, 1], T at most ``clip_length``, to logits.
 
     Clips that are shorter than ``clip_length`` are filled up with their last frame. ``about``:
-    the header of the file (docs/runtimes.md). Raises `InputError` for longer clips.
+    the header of the file (docs/runtimes.md); ``recommended``: settings it names, for
+    `Settings.recommended_by`. Raises `InputError` for longer clips.
     """
 
     def __init__(
@@ -35,13 +36,14 @@ class ExportedNetwork:
     ) -> None:
         self.path, self._compute, self.about = path, compute, about
         self.clip_length = int(about["clip_length"])
+        self.recommended = {**about.get("recommended", {}), "clip_length": self.clip_length}
 
     def __call__(self, clip: Tensor) -> Tensor:
         length = clip.shape[2]
         if length > self.clip_length:
             raise InputError(
-                f"{self.path}: was exported for clips of {self.clip_length} frames, not {length}: "
-                f"give --clip-length {self.clip_length}, or export again"
+                f"{self.path}: was exported for clips of {self.clip_length} frames, not {length}",
+                f"give --clip-length {self.clip_length}, or export again",
             )
         missing = self.clip_length - length
         if missing:

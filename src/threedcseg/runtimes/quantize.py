@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from threedcseg.datasets.registry import KINDS, detect, open_dataset
-from threedcseg.datasets.sequence import Sequence, read_frame
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 from threedcseg.inference.geometry import Geometry
 from threedcseg.inference.settings import Settings
 from threedcseg.runtimes.exported import package
+from threedcseg.video.images import read_image
 
 SEQUENCES = 10
 """How many sequences of a data set give a clip to calibrate on."""
@@ -94,7 +95,7 @@ def _axes(convolution: object) -> int:
 def _middle(sequence: Sequence, count: int) -> np.ndarray:
     start = max(0, (len(sequence.frames) - count) // 2)
     paths = sequence.frames[start : start + count]
-    frames = [read_frame(path) for path in paths]
+    frames = [read_image(path) for path in paths]
     settings = Settings()
     height, width = frames[0].shape[:2]
     geometry = Geometry.fit(height, width, settings.short_edge, settings.multiple)

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,16 +19,14 @@ from types import ModuleType
 from typing import Any
 
 from threedcseg.errors import InputError
-from threedcseg.segmentation.batch import Outcome, Work, do_once, failure
+from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
+from threedcseg.segmentation.task import Task, Worker
 
 HERE = "here"
 """The address that means a cluster of this machine alone, started now and ended with the run."""
 
 TRIES = 3
 """How often a video is begun if its worker dies each time: it may be the video that kills them."""
-
-Load = Callable[[], tuple[Work, dict[str, Any]]]
-"""Loads the network in a worker: its work on a video, and what completion records say of it."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,11 @@ class Workers:
         """
         gpus = [int(machine.get("GPU", 0)) for machine in machines]
         if device.startswith("cuda:"):
-            raise InputError(f"--device {device} with --ray, which assigns GPUs itself: give cuda")
+            raise InputError(
+                f"--device {device} with --ray, which assigns GPUs itself", "give cuda"
+            )
         if device == "cuda" and not any(gpus):
-            raise InputError("--device cuda: no machine of the Ray cluster has a GPU")
+            raise InputError("--device cuda: no machine of the Ray cluster has a GPU", "give cpu")
         on_gpu = any(gpus) and device in ("auto", "cuda")
         if on_gpu:
             machines = [machine for machine, number in zip(machines, gpus, strict=True) if number]
@@ -96,8 +96,8 @@ def connected(address: str, count: int | None) -> Iterator[list[dict[str, float]
 
 
 def over_cluster(
-    jobs: Sequence[tuple[Path, Path]], load: Load, workers: Workers
-) -> Iterator[Outcome]:
+    jobs: Sequence[tuple[Path, Path]], task: Task, workers: Workers
+) -> Iterator[VideoOutcome]:
     """`do_once` for each (video, folder) of ``jobs`` on the connected cluster, as they finish.
 
     Workers run in the folder that this process is in, so that relative paths mean the same. Each
@@ -118,18 +118,18 @@ def over_cluster(
             return
         outcomes = data.from_items(rows, override_num_blocks=len(rows)).map(
             _Actor,
-            fn_constructor_args=(load, os.getcwd(), starts),
+            fn_constructor_args=(task, os.getcwd(), starts),
             compute=data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=1),
             num_cpus=workers.cpus,
             num_gpus=workers.gpus,
         )
         for row in outcomes.iter_rows():
             if row["kind"] == "InputError":
-                raise InputError(row["said"])
+                raise InputError(row["message"], row["remedy"])
             if row["kind"] == "OSError":
-                raise OSError(row["said"])
+                raise OSError(row["message"])
             del waiting[row["job"]]
-            yield Outcome(row["kind"], row["said"])
+            yield VideoOutcome(row["kind"], row["message"])
     for video, _folder in waiting.values():
         yield failure(video, "its worker died and could not be started again")
 
@@ -148,31 +148,31 @@ class _Starts:
 class _Actor:
     """Stays in one process with the network, and is given one video after the other."""
 
-    def __init__(self, load: Load, cwd: str, starts: Any) -> None:
-        self._load = load
+    def __init__(self, task: Task, cwd: str, starts: Any) -> None:
+        self._task = task
         self._cwd = cwd
         self._starts = starts
-        self._loaded: tuple[Work, dict[str, Any]] | None = None
+        self._worker: Worker | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         try:
             outcome = asdict(self._outcome(row["job"], Path(row["video"]), Path(row["folder"])))
         except InputError as error:
-            outcome = {"kind": "InputError", "said": str(error)}
+            outcome = {"kind": "InputError", "message": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            outcome = {"kind": "OSError", "said": f"{where}{error.strerror or error}"}
-        return {"job": row["job"], **outcome}
+            outcome = {"kind": "OSError", "message": f"{where}{error.strerror or error}"}
+        return {"job": row["job"], "remedy": "", **outcome}
 
-    def _outcome(self, job: int, video: Path, folder: Path) -> Outcome:
-        if self._loaded is None:
+    def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
+        if self._worker is None:
             os.chdir(self._cwd)
-            self._loaded = self._load()
+            self._worker = self._task.start()
         begun = _import_ray().get(self._starts.one_more.remote(job))
         if begun > TRIES:
             return failure(video, f"its worker died each time, {TRIES} times")
         try:
-            return do_once(video, folder, *self._loaded)
+            return do_once(video, folder, self._worker, self._worker.terms)
         except OSError:
             raise
         except Exception as error:  # a fault of ours must not take the others' results
@@ -200,4 +200,4 @@ def _import_ray(name: str = "ray") -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError('--ray needs Ray: pip install "threedcseg[ray]"') from None
+        raise InputError("--ray needs Ray", 'pip install "threedcseg[ray]"') from None

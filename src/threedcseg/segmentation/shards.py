@@ -22,7 +22,7 @@ class Shard:
         """``"2/8"``, counted from 1; raises `InputError` for anything else."""
         numbers = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
         if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
-            raise InputError(f"shard {text!r}: give I/N with I from 1 to N, such as 2/8")
+            raise InputError(f"shard {text!r}", "give I/N with I from 1 to N, such as 2/8")
         return cls(int(numbers[1]) - 1, int(numbers[2]))
 
     @classmethod
@@ -45,7 +45,8 @@ class Shard:
         if not 0 <= shard.index < shard.count:
             raise InputError(
                 f"shard {shard.index + 1} of {shard.count}, by what torchrun or SLURM says of this "
-                "process: give --shard I/N yourself"
+                "process",
+                "give --shard I/N yourself",
             )
         return shard
 

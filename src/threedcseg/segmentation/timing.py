@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import PRODUCTS, Look, SegmentedFrame
+from threedcseg.outputs.formats import FORMATS, SegmentedFrame
+from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_source, segment_video
 from threedcseg.video.reader import open_video
 
@@ -112,7 +113,8 @@ def time_video(
             reading = time.perf_counter() - start
             spent = writing = 0.0
             with open_video(path) as source, ExitStack() as stack:
-                write = stack.enter_context(PRODUCTS["masks"](Path(folder), source, Look()))
+                masks = FORMATS["masks"].open_in(Path(folder), source, Rendering())
+                write = stack.enter_context(masks)
                 for frame, probabilities in segment_source(source, timed, settings):
                     mask = probabilities > settings.threshold
                     start = time.perf_counter()

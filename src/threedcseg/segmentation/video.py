@@ -1,30 +1,24 @@
 """A video file in, a folder of masks out: the path that `3dcseg segment` walks."""
 
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.inference.predictor import Network, segment
+from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import (
-    OF_OBJECTS,
-    PRODUCTS,
-    Look,
-    SegmentedFrame,
-    Sink,
-    check_products,
-)
-from threedcseg.outputs.record import start_run, write_record
+from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
+from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
+from threedcseg.outputs.rendering import Rendering
+from threedcseg.outputs.result_folder import begin_run, finish_run
 from threedcseg.outputs.tracking import ObjectTracker
+from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
-from threedcseg.video.reader import Frame, FrameSource, open_video
+from threedcseg.video.reader import open_video
 
 
 @dataclass(frozen=True)
@@ -43,78 +37,89 @@ def segment_video(
     settings: Settings | None = None,
     *,
     write: Sequence[str] = ("masks",),
-    look: Look | None = None,
-    provenance: dict[str, Any] | None = None,
+    rendering: Rendering | None = None,
+    provenance: Provenance | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
-    on_cut: Callable[[int], None] | None = None,
+    on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
 
-    ``folder`` receives what ``write`` names, any of `products.PRODUCTS`, all in one pass
+    ``folder`` receives what ``write`` names, any of `formats.FORMATS`, all in one pass
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
     ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
-    the completion record with the settings, ``provenance``, frame count and cuts: a folder without
-    it is unfinished. ``look`` decides on edges and background. ``on_frame`` is called after each
-    written frame, ``on_cut`` before the first one of a new shot, with its index; ``also`` are given
-    the results of each frame, besides what is written.
+    the `RunRecord`: a folder without it is unfinished. ``rendering`` decides on edges and
+    background, ``provenance`` says where the network is from. ``on_frame`` is called after each
+    written frame, ``on_shot`` before the first one of each shot; ``also`` are given the results of
+    each frame, besides what is written. ``settings``: by default what the network's file
+    recommends.
 
     Raises `InputError` for input that cannot be read or output that cannot be written.
     """
-    folder = Path(folder)
-    check_products(write)
+    check_outputs(write)
     with open_video(path) as source:
-        _check_apart(source.path, folder)
-        return write_products(
+        _check_apart(source.path, Path(folder))
+        return segment_to_folder(
             source,
-            folder,
+            str(path),
+            Path(folder),
             network,
-            settings or Settings(),
+            settings or Settings.recommended_by(network),
             write=write,
-            look=look,
-            facts=lambda: {"source": str(path), **(provenance or {})},
+            rendering=rendering,
+            provenance=provenance,
             on_frame=on_frame,
-            on_cut=on_cut,
+            on_shot=on_shot,
             also=also,
         )
 
 
-def write_products(
+def segment_to_folder(
     source: FrameSource,
+    source_name: str,
     folder: Path,
     network: Network,
     settings: Settings,
     *,
     write: Sequence[str] = ("masks",),
-    look: Look | None = None,
-    facts: Callable[[], dict[str, Any]] = dict,
+    rendering: Rendering | None = None,
+    provenance: Provenance | None = None,
+    live: Callable[[], dict[str, Any]] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
-    on_cut: Callable[[int], None] | None = None,
+    on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
-    """`segment_video` for an open source, live ones too; ``facts``, asked at the end, go into the
-    record."""
-    look = look or Look()
-    check_products(write)
-    look.check()
+    """`segment_video` for an open source, live ones too, which the record calls
+    ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`."""
+    rendering = rendering or Rendering()
+    check_outputs(write)
+    rendering.check()
+    if (background := Path(rendering.background)).exists():
+        _check_apart(background, folder)
+    terms = run_terms(settings, write, rendering, provenance or Provenance())
+    record = RunRecord(
+        source=source_name,
+        size=(source.width, source.height),
+        frame_names=_frame_names(source.path),
+        **dict(terms),
+    )
     num_frames = 0
-    cuts: list[int] = []
+    shots: list[ShotRecord] = []
 
-    def cut(index: int) -> None:
-        cuts.append(index)
-        if on_cut is not None:
-            on_cut(index)
+    def begin(shot: Shot) -> None:
+        shots.append(ShotRecord(first_frame=shot.first, stride=shot.stride))
+        if on_shot is not None:
+            on_shot(shot)
 
-    if "cutout" in write:
-        _check_apart(Path(look.background), folder)
-    tracker = ObjectTracker() if OF_OBJECTS & set(write) else None
+    formats = [FORMATS[name] for name in write]
+    tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
     with ExitStack() as stack:
-        start_run(folder)
-        written = (stack.enter_context(PRODUCTS[name](folder, source, look)) for name in write)
-        sinks = [*written, *also]
-        for frame, probabilities in segment_source(source, network, settings, cut):
+        begin_run(folder, record)
+        sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
+        sinks += also
+        for frame, probabilities in segment_source(source, network, settings, begin):
             mask = probabilities > settings.threshold
-            new_shot = cuts[-1:] == [frame.index]
+            new_shot = shots[-1].first_frame == frame.index
             objects = tracker.update(mask, new_shot) if tracker else ()
             result = SegmentedFrame(frame, probabilities, mask, objects)
             for sink in sinks:
@@ -122,43 +127,48 @@ def write_products(
             num_frames += 1
             if on_frame is not None:
                 on_frame(source)
-        if not num_frames:  # told before the products are closed, so that none appears
-            raise InputError(f"{source.path} was stopped before its first mask: nothing is written")
-    write_record(
-        folder,
-        {
+        if not num_frames:  # before the outputs are closed, so that none appears
+            raise InputError(f"{source_name} was stopped before its first mask: nothing is written")
+    record = record.model_copy(
+        update={
             "num_frames": num_frames,
-            "size": [source.width, source.height],
-            "cuts": cuts,
-            "products": list(write),
-            "look": asdict(look),
-            "settings": asdict(settings),
-            "software": f"threedcseg {version('threedcseg')}, Python {platform.python_version()}",
-            **facts(),
-        },
+            "shots": tuple(shots),
+            "live": None if live is None else LiveRecord(**live()),
+        }
     )
-    return VideoResult(folder, num_frames, tuple(cuts))
+    finish_run(folder, record)
+    return VideoResult(folder, num_frames, record.cuts)
+
+
+def run_terms(
+    settings: Settings, write: Sequence[str], rendering: Rendering, provenance: Provenance
+) -> RunTerms:
+    """What the record of a run with these arguments says was asked for."""
+    return RunTerms(
+        outputs={name: FORMATS[name].files for name in write},
+        rendering=rendering,
+        settings=asdict(settings),
+        provenance=provenance,
+    )
+
+
+def _frame_names(path: Path) -> tuple[str, ...] | None:
+    """Those of a folder of frames, unless they are numbered as those of a video."""
+    if not path.is_dir():
+        return None
+    names = tuple(image.stem for image in list_images(path))
+    return None if all(name == f"{i:05d}" for i, name in enumerate(names)) else names
 
 
 def segment_source(
     source: FrameSource,
     network: Network,
     settings: Settings,
-    on_cut: Callable[[int], None] | None = None,
+    on_shot: Callable[[Shot], None] | None = None,
 ) -> Iterator[tuple[Frame, np.ndarray]]:
-    """`segment` for an open video: each frame with its probabilities ``(H, W)`` float32.
-
-    Holds the frames whose probabilities are not final yet: as many as `segment` does.
-    """
-    waiting: dict[int, Frame] = {}
-
-    def images() -> Iterator[np.ndarray]:
-        for frame in source:
-            waiting[frame.index] = frame
-            yield frame.image
-
-    for index, probabilities in segment(images(), network, settings, on_cut):
-        yield waiting.pop(index), probabilities
+    """`segment` for an open video: each frame with its probabilities ``(H, W)`` float32."""
+    frames = ((frame, frame.image) for frame in source)
+    return segment_keyed(frames, network, settings, on_shot)
 
 
 def _check_apart(path: Path, folder: Path) -> None:
@@ -167,6 +177,6 @@ def _check_apart(path: Path, folder: Path) -> None:
         place = read.resolve()
         if folder.resolve() in (place, *place.parents):
             raise InputError(
-                f"{read} lies in the output folder {folder}, where the results would replace it: "
-                "give another output folder"
+                f"{read} lies in the output folder {folder}, where the results would replace it",
+                "give another output folder",
             )

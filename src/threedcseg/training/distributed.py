@@ -43,10 +43,10 @@ class World:
 
     @property
     def writes(self) -> bool:
-        """Whether this is the one process that writes files and tells how it goes."""
+        """Whether this is the one process that writes files and prints."""
         return self.rank == 0
 
-    def copies(self, network: nn.Module) -> nn.Module:
+    def ddp(self, network: nn.Module) -> nn.Module:
         """``network`` wrapped so that ``backward`` averages gradients over the processes."""
         if self.size == 1:
             return network
@@ -56,7 +56,7 @@ class World:
         indices = [device] if device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=indices)
 
-    def keeping_gradients(self, network: nn.Module) -> AbstractContextManager[None]:
+    def no_sync(self, network: nn.Module) -> AbstractContextManager[None]:
         """Within it, ``backward`` only adds up gradients: more parts of the batch are to come."""
         return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()
 
@@ -104,8 +104,9 @@ def joined(world: World, device: torch.device) -> Iterator[None]:
         if not _lost_another(error):
             raise
         raise InputError(
-            f"rank {world.rank} of {world.size}: another process of the job has ended; see why "
-            "there, then start the same command again: it goes on from the last checkpoint"
+            f"rank {world.rank} of {world.size}: another process of the job has ended",
+            "see why there, then start the same command again, which goes on from the last "
+            "checkpoint",
         ) from error
 
 

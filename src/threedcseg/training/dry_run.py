@@ -1,4 +1,4 @@
-"""What a recipe would do, told without doing it."""
+"""What a recipe would do, described without doing it."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World
-from threedcseg.training.loop import clips_at_once, freeze_batch_norm
 from threedcseg.training.losses import weighted_loss
 from threedcseg.training.memory import estimate_memory
-from threedcseg.training.recipe import DataSource, Recipe, Stage, write_recipe
+from threedcseg.training.preparation import clips_at_once, freeze_batch_norm
+from threedcseg.training.recipe import DataSource, Recipe, write_recipe
 from threedcseg.training.train import build_network
 
 
-def plan(recipe: Recipe, *, data: bool = True, world: World | None = None) -> str:
+def describe(recipe: Recipe, *, data: bool = True, world: World | None = None) -> str:
     """The whole recipe as YAML, and below it, as comments, what it comes to.
 
     Without ``data``, neither the data nor the initial weights are looked for. Raises `InputError`
@@ -48,7 +48,7 @@ def _model(network: SegmentationNetwork) -> Iterator[str]:
 
 
 def _stages(recipe: Recipe) -> Iterator[str]:
-    for stage in _trained(recipe):
+    for stage in recipe.stages:
         height, width = stage.size
         yield (
             f"stage {stage.name}: {stage.steps} steps of {stage.batch_size} clips, "
@@ -66,19 +66,19 @@ def _initial_weights(recipe: Recipe) -> Iterator[str]:
             continue
         if not Path(path).is_file():
             raise InputError(
-                f"initial_weights.{part}: no file {path}; give another, or --no-data to leave data "
-                "and weights aside"
+                f"initial_weights.{part}: no file {path}",
+                "give another, or --no-data to leave data and weights aside",
             )
         yield f"{part} from {path}"
 
 
 def _data(recipe: Recipe) -> Iterator[str]:
     used: list[DataSource] = []
-    for stage in _trained(recipe):
+    for stage in recipe.stages:
         used += stage.sources
     if recipe.validation is not None:
         used.append(recipe.validation)
-    told = set()
+    lines = set()
     for source in used:
         dataset = open_source(recipe.data, source)
         annotated = sum(mask is not None for s in dataset.sequences for mask in s.masks)
@@ -90,29 +90,25 @@ def _data(recipe: Recipe) -> Iterator[str]:
                 "a mask"
             )
         line = f"data {source.root} ({dataset.name}, {dataset.split}): {count}"
-        if line not in told:
+        if line not in lines:
             yield line
-        told.add(line)
+        lines.add(line)
 
 
 def _memory(recipe: Recipe, network: SegmentationNetwork, world: World) -> Iterator[str]:
     half = recipe.precision != "float32"
-    for stage in _trained(recipe):
+    for stage in recipe.stages:
         clips = clips_at_once(recipe, stage, world)
         memory = estimate_memory(
             network,
             (clips, 3, stage.clip_length, *stage.size),
             half=half,
-            recompute=recipe.gradient_checkpointing,
+            gradient_checkpointing=recipe.gradient_checkpointing,
             average=recipe.moving_average > 0,
         )
         parts = dataclasses.asdict(memory)
         shares = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items() if size)
         yield f"memory in stage {stage.name}: at least {_gib(memory.total)} GiB a device ({shares})"
-
-
-def _trained(recipe: Recipe) -> list[Stage]:
-    return [stage for stage in recipe.stages if stage.steps]
 
 
 def _gib(size: int) -> str:

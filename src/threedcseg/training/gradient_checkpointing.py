@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from threedcseg.models.network import SegmentationNetwork
 
 
-def recompute_blocks(network: SegmentationNetwork) -> None:
+def checkpoint_blocks(network: SegmentationNetwork) -> None:
     """Let every block of ``network`` be computed anew when its gradients are.
 
     Parameters, their names and the results stay what they were. Running statistics of batch norms

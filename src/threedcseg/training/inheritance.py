@@ -1,12 +1,22 @@
 """Recipe files that extend others, and single values set on top of them."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from threedcseg.errors import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 takes 1e-5, without a point, for a text; here it is a number, as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def read_values(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
@@ -17,37 +27,37 @@ def read_values(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
     """
     if path.resolve() in (seen.resolve() for seen in extended_by):
         chain = " -> ".join(str(seen) for seen in (*extended_by, path))
-        raise InputError(f"{path}: recipes extend each other in a circle ({chain}); break it")
+        raise InputError(f"{path}: recipes extend each other in a circle ({chain})", "break it")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         hint = "recipes/ holds the ones that come along"
         if extended_by:
             hint = f"{extended_by[-1]} extends it: give its path from there"
-        raise InputError(f"{path}: no such recipe; {hint}") from None
+        raise InputError(f"{path}: no such recipe", hint) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(values, dict) or "extends" not in values:
         return values
     base = values.pop("extends")
     if not isinstance(base, str):
-        raise InputError(f"{path}: extends: {base!r} should be the path of another recipe")
+        raise InputError(f"{path}: extends: {base!r} given", "expected the path of another recipe")
     return merge(read_values(path.parent / base, (*extended_by, path)), values)
 
 
 def merge(base: Any, change: Any) -> Any:
     """``base`` with ``change`` on top.
 
-    Mappings merge key by key, and None removes a key. Lists of mappings with a ``name`` merge by
-    name, new ones at the end; anything else is replaced.
+    Mappings merge key by key, and None removes a key. A list of mappings with a ``name``, such as
+    the stages, says which there are, and of one that ``base`` has by that name only what differs.
+    Anything else is replaced.
     """
     if isinstance(base, dict) and isinstance(change, dict):
         merged = {key: merge(base.get(key), value) for key, value in change.items()}
         return {key: value for key, value in (base | merged).items() if value is not None}
     if _named(base) and _named(change):
-        changes = {item["name"]: item for item in change}
-        merged_items = [merge(item, changes.pop(item["name"], {})) for item in base]
-        return merged_items + list(changes.values())
+        known = {item["name"]: item for item in base}
+        return [merge(known.get(item["name"], {}), item) for item in change]
     return change
 
 
@@ -56,16 +66,16 @@ def set_value(values: Any, assignment: str) -> Any:
 
     A path goes through mappings by key and through lists by number or by name
     (``stages.clips.steps``); what comes after the = is YAML. Raises `InputError` for a path that
-    leads nowhere; unknown keys are for `build` to find.
+    leads nowhere; unknown keys are for `read_recipe` to find.
     """
     path, equals, text = assignment.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise InputError(f"--set {assignment}: expected KEY=VALUE, such as stages.0.steps=100")
+        raise InputError(f"--set {assignment}", "expected KEY=VALUE, such as stages.0.steps=100")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except yaml.YAMLError:
-        raise InputError(f"--set {assignment}: {text!r} is not valid YAML; quote it") from None
+        raise InputError(f"--set {assignment}: {text!r} is not valid YAML", "quote it") from None
     values = copy.deepcopy(values)
     place = values
     index: int | str
@@ -76,8 +86,8 @@ def set_value(values: Any, assignment: str) -> Any:
             index = key
         else:
             raise InputError(
-                f"--set {assignment}: {'.'.join(keys[:depth])} is {place!r}, which has no "
-                f"{key!r}; set it as a whole"
+                f"--set {assignment}: {'.'.join(keys[:depth])} is {place!r}, which has no {key!r}",
+                "set it as a whole",
             )
         if depth == len(keys) - 1:
             place[index] = value
@@ -103,5 +113,6 @@ def _index(items: list[Any], key: str, where: str) -> int:
         return names.index(key)
     known = ", ".join(str(name) for name in names if name is not None)
     raise InputError(
-        f"{where} has no entry {key!r}; give 0 to {len(items) - 1}{' or ' * bool(known)}{known}"
+        f"{where} has no entry {key!r}",
+        f"give 0 to {len(items) - 1}{' or ' * bool(known)}{known}",
     )

@@ -1,4 +1,4 @@
-"""What a training run tells: JSON lines, TensorBoard curves, and a line a while on the terminal."""
+"""The log of a training run: JSON lines, TensorBoard curves, a line a while on the terminal."""
 
 import json
 import time

@@ -8,6 +8,14 @@ from torch.nn import functional as F
 
 from threedcseg.errors import InputError
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of logits and masks; a scalar."""
+
+
+def unit_range(levels: Tensor, device: torch.device) -> Tensor:
+    """Levels from 0 to 255 as float32 in [0, 1] on ``device``."""
+    return levels.to(device, non_blocking=True).float() / 255
+
 
 def foreground_logits(logits: Tensor) -> Tensor:
     """``(B, K, T, H, W)`` to the log-odds of foreground ``(B, 1, T, H, W)``, K = 1 or 2.
@@ -44,21 +52,21 @@ def boundary(logits: Tensor, masks: Tensor) -> Tensor:
     return (loss * near).sum() / near.sum().clamp(min=1)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+LOSSES: dict[str, Loss] = {
     "cross_entropy": cross_entropy,
     "dice": dice,
     "boundary": boundary,
 }
 
 
-def weighted_loss(weights: Mapping[str, float]) -> Callable[[Tensor, Tensor], Tensor]:
+def weighted_loss(weights: Mapping[str, float]) -> Loss:
     """The sum of named losses by weight, as a function of network logits and masks.
 
-    Mask values between 0 and 1 are void (`datasets.sequence.VOID`): such pixels get no gradient.
+    Mask values between 0 and 1 are void (`datasets.masks.VOID`): such pixels get no gradient.
     """
     for name in weights:
         if name not in LOSSES:
-            raise InputError(f"unknown loss {name!r}; choose among {', '.join(LOSSES)}")
+            raise InputError(f"unknown loss {name!r}", f"choose among {', '.join(LOSSES)}")
 
     def loss(logits: Tensor, masks: Tensor) -> Tensor:
         void = (masks > 0) & (masks < 1)  # counted as background that was predicted right

@@ -36,14 +36,13 @@ def estimate_memory(
     shape: tuple[int, int, int, int, int],
     *,
     half: bool = False,
-    recompute: bool = False,
+    gradient_checkpointing: bool = False,
     average: bool = False,
 ) -> Memory:
     """Memory for training on clips of ``shape`` (B, 3, T, H, W).
 
     ``network`` may live on the meta device, where this costs nothing. ``half``: computed in 16
-    bits, to which the network is cast; ``recompute``: gradient checkpointing; ``average``: a moving
-    average is kept.
+    bits, to which the network is cast; ``average``: a moving average is kept.
     """
     tensors = [*network.parameters(), *network.buffers()]
     weights = 4 * sum(tensor.numel() for tensor in tensors)
@@ -55,13 +54,15 @@ def estimate_memory(
         gradients=trained,
         optimizer=2 * trained,
         average=weights * average,
-        activations=_activations(network, shape, recompute),
+        activations=_activations(network, shape, gradient_checkpointing),
     )
 
 
-def _activations(network: SegmentationNetwork, shape: tuple[int, ...], recompute: bool) -> int:
-    """Bytes that `forward` keeps; with ``recompute``, the blocks' inputs, and for the largest block
-    what it is computed anew for: its activations and their gradients."""
+def _activations(
+    network: SegmentationNetwork, shape: tuple[int, ...], gradient_checkpointing: bool
+) -> int:
+    """Bytes that `forward` keeps; with gradient checkpointing, the blocks' inputs and, for the
+    largest block, what it is computed again for: its activations and their gradients."""
     kept = _Storages()
     inputs = _Storages()
     weights = {parameter.untyped_storage()._cdata for parameter in network.parameters()}
@@ -87,11 +88,12 @@ def _activations(network: SegmentationNetwork, shape: tuple[int, ...], recompute
         hooks += [block.register_forward_pre_hook(enter), block.register_forward_hook(leave)]
     try:
         with saved_tensors_hooks(keep, lambda tensor: tensor):
-            network(torch.empty(shape, device=network.mean.device, dtype=network.mean.dtype))
+            weight = next(network.parameters())
+            network(torch.empty(shape, device=weight.device, dtype=weight.dtype))
     finally:
         for hook in hooks:
             hook.remove()
-    if recompute:
+    if gradient_checkpointing:
         return kept.total - sum(sizes) + inputs.total + 2 * max(sizes)
     return kept.total
 

@@ -1,19 +1,22 @@
 """Recipes: typed YAML that says all there is to say about a training run."""
 
+import difflib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from threedcseg.datasets.registry import find_kind
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
 from threedcseg.training.clips.augmentation import Augmentation
-from threedcseg.training.clips.synthesis import Motion, Scene
+from threedcseg.training.clips.synthesis import Motion, SyntheticScene
 from threedcseg.training.inheritance import read_values, set_value
-from threedcseg.training.typed import build, plain
 
 BatchNorm = Literal["trained", "frozen-statistics", "frozen-affine", "frozen"]
 """Which part of the batch norms stays as it was: the running statistics, the affine parameters
@@ -21,6 +24,10 @@ BatchNorm = Literal["trained", "frozen-statistics", "frozen-affine", "frozen"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """What convolutions are computed in; weights, losses and updates are always float32."""
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -50,58 +57,53 @@ class DataSource:
 class Source(DataSource):
     """One data set in a stage's mix, and how clips are drawn from it.
 
-    Of videos: ``spans``, ``reverse``, and ``transplant`` with the stills that the
+    Of videos: ``spans``, ``reverse``, and ``copy_paste`` with the stills that the
     ``surroundings`` come from (`VideoClips`). Of stills: ``separate`` (`SyntheticClips`). Of both:
     ``motion`` and ``scene``.
     """
 
-    weight: float = 1.0
-    spans: tuple[int, ...] = (32,)
-    reverse: float = 0.0
-    transplant: float = 0.0
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    spans: tuple[Positive, ...] = (32,)
+    reverse: Share = 0.0
+    copy_paste: Share = 0.0
     surroundings: DataSource | None = None
     motion: Motion = Motion()
-    separate: float = 0.0
-    scene: Scene = Scene()
+    separate: Share = 0.0
+    scene: SyntheticScene = SyntheticScene()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.weight < 0:
-            raise InputError(f"weight: {self.weight} is negative; give 0 or more")
-        if self.transplant and self.surroundings is None:
-            raise InputError("transplant: needs surroundings; name a data set of stills")
+        if self.copy_paste and self.surroundings is None:
+            raise InputError("copy_paste needs surroundings", "name a data set of stills")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the run with its own data, clip shape and learning rate; 0 ``steps`` leave it out.
+    """A part of the run with its own data, clip shape and learning rate.
 
-    ``batch_size``: clips that one update rests on, whatever the number of devices. The learning
-    rate rises linearly over ``warmup`` steps and then follows ``schedule``: "cosine" to zero,
-    "exponential" by ``decay`` every ``decay_steps`` steps (the paper's, per epoch), or "constant".
-    ``encoder_rate`` scales it for the encoder.
+    ``size``: height and width of the clips. ``batch_size``: clips that one update rests on,
+    whatever the number of devices. The learning rate rises linearly over ``warmup`` steps and then
+    follows ``schedule``: "cosine" to zero, "exponential" by ``decay`` every ``decay_steps`` steps
+    (the paper's, per epoch), or "constant". ``encoder_rate`` scales it for the encoder.
     """
 
     name: str
     sources: tuple[Source, ...]
-    steps: int
-    batch_size: int
-    size: tuple[int, int]
+    steps: Positive
+    batch_size: Positive
+    size: tuple[Positive, Positive]
     learning_rate: float
-    clip_length: int = 8
+    clip_length: Positive = 8
     encoder_rate: float = 1.0
-    warmup: int = 0
+    warmup: NotNegative = 0
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
     decay: float = 0.95
-    decay_steps: int = 1000
+    decay_steps: Positive = 1000
     augmentation: Augmentation = Augmentation()
 
     def __post_init__(self) -> None:
-        at_least(1, batch_size=self.batch_size, clip_length=self.clip_length)
-        at_least(1, height=self.size[0], width=self.size[1], decay_steps=self.decay_steps)
-        at_least(0, steps=self.steps, warmup=self.warmup)
         if not any(source.weight > 0 for source in self.sources):
-            raise InputError(f"stage {self.name!r} has no source with a weight above 0; add one")
+            raise InputError(f"stage {self.name!r} has no source with a weight above 0", "add one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +115,11 @@ class Validation(DataSource):
 
     kind: str = "davis16"
     split: str | None = "dev"
-    every: int = 1000
+    every: Positive = 1000
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, every=self.every)
         self.settings.check()
 
 
@@ -133,7 +134,7 @@ class InitialWeights:
 
     def __post_init__(self) -> None:
         if self.network is not None and self.networks:
-            raise InputError("initial_weights: network and networks; keep one of them")
+            raise InputError("both network and networks are given", "keep one of them")
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,10 @@ class Recipe:
     ``clip_gradient`` and ``moving_average``: 0 for none.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
     model: dict[str, Any]
-    stages: tuple[Stage, ...]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     data: str = "."
     seed: int = 0
     imagenet: bool = True
@@ -159,18 +162,15 @@ class Recipe:
     sync_batch_norm: bool = False
     loss: dict[str, float] = field(default_factory=lambda: {"cross_entropy": 1.0})
     precision: Precision = "float32"
-    accumulate: int = 1
+    accumulate: Positive = 1
     gradient_checkpointing: bool = False
     moving_average: float = 0.0
-    checkpoint_every: int = 200
+    checkpoint_every: Positive = 200
     validation: Validation | None = None
 
     def __post_init__(self) -> None:
-        at_least(1, accumulate=self.accumulate, checkpoint_every=self.checkpoint_every)
         if not isinstance(self.model.get("name"), str):
-            raise InputError("model: missing name; `3dcseg models` lists them")
-        if not any(stage.steps for stage in self.stages):
-            raise InputError("stages: there is none with steps; give at least one")
+            raise InputError("model: missing name", "`3dcseg models` lists them")
 
     @property
     def steps(self) -> int:
@@ -181,14 +181,14 @@ class Recipe:
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe file, and what it extends, with ``overrides`` such as "stages.0.steps=100".
 
-    Raises `InputError` naming the file or the override, the unknown or ill-typed key and the
-    nearest known key.
+    Raises `InputError` naming the file or the override, the place, what was given and what was
+    expected there; for an unknown key the nearest known one.
     """
     values = read_values(Path(path))
-    recipe: Recipe = build(Recipe, values, str(path))
+    recipe = _parsed(values, str(path))
     for assignment in overrides:
         values = set_value(values, assignment)
-        recipe = build(Recipe, values, f"--set {assignment}")
+        recipe = _parsed(values, f"--set {assignment}")
     return recipe
 
 
@@ -197,8 +197,70 @@ def write_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(plain(recipe), sort_keys=False, default_flow_style=None, width=100)
 
 
-def at_least(least: int, **values: int) -> None:
-    """Raise `InputError` for a value that is too small."""
-    for name, value in values.items():
-        if value < least:
-            raise InputError(f"{name}: {value} is too small; give {least} or more")
+def plain(value: Any) -> Any:
+    """A recipe, or a part of one, as the mappings, lists and scalars that it is read from."""
+    return to_jsonable_python(value)
+
+
+_RECIPE = TypeAdapter(Recipe)
+
+
+def _parsed(values: Any, where: str) -> Recipe:
+    try:
+        return _RECIPE.validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        # A misspelt key comes first: it is why another is missing.
+        first = min(found, key=lambda each: each["type"] != "unexpected_keyword_argument")
+        raise _readable(first, where) from None
+
+
+_EXPECTED = {
+    "dataclass_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "literal_error": "{expected}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than_equal": "{le:g} or less",
+    "too_short": "{min_length} or more entries",
+    "too_long": "at most {max_length} entries",
+}
+
+
+def _readable(error: ErrorDetails, where: str) -> InputError:
+    """One line of what pydantic found: file, place, what was given, what was expected."""
+    place, kind = list(error["loc"]), error["type"]
+    key = place.pop() if kind in {"unexpected_keyword_argument", "missing"} else None
+    named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    where = f"{where}: {named.removeprefix('.')}".removesuffix(": ")
+    given, context = error["input"], error.get("ctx", {})
+    if kind == "unexpected_keyword_argument":
+        near = difflib.get_close_matches(str(key), _keys(place), n=1, cutoff=0)
+        return InputError(f"{where}: unknown key {key!r}", f"did you mean {near[0]!r}?")
+    if kind == "missing" and isinstance(key, str):
+        return InputError(f"{where}: missing {key}", "add it")
+    if kind == "missing":
+        return InputError(f"{where}: {given!r} given", "expected more entries")
+    if kind == "value_error":
+        cause = context["error"]
+        if isinstance(cause, InputError):
+            return InputError(f"{where}: {cause.what}", cause.remedy)
+        return InputError(f"{where}: {cause}")
+    if kind not in _EXPECTED:
+        return InputError(f"{where}: {given!r} given", error["msg"])
+    return InputError(f"{where}: {given!r} given", f"expected {_EXPECTED[kind].format(**context)}")
+
+
+def _keys(place: list[Any]) -> list[str]:
+    """The keys that a recipe has at a place such as ``["stages", 0, "augmentation"]``."""
+    kind: Any = Recipe
+    for part in place:
+        if isinstance(part, str):
+            kind = get_type_hints(kind)[part]
+            while not is_dataclass(kind):  # of a tuple or an optional value, what is in it
+                kind = get_args(kind)[0]
+    return [each.name for each in fields(kind)]

@@ -14,12 +14,12 @@ from threedcseg.models import create_model, load_encoder, load_network
 from threedcseg.models.device import pick_device
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.weights import mean_of, save_weights
+from threedcseg.training.clips.loader import ClipLoader
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World, joined
 from threedcseg.training.log import TrainingLog
 from threedcseg.training.loop import Record, fit
-from threedcseg.training.recipe import Recipe, Validation
-from threedcseg.training.typed import plain
+from threedcseg.training.recipe import Recipe, Validation, plain
 from threedcseg.training.validation import score_shared
 
 
@@ -35,7 +35,7 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
     where = pick_device(device)
     if where.type == "cuda" and world.size > 1:
         if where.index is not None:
-            raise InputError(f"--device {device}: give cuda, each process takes a GPU of its own")
+            raise InputError(f"--device {device}", "give cuda, each process takes a GPU of its own")
         where = pick_device(f"cuda:{world.local_rank}")
     torch.manual_seed(recipe.seed)
     network = build_network(recipe)
@@ -54,14 +54,14 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
                 recipe,
                 network,
                 output,
+                ClipLoader(recipe, world, workers, pin_memory=where.type == "cuda"),
                 device=where,
-                workers=workers,
                 world=world,
                 log=log,
                 validate=validate,
             )
         if world.writes:
-            clip_length = next(s.clip_length for s in reversed(recipe.stages) if s.steps)
+            clip_length = recipe.stages[-1].clip_length
             metadata = {"recipe": json.dumps(plain(recipe)), "clip_length": clip_length}
             save_weights(path, best.cpu().eval(), metadata, half=True)
     return path
@@ -84,7 +84,7 @@ def load_initial_weights(recipe: Recipe, network: SegmentationNetwork) -> None:
     }
     chosen = [name for name, here in given.items() if here]
     if len(chosen) > 1:
-        raise InputError(f"{' and '.join(chosen)} both fill the encoder; keep one of them")
+        raise InputError(f"{' and '.join(chosen)} both fill the encoder", "keep one of them")
     if recipe.imagenet:
         network.encoder.load_imagenet()
     if initial.encoder is not None:

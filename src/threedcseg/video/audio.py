@@ -11,8 +11,6 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
-from threedcseg.video.reader import audio_stream
-
 _log = logging.getLogger(__name__)
 
 
@@ -112,3 +110,9 @@ class AudioTrack:
                     frame.pts -= round(start / frame.time_base)
                 yield from self._track.encode(frame)
         yield from self._track.encode(None)
+
+
+def audio_stream(container: InputContainer) -> av.AudioStream | None:
+    """The sound track that goes with the picture, or None if there is none that can be read."""
+    stream = container.streams.best("audio")
+    return stream if isinstance(stream, av.AudioStream) and stream.codec_context else None

@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.video.audio import MOV_SOUND, MP4_SOUND, WEBM_SOUND, SoundFormat
-from threedcseg.video.reader import SMPTE170M, UNSPECIFIED_COLOR, FrameSource
+from threedcseg.video.frame import SMPTE170M, UNSPECIFIED_COLOR, FrameSource
 
 BT709 = 1  # ITU-T H.273, for matrix, primaries and transfer alike
 

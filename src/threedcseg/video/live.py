@@ -1,10 +1,9 @@
-"""Cameras, network streams and pipes as sources of frames, and masks to a pipe.
+"""Cameras, network streams and pipes as sources of frames.
 
 A thread reads and decodes into a bounded queue; what to do when the network is slower than the
 frames come is a policy. Every name for "live" sources is decided here.
 """
 
-import os
 import platform
 import re
 import threading
@@ -25,13 +24,13 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
+from threedcseg.video.frame import EXACT, Color, Frame, color_matrix, color_of
 from threedcseg.video.paths import shortened
-from threedcseg.video.reader import EXACT, Color, Frame, color_matrix, color_of
+from threedcseg.video.pipe import RawFormat, open_pipe
 
 STDIN = "-"
 _SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "srt", "udp", "tcp", "http", "https")
 _OPEN_TIMEOUT, _READ_TIMEOUT = 20.0, 10.0  # seconds
-_Y4M = b"YUV4MPEG2"
 
 WhenBehind = Literal["drop-oldest", "wait"]
 """What the reader does when the queue is full: throw away the frame that waits longest, or wait
@@ -62,37 +61,6 @@ def live_name(name: str) -> str:
 def without_password(name: str) -> str:
     """The address without what stands before an ``@``, so that it may be shown and recorded."""
     return re.sub(r"://[^/]*@", "://", name)
-
-
-@dataclass(frozen=True)
-class RawFormat:
-    """What raw frames do not say of themselves; ``pixel_format`` is a name of FFmpeg's."""
-
-    width: int
-    height: int
-    pixel_format: str = "rgb24"
-    rate: Fraction = Fraction(25)
-
-    @classmethod
-    def parse(cls, size: str, pixel_format: str = "rgb24", rate: str = "25") -> "RawFormat":
-        """``size`` as ``WIDTHxHEIGHT``; `InputError` for values that mean nothing."""
-        match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
-        if match is None:
-            raise InputError(f"size {size!r} is not WIDTHxHEIGHT in pixels: give 640x480, say")
-        try:
-            av.VideoFormat(pixel_format)
-        except ValueError:
-            raise InputError(
-                f"unknown pixel format {pixel_format!r}: give rgb24, bgr24, gray, yuv420p or "
-                "another name of FFmpeg's"
-            ) from None
-        try:
-            per_second = Fraction(rate)
-            if per_second <= 0:
-                raise ValueError
-        except (ValueError, ZeroDivisionError):
-            raise InputError(f"rate {rate!r} is not frames per second: give 25, say") from None
-        return cls(int(match[1]), int(match[2]), pixel_format, per_second)
 
 
 @dataclass
@@ -169,7 +137,7 @@ class LiveSource:
         stdin: BinaryIO | None = None,
     ) -> None:
         if not 1 <= queue <= 1000:
-            raise InputError(f"a queue of {queue} frames: give 1 to 1000")
+            raise InputError(f"a queue of {queue} frames", "give 1 to 1000")
         if raw is not None and name != STDIN:
             raise InputError(f"a size goes with raw frames on standard input (-), not with {name}")
         self.name = name
@@ -236,9 +204,8 @@ class LiveSource:
         self.delay.add(self.num_read - 1 - number, time.monotonic() - arrival)
 
     def record(self) -> dict[str, Any]:
-        """What the completion record says of a live run."""
+        """What the record of a run says of a live one."""
         return {
-            "source": self.shown,
             "stopped": self.stopped,
             "ended_by": self.ended_by,
             "when_behind": self.when_behind,
@@ -301,7 +268,7 @@ class LiveSource:
 
     def _open(self) -> InputContainer:
         if self.name == STDIN:
-            return self._open_pipe()
+            return open_pipe(self._stdin, self._raw)
         if self.name.startswith("camera:"):
             return self._open_camera(self.name.removeprefix("camera:"))
         options = {"fflags": "nobuffer"}
@@ -315,37 +282,22 @@ class LiveSource:
         kind = {"Linux": "v4l2", "Darwin": "avfoundation", "Windows": "dshow"}.get(system)
         known = {name for names in av.formats_available for name in names.split(",")}
         if kind is None or kind not in known:
-            raise InputError(f"cameras cannot be read on {system} here: pipe frames in instead (-)")
+            raise InputError(
+                f"cameras cannot be read on {system} here", "pipe frames in instead (-)"
+            )
         device = which
         if system == "Linux":
             device = f"/dev/video{which}" if which.isdigit() else which
             if not Path(device).exists():
-                raise InputError(f"{self.name}: there is no {device}: check that it is connected")
+                raise InputError(f"{self.name}: there is no {device}", "check that it is connected")
         elif system == "Windows":
             device = f"video={which}"
         return av.open(device, "r", format=kind)
 
-    def _open_pipe(self) -> InputContainer:
-        pipe = _Pipe(self._stdin)
-        head = pipe.peek(len(_Y4M))
-        if not head:
-            raise InputError("standard input is empty: pipe y4m or raw frames into it")
-        if head == _Y4M:
-            return av.open(pipe, "r", format="yuv4mpegpipe")
-        if self._raw is None:
-            return av.open(pipe, "r")
-        raw = self._raw
-        options = {
-            "video_size": f"{raw.width}x{raw.height}",
-            "pixel_format": raw.pixel_format,
-            "framerate": str(raw.rate),
-        }
-        return av.open(pipe, "r", format="rawvideo", options=options)
-
     def _read(self, container: InputContainer) -> None:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
-            raise InputError(f"{self.shown} holds no picture that can be decoded: send video")
+            raise InputError(f"{self.shown} holds no picture that can be decoded", "send video")
         stream.thread_type = "SLICE"  # threads by frame would hold frames back
         size = None
         for packet in container.demux(stream):
@@ -386,49 +338,3 @@ class LiveSource:
             self._opened = True
             self._changed.notify_all()
             return not (self._ended or self.stopped)
-
-
-class _Pipe:
-    """Standard input for PyAV, with a look at its first bytes; not seekable."""
-
-    def __init__(self, file: BinaryIO | None) -> None:
-        self._number = 0 if file is None else file.fileno()
-        self._head = b""
-
-    def peek(self, size: int) -> bytes:
-        while len(self._head) < size and (more := os.read(self._number, size - len(self._head))):
-            self._head += more
-        return self._head
-
-    def read(self, size: int) -> bytes:
-        if self._head:
-            head, self._head = self._head[:size], self._head[size:]
-            return head
-        return os.read(self._number, size)
-
-
-PipeFormat = Literal["y4m", "gray"]
-
-
-class PipeWriter:
-    """Masks to another program, frame by frame without delay: y4m (Cmono), or bare gray bytes.
-
-    ``rate`` is what y4m's heading says; raises `BrokenPipeError` once nobody reads.
-    """
-
-    def __init__(self, file: BinaryIO, source_rate: Fraction, format: PipeFormat = "y4m") -> None:
-        self._file, self._rate, self._format = file, source_rate, format
-        self._begun = False
-
-    def write(self, mask: np.ndarray) -> None:
-        """``(H, W)`` uint8, 0 and 255."""
-        height, width = mask.shape
-        if self._format == "y4m":
-            if not self._begun:
-                rate = f"{self._rate.numerator}:{self._rate.denominator}"
-                heading = f"YUV4MPEG2 W{width} H{height} F{rate} Ip A1:1 Cmono XCOLORRANGE=FULL\n"
-                self._file.write(heading.encode())
-            self._file.write(b"FRAME\n")
-        self._begun = True
-        self._file.write(np.ascontiguousarray(mask).tobytes())
-        self._file.flush()

@@ -46,7 +46,7 @@ def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
             images side by side.
     """
     if not inputs:
-        raise InputError("no input given: name a video, a folder of frames or a folder of videos")
+        raise InputError("no input given", "name a video, a folder of frames or a folder of videos")
     found: dict[Path, Path] = {}
     for path in map(Path, inputs):
         for item in _expand(path):
@@ -87,19 +87,19 @@ def shortened(name: str) -> str:
 
 def _expand(path: Path) -> list[Path]:
     if not path.exists():
-        raise InputError(f"{path} does not exist: check the name")
+        raise InputError(f"{path} does not exist", "check the name")
     if not path.is_dir():
         if is_image(path):
             raise InputError(
-                f"{path} is a single image, expected a video or a folder of frames: "
-                f"give its folder {path.parent}"
+                f"{path} is a single image, expected a video or a folder of frames",
+                f"give its folder {path.parent}",
             )
         return [path]
     images, videos = list_images(path), list_videos(path)
     if images and videos:
         raise InputError(
-            f"{path} holds images ({images[0].name}) and videos ({videos[0].name}): "
-            "give the videos by name, or move them to a folder of their own"
+            f"{path} holds images ({images[0].name}) and videos ({videos[0].name})",
+            "give the videos by name, or move them to a folder of their own",
         )
     if images:
         return [path]
@@ -107,8 +107,8 @@ def _expand(path: Path) -> list[Path]:
     items = videos + [folder for folder in _naturally(folders) if list_images(folder)]
     if not items:
         raise InputError(
-            f"{path} holds no video, no images and no folder of images: "
-            "give a video, a folder of frames or a folder of videos"
+            f"{path} holds no video, no images and no folder of images",
+            "give a video, a folder of frames or a folder of videos",
         )
     return items
 
@@ -117,7 +117,7 @@ def _list_files(folder: Path, extensions: frozenset[str]) -> list[Path]:
     try:
         files = [file for file in folder.iterdir() if file.suffix.lower() in extensions]
     except PermissionError:
-        raise InputError(f"{folder} may not be read: change its permissions") from None
+        raise InputError(f"{folder} may not be read", "change its permissions") from None
     return _naturally(file for file in files if file.name[0] != "." and file.is_file())
 
 

@@ -1,12 +1,11 @@
-"""Videos and folders of images as streams of RGB frames with exact times, in constant memory."""
+"""Videos, and folders as if they were videos, as streams of RGB frames, in constant memory."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import av
 import cv2
@@ -14,20 +13,15 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
-from threedcseg.video.images import read_image
-from threedcseg.video.paths import is_image, list_images, list_videos
+from threedcseg.video.audio import audio_stream
+from threedcseg.video.folder import FOLDER_RATE, FolderReader
+from threedcseg.video.frame import EXACT, Frame, color_matrix, color_of
+from threedcseg.video.paths import is_image
 from threedcseg.video.truncation import is_cut_short
-
-FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock: as DAVIS is shown
-
-UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
-SMPTE170M = 6  # the matrix of BT.601 by its second number
-EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
-"""FFmpeg's way from YUV to RGB that rounds; its usual one makes pictures a gray level darker."""
 
 # FFmpeg opens these as videos, but they are text shown as on a terminal.
 _TEXT_FORMATS = frozenset(["tty", "bin", "xbin", "adf", "idf"])
@@ -36,79 +30,6 @@ _TURNS = {
     180: cv2.ROTATE_180,
     270: cv2.ROTATE_90_CLOCKWISE,
 }
-
-
-@dataclass(frozen=True)
-class Color:
-    """How the source codes colour, so that what is written from it can be coded alike.
-
-    ``primaries``, ``transfer`` and ``matrix`` are code points of ITU-T H.273, the first two 2 where
-    the file does not say; ``matrix`` is the one its YUV was read with, or BT.709 for RGB.
-    """
-
-    primaries: int = UNSPECIFIED_COLOR
-    transfer: int = UNSPECIFIED_COLOR
-    matrix: int = int(Colorspace.ITU709)
-    full_range: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One frame.
-
-    Attributes:
-        index: 0, 1, 2, ...
-        image: ``(H, W, 3)`` uint8 RGB, upright.
-        name: five-digit index for videos, the file's stem for folders; names the output files.
-        time: presentation time in seconds, exact, from the ``start`` of the source; grows strictly.
-    """
-
-    index: int
-    image: np.ndarray
-    name: str
-    time: Fraction
-
-
-class FrameSource(Protocol):
-    """What `VideoReader` and `FolderReader` have in common.
-
-    Iterating gives the frames from the first one on, each time anew; one frame is held at a time.
-
-    Attributes:
-        path: as given.
-        height, width: of every frame, upright, in pixels.
-        rate: average number of frames per second, exact.
-        num_frames: an estimate to show progress with; None if unknown.
-        has_audio: whether there is a sound track.
-        time_base: seconds; the clock in whose ticks the frames' times are counted.
-        start: seconds; the file's own time that is 0 here (that of its first frame or sound).
-        pixel_aspect: width over height of one pixel.
-        color: how colour is coded.
-        num_bytes: size of the whole file; None where there is none.
-    """
-
-    path: Path
-    height: int
-    width: int
-    rate: Fraction
-    num_frames: int | None
-    has_audio: bool
-    time_base: Fraction
-    start: Fraction
-    pixel_aspect: Fraction
-    color: Color
-    num_bytes: int | None
-
-    def __iter__(self) -> Iterator[Frame]: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 def open_video(
@@ -136,18 +57,20 @@ class VideoReader:
     """The frames of a video file: rotated upright, 8-bit RGB, with the file's own times.
 
     Packets that cannot be decoded before the first whole frame are skipped, as players do (a
-    recording may begin between key frames); after it they are damage, and an error.
+    recording may begin between key frames); after it they are damage, and an error. Messages call
+    it ``shown`` where people know it by another name than ``path``.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, shown: str | None = None) -> None:
         self.path = Path(path)
-        self._cut_short = _check_file(self.path)
+        self.shown = shown or str(path)
+        self._cut_short = _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
         with self._open() as container:
             stream = self._video_stream(container)
             first = next(self._decode(container, stream), None)
             if first is None:
-                raise InputError(self._not_a_video("it holds no frames"))
+                raise self._not_a_video("it holds no frames")
             self._coded_size = first.width, first.height
             # The display matrix of the file, to the nearest quarter turn, counter-clockwise.
             self._rotation = round(first.rotation / 90) * 90 % 360
@@ -197,9 +120,10 @@ class VideoReader:
             for frame in self._decode(container, self._video_stream(container)):
                 if (frame.width, frame.height) != self._coded_size:
                     raise InputError(
-                        f"{self.path} changes its size from {self._coded_size[0]}x"
+                        f"{self.shown} changes its size from {self._coded_size[0]}x"
                         f"{self._coded_size[1]} to {frame.width}x{frame.height} at frame {index}, "
-                        "expected one size: cut it there, or scale it to one size"
+                        "expected one size",
+                        "cut it there, or scale it to one size",
                     )
                 rgb = reformatter.reformat(
                     frame, format="rgb24", src_colorspace=self._matrix, interpolation=EXACT
@@ -225,26 +149,25 @@ class VideoReader:
         try:
             container = av.open(name, "r", metadata_errors="replace")
         except av.EOFError:
-            raise InputError(self._not_a_video("it ends before its first frame")) from None
+            raise self._not_a_video("it ends before its first frame") from None
         except av.FFmpegError as error:
-            raise InputError(self._not_a_video(str(error.strerror).lower())) from None
+            raise self._not_a_video(str(error.strerror).lower()) from None
         kind = container.format.name
         if kind in _TEXT_FORMATS or kind == "image2" or kind.endswith("_pipe"):
             container.close()
-            raise InputError(
-                self._not_a_video("a text" if kind in _TEXT_FORMATS else "a single image")
-            )
+            raise self._not_a_video("a text" if kind in _TEXT_FORMATS else "a single image")
         return container
 
-    def _not_a_video(self, reason: str) -> str:
+    def _not_a_video(self, reason: str) -> InputError:
         if self._cut_short:
-            return (
-                f"{self.path} cannot be opened: it is cut short (its end is missing): copy or "
-                "download it again"
+            return InputError(
+                f"{self.shown} cannot be opened: it is cut short (its end is missing)",
+                "copy or download it again",
             )
-        return (
-            f"{self.path} cannot be opened as a video ({reason}), expected MP4, MOV, MKV, "
-            "WebM, AVI or another video file: check that it plays, or convert it"
+        return InputError(
+            f"{self.shown} cannot be opened as a video ({reason}), expected MP4, MOV, MKV, "
+            "WebM, AVI or another video file",
+            "check that it plays, or convert it",
         )
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
@@ -255,12 +178,12 @@ class VideoReader:
         ]
         if not streams:
             kind = "sound but no picture" if container.streams.audio else "no video stream"
-            raise InputError(f"{self.path} holds {kind}, expected a video: give another file")
+            raise InputError(f"{self.shown} holds {kind}, expected a video", "give another file")
         best = container.streams.best("video")
         stream = next((stream for stream in streams if stream is best), streams[0])
         if stream.codec_context is None:
             raise InputError(
-                f"{self.path} is coded in a way FFmpeg cannot decode here: convert it to H.264"
+                f"{self.shown} is coded in a way FFmpeg cannot decode here", "convert it to H.264"
             )
         stream.thread_type = "AUTO"
         return stream
@@ -285,122 +208,41 @@ class VideoReader:
                         count += 1
                         yield frame
                     elif count:
-                        raise InputError(self._damaged(count))
+                        raise self._damaged(count)
         except av.FFmpegError:
             whole = False
         if count and not whole:
-            raise InputError(self._damaged(count))
+            raise self._damaged(count)
 
-    def _damaged(self, count: int) -> str:
+    def _damaged(self, count: int) -> InputError:
         if self._cut_short:
-            return (
-                f"{self.path} is cut short (its end is missing); {count} frames were read: copy "
-                "or download it again"
+            return InputError(
+                f"{self.shown} is cut short (its end is missing); {count} frames were read",
+                "copy or download it again",
             )
-        return (
-            f"{self.path} is damaged after frame {count - 1}; {count} frames were read: get it "
-            "again, or convert it with a program that repairs (ffmpeg -i IN -c:v libx264 OUT.mp4)"
+        return InputError(
+            f"{self.shown} is damaged after frame {count - 1}; {count} frames were read",
+            "get it again, or convert it with a program that repairs "
+            "(ffmpeg -i IN -c:v libx264 OUT.mp4)",
         )
 
 
-class FolderReader:
-    """The images of a folder as frames, in natural order; sub-folders and other files ignored."""
-
-    num_frames: int | None
-    has_audio = False
-    start = Fraction(0)
-    pixel_aspect = Fraction(1)
-    color = Color()
-    num_bytes: int | None = None
-
-    def __init__(self, path: str | Path, rate: Fraction = FOLDER_RATE) -> None:
-        self.path = Path(path)
-        self._files = list_images(self.path)
-        if not self._files:
-            found = "videos, not frames" if list_videos(self.path) else "no images"
-            raise InputError(
-                f"{self.path} holds {found}, expected JPEG, PNG or other images: "
-                "give a folder of frames, or a video file"
-            )
-        names: dict[str, Path] = {}
-        for file in self._files:
-            other = names.setdefault(file.stem, file)
-            if other is not file:
-                raise InputError(
-                    f"{self.path} holds both {other.name} and {file.name}, whose masks would have "
-                    "one name: keep one of them"
-                )
-        self.height, self.width = read_image(self._files[0]).shape[:2]
-        self.rate = Fraction(rate)
-        self.time_base = 1 / self.rate
-        self.num_frames = len(self._files)
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index, file in enumerate(self._files):
-            image = read_image(file)
-            height, width = image.shape[:2]
-            if (height, width) != (self.height, self.width):
-                raise InputError(
-                    f"{file} is {width}x{height}, but {self._files[0].name} is {self.width}x"
-                    f"{self.height}: frames of one folder must have one size"
-                )
-            yield Frame(index, np.ascontiguousarray(image), file.stem, index * self.time_base)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
-
-
-def audio_stream(container: InputContainer) -> av.AudioStream | None:
-    """The sound track that goes with the picture, or None if there is none that can be read."""
-    stream = container.streams.best("audio")
-    return stream if isinstance(stream, av.AudioStream) and stream.codec_context else None
-
-
-def _check_file(path: Path) -> bool:
+def _check_file(path: Path, shown: str) -> bool:
     """Whether the file is cut short; InputError where it cannot be a video at all."""
     try:
         if not path.exists():
-            raise InputError(f"{path} does not exist: check the name")
+            raise InputError(f"{shown} does not exist", "check the name")
         if not path.is_file():
-            raise InputError(f"{path} is neither a file nor a folder: give a video file")
+            raise InputError(f"{shown} is neither a file nor a folder", "give a video file")
         if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes): copy or download it again")
+            raise InputError(f"{shown} is empty (0 bytes)", "copy or download it again")
         if is_image(path):
             raise InputError(
-                f"{path} is a single image, expected a video: give its folder {path.parent}"
+                f"{shown} is a single image, expected a video", f"give its folder {path.parent}"
             )
         return is_cut_short(path)
     except PermissionError:
-        raise InputError(f"{path} may not be read: change its permissions") from None
-
-
-def color_matrix(frame: VideoFrame) -> int | None:
-    """The YUV matrix to assume where the file names none: as players do, BT.709 from HD on."""
-    if frame.colorspace != UNSPECIFIED_COLOR or len(frame.format.components) < 3:
-        return None
-    if frame.format.is_rgb or frame.format.has_palette:
-        return None
-    return int(Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601)
-
-
-def color_of(stream: VideoStream, frame: VideoFrame, assumed_matrix: int | None) -> Color:
-    context = stream.codec_context
-    primaries, transfer = context.color_primaries, context.color_trc
-    if frame.format.is_rgb or frame.format.has_palette:
-        return Color(primaries, transfer)
-    matrix = assumed_matrix or int(frame.colorspace)
-    if matrix not in (*Colorspace, SMPTE170M):  # a rare one, to which FFmpeg does not convert
-        matrix = int(Colorspace.ITU709)
-    full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Color(primaries, transfer, matrix, full_range)
+        raise InputError(f"{shown} may not be read", "change its permissions") from None
 
 
 def _estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:

@@ -7,7 +7,7 @@ end of the file, and the video looks whole. The outermost structure of the usual
 from pathlib import Path
 from typing import BinaryIO
 
-# Boxes that stand at the top level of MP4 and MOV files; anything else is not structure but rubbish
+# Boxes that stand at the top level of MP4 and MOV files; anything else is not structure but noise
 # behind the end, which players ignore.
 _TOP_BOXES = frozenset(
     b"ftyp styp moov moof mdat mfra free skip wide pdin sidx ssix prft emsg meta uuid".split()
@@ -47,7 +47,7 @@ def _boxes_overrun(file: BinaryIO, size: int) -> bool:
         kind, length = header[4:8], int.from_bytes(header[:4], "big")
         if length == 1:
             length = int.from_bytes(header[8:], "big")
-        if kind not in _TOP_BOXES or length < 8:  # rubbish, or 0: "up to the end of the file"
+        if kind not in _TOP_BOXES or length < 8:  # noise, or 0: "up to the end of the file"
             return False
         position += length
         if position > size and kind in (b"moov", b"moof", b"mdat"):
@@ -82,7 +82,7 @@ def _riff_overruns(file: BinaryIO, size: int) -> bool:
         file.seek(position)
         header = file.read(8)
         length = int.from_bytes(header[4:], "little")
-        if header[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):  # rubbish, or never finished
+        if header[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):  # noise, or never finished
             return False
         if position + 8 + length > size:
             return True

@@ -14,12 +14,9 @@ from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 from threedcseg.video.audio import AudioTrack
 from threedcseg.video.encoder import H264, VideoEncoder, VideoFormat
-from threedcseg.video.reader import FrameSource
+from threedcseg.video.frame import FrameSource
 
-NO_ALPHA_IN_MP4 = (
-    "MP4 holds no alpha; write alpha.mov (ProRes 4444, for editors) or alpha.webm (VP9, for "
-    "browsers)"
-)
+ALPHA_FORMATS = "write a .mov (ProRes 4444, for editors) or a .webm (VP9, for browsers)"
 
 
 class PngFolder:
@@ -108,13 +105,15 @@ class VideoWriter:
         self._empty = True
         suffix = format.suffix
         if self.path.is_dir():
-            raise InputError(f"{self.path} is a folder, expected the name of a new {suffix} file")
+            raise InputError(
+                f"{self.path} is a folder, expected a new {suffix} file", "give another name"
+            )
         if format.alpha and self.path.suffix.lower() == ".mp4":
-            raise InputError(f"{self.path}: {NO_ALPHA_IN_MP4}")
+            raise InputError(f"{self.path}: MP4 holds no alpha", ALPHA_FORMATS)
         if self.path.suffix.lower() != suffix:
-            raise InputError(f"{self.path} is not a {suffix}: name it {self.path.stem}{suffix}")
+            raise InputError(f"{self.path} is not a {suffix}", f"name it {self.path.stem}{suffix}")
         if self.path.exists() and source.path.exists() and self.path.samefile(source.path):
-            raise InputError(f"{self.path} is the input itself: give another name")
+            raise InputError(f"{self.path} is the input itself", "give another name")
 
     def __enter__(self) -> Self:
         _make_folder(self.path.parent)
@@ -124,7 +123,7 @@ class VideoWriter:
                 self._encoder = VideoEncoder(temporary, self._source, self._format)
             except OSError as error:
                 raise InputError(
-                    f"{self.path} cannot be written ({error.strerror}): give another place"
+                    f"{self.path} cannot be written ({error.strerror})", "give another place"
                 ) from None
             stack.enter_context(self._encoder.container)
             if self._source.has_audio:
@@ -176,10 +175,10 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{folder} is a file, expected a folder: give another name") from None
+        raise InputError(f"{folder} is a file, expected a folder", "give another name") from None
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be made ({error.strerror}): give another place"
+            f"{folder} cannot be made ({error.strerror})", "give another place"
         ) from None
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder} may not be written to: give another place")
+        raise InputError(f"{folder} may not be written to", "give another place")

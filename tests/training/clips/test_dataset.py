@@ -6,11 +6,14 @@ import torch
 from made_trees import SIZE, box, davis16_tree, davis17_tree, write_frame, write_labels
 
 from threedcseg.datasets.davis import davis16, davis17_unsupervised
-from threedcseg.datasets.sequence import VOID, Sequence
+from threedcseg.datasets.masks import VOID
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 from threedcseg.training.clips.augmentation import Augmentation
-from threedcseg.training.clips.dataset import ClipDataset, SyntheticClips, VideoClips
-from threedcseg.training.clips.memory import RunMemory
+from threedcseg.training.clips.dataset import ClipDataset
+from threedcseg.training.clips.mask_cache import MaskCache
+from threedcseg.training.clips.synthetic import SyntheticClips
+from threedcseg.training.clips.video import VideoClips
 from threedcseg.training.losses import weighted_loss
 
 STILL = Augmentation(
@@ -26,11 +29,11 @@ def test_what_is_remembered_is_what_was_decoded(tmp_path):
     sequences = davis16(davis16_tree(tmp_path, {"bear": 9}))
     fresh, remembering = [], VideoClips(sequences)
     for index in range(12):
-        fresh.append(draw(VideoClips(sequences, memory=RunMemory(limit=0)), index))
+        fresh.append(draw(VideoClips(sequences, cache=MaskCache(limit=0)), index))
         draw(remembering, index)
-    assert len(remembering.memory._held) == 9
-    for index, (frames, masks) in enumerate(fresh):
-        again_frames, again_masks = draw(remembering, index)
+    assert len(remembering.cache._held) == 9
+    for index, (frames, masks, _) in enumerate(fresh):
+        again_frames, again_masks, _ = draw(remembering, index)
         assert torch.equal(again_frames, frames)
         assert torch.equal(again_masks, masks)
 
@@ -66,14 +69,14 @@ def test_void_stays_void_through_cropping_and_reduction(tmp_path):
     (tmp_path / "ImageSets" / "2017").mkdir(parents=True)
     (tmp_path / "ImageSets" / "2017" / "train.txt").write_text("dog\n")
     source = VideoClips(davis17_unsupervised(tmp_path))
-    _, masks = source.draw(2, (32, 64), STILL, np.random.default_rng(0))
+    _, masks, _ = source.draw(2, (32, 64), STILL, np.random.default_rng(0))
     assert (masks[:, :, :31] == 255).all()
     assert (masks[:, :, 33:] == VOID).all()
 
 
 def test_void_pixels_teach_nothing(tmp_path):
     source = VideoClips(davis17_unsupervised(davis17_tree(tmp_path), "val"))
-    _, masks = ClipDataset([(1.0, source)], 2, SIZE, STILL, seed=0)[0]
+    _, masks, _ = ClipDataset([(1.0, source)], 2, SIZE, STILL, seed=0)[0]
     assert set(masks.unique().tolist()) == {0, VOID, 255}
     logits = torch.randn(1, 1, *masks.shape[1:], requires_grad=True)
     loss = weighted_loss({"cross_entropy": 1.0, "dice": 1.0, "boundary": 1.0})
@@ -98,9 +101,9 @@ def test_a_mask_of_another_size_is_refused(tmp_path):
 def test_a_source_without_masks_is_refused_before_training_starts(tmp_path):
     bare = Sequence("bare", (write_frame(tmp_path / "a.jpg"),), (None,))
     for kind in (VideoClips, SyntheticClips):
-        with pytest.raises(InputError, match="no sequences to draw clips from; check"):
+        with pytest.raises(InputError, match="no sequences to draw clips from: check"):
             kind([])
-        with pytest.raises(InputError, match="'bare': none of its 1 frames has a mask; complete"):
+        with pytest.raises(InputError, match="'bare': none of its 1 frames has a mask: complete"):
             kind([still(tmp_path / "x"), bare])
 
 

@@ -4,27 +4,26 @@ import pytest
 from tiny_recipes import recipe
 
 from threedcseg.errors import InputError
-from threedcseg.training.clips import dataset as clips
-from threedcseg.training.clips.sources import clip_files, open_source, stage_clips
+from threedcseg.training.clips import annotated
+from threedcseg.training.clips.sources import open_source, stage_clips
 from threedcseg.training.recipe import DataSource, Source
+from threedcseg.video.images import read_image
 
 
 @pytest.mark.parametrize("stage", [0, 1])
-def test_the_files_of_a_clip_are_those_that_it_reads(tiny_data, monkeypatch, stage):
+def test_a_clip_names_the_files_that_it_reads(tiny_data, monkeypatch, stage):
     given = recipe(tiny_data)
     drawn = stage_clips(given, given.stages[stage], seed=5)
     read = []
-    read_frame = clips.read_frame
     monkeypatch.setattr(
-        clips, "read_frame", lambda path, *rest: read.append(path) or read_frame(path, *rest)
+        annotated, "read_image", lambda path, *rest: read.append(path) or read_image(path, *rest)
     )
     lengths = set()
     for number in range(12):
         read.clear()
-        drawn[number]
-        expected = list(dict.fromkeys(read))
-        lengths.add(len(expected))
-        assert expected and clip_files(drawn, number) == expected
+        sources = drawn[number][2]
+        assert sources and sources == tuple(dict.fromkeys(map(str, read)))
+        lengths.add(len(sources))
     assert len(lengths) > 1  # one still, an object over another one, a video
 
 

@@ -6,11 +6,10 @@ from PIL import Image
 from threedcseg.datasets.davis import davis16
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.training.clips.augmentation import Augmentation
-from threedcseg.training.clips.dataset import SyntheticClips, VideoClips
 from threedcseg.training.clips.synthesis import (
-    Layer,
     Motion,
-    Scene,
+    Sprite,
+    SyntheticScene,
     bar,
     compose,
     middle,
@@ -18,6 +17,8 @@ from threedcseg.training.clips.synthesis import (
     nearer,
     placed,
 )
+from threedcseg.training.clips.synthetic import SyntheticClips
+from threedcseg.training.clips.video import VideoClips
 
 SIZE = (40, 60)
 AT_REST = Motion(shift=0, zoom=0, turn=0, bend=0, shake=0)
@@ -39,9 +40,9 @@ def square(top, left, side=10):
 
 
 def test_nearer_layers_hide_farther_ones_and_only_objects_are_in_the_mask():
-    behind = Layer([plain(50)], [square(0, 0)], rest())
-    thing = Layer([plain(150)], [square(5, 5)], rest(), is_object=True)
-    before = Layer([plain(250)], [square(10, 10)], rest())
+    behind = Sprite([plain(50)], [square(0, 0)], rest())
+    thing = Sprite([plain(150)], [square(5, 5)], rest(), is_object=True)
+    before = Sprite([plain(250)], [square(10, 10)], rest())
     frames, masks = compose(plain(0), rest(), [behind, thing, before])
     assert [frames[0, i, i, 0] for i in (2, 7, 12, 30)] == [50, 150, 250, 0]
     expected = square(5, 5)
@@ -52,7 +53,7 @@ def test_nearer_layers_hide_farther_ones_and_only_objects_are_in_the_mask():
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
 def test_a_placed_thing_is_where_it_should_be_and_as_large(scale):
     mask = square(4, 8, side=12)
-    layer = Layer([plain(200)], [mask], placed(rest(), mask, (40, 20), scale), is_object=True)
+    layer = Sprite([plain(200)], [mask], placed(rest(), mask, (40, 20), scale), is_object=True)
     seen = compose(plain(0), rest(), [layer])[1][0]
     assert middle(seen) == pytest.approx((40, 20), abs=1)
     assert seen.sum() / mask.sum() == pytest.approx(scale**2, rel=0.2)
@@ -86,11 +87,14 @@ def stills(folder, colours):
 def test_the_mask_of_a_scene_is_the_object_that_moves(tmp_path):
     """Distractors and occluders of other colours never count as the object."""
     source = SyntheticClips(
-        stills(tmp_path, [40, 120, 200]), Motion(shift=0.3), 1.0, Scene(3, 2, twins=0, wiggle=1)
+        stills(tmp_path, [40, 120, 200]),
+        Motion(shift=0.3),
+        1.0,
+        SyntheticScene(3, 2, twins=0, wiggle=1),
     )
     seen = 0
     for seed in range(20):
-        frames, masks = source.draw(4, SIZE, AS_IT_IS, np.random.default_rng(seed))
+        frames, masks, _ = source.draw(4, SIZE, AS_IT_IS, np.random.default_rng(seed))
         assert frames.shape == (4, *SIZE, 3) and set(np.unique(masks)) <= {0, 255}
         for frame, mask in zip(frames, masks, strict=True):
             if (mask > 0).sum() > 60:  # the object is of one colour, but for its edge
@@ -100,7 +104,7 @@ def test_the_mask_of_a_scene_is_the_object_that_moves(tmp_path):
     assert seen > 20
 
 
-def test_a_transplanted_object_keeps_its_pixels_and_loses_its_surroundings(tmp_path):
+def test_a_copied_and_pasted_object_keeps_its_pixels_and_loses_its_surroundings(tmp_path):
     sequences = davis16(davis16_tree(tmp_path, {"bear": 6}))
     scene = SyntheticClips(stills(tmp_path, [7]), AT_REST, 1.0)
     size = box().shape
@@ -108,8 +112,9 @@ def test_a_transplanted_object_keeps_its_pixels_and_loses_its_surroundings(tmp_p
         rng = np.random.default_rng(seed)
         plain_clip = VideoClips(sequences).draw(3, size, AS_IT_IS, rng)
         rng = np.random.default_rng(seed)
-        moved = VideoClips(sequences, transplant=1.0, surroundings=scene)
-        frames, masks = moved.draw(3, size, AS_IT_IS, rng)
+        moved = VideoClips(sequences, copy_paste=1.0, surroundings=scene)
+        frames, masks, sources = moved.draw(3, size, AS_IT_IS, rng)
+        assert sources == (*plain_clip.sources, str(tmp_path / "7.png"))
         assert np.array_equal(masks, plain_clip[1])
         inside = masks > 0
         difference = np.abs(frames.astype(int) - plain_clip[0]).max(axis=-1)

@@ -219,7 +219,6 @@ const player = {
     one("edges-setting").hidden = view === "overlay";
     one("strength").value = this.strengths[view];
     one("divider").style.left = `${one("wipe").value}%`;
-    document.documentElement.style.setProperty("--chosen", one("color").value);
     this.redraw();
   },
 
@@ -524,13 +523,13 @@ function kept(seconds) {
 
 // ---- Downloads: made when they are asked for.
 
-async function download(product, button) {
+async function download(format, button) {
   const mine = job;
   const query = new URLSearchParams({ edges: one("edges").value, background: one("color").value });
   button.disabled = true;
   complain("work");
   try {
-    const answer = await fetch(`${mine.url}/outputs/${product}?${query}`, { method: "POST" });
+    const answer = await fetch(`${mine.url}/outputs/${format}?${query}`, { method: "POST" });
     const { number, error } = await answer.json();
     if (!answer.ok) throw new Error(error);
     mine.downloads.set(number, button);
@@ -563,20 +562,23 @@ function showDownload(mine, number, button, output) {
   button.textContent = `Save · ${size(output.bytes)}`;
 }
 
-for (const item of all("[data-product]")) {
-  const button = document.createElement("button");
+function offer(format) { // a line of the list: what the server says of it, and a button
+  const make = (kind, text) => Object.assign(document.createElement(kind), { textContent: text });
+  const [item, words] = [make("li", ""), make("div", "")];
+  const [title, button] = [make("h3", format.name), make("button", "Download")];
+  item.dataset.format = format.name;
+  title.id = `title-${format.name}`;
   button.type = "button";
   button.className = "button";
-  button.textContent = "Download";
-  button.id = `make-${item.dataset.product}`;
-  const title = item.querySelector("h3");
-  title.id = `title-${item.dataset.product}`;
+  button.id = `make-${format.name}`;
   button.setAttribute("aria-labelledby", `${button.id} ${title.id}`);
-  button.addEventListener("click", () => download(item.dataset.product, button));
-  item.append(button);
+  button.addEventListener("click", () => download(format.name, button));
+  words.append(title, make("p", format.summary));
+  item.append(words, button);
+  one(format.special ? "special-formats" : "formats").append(item);
 }
 
-for (const id of ["edges", "color"]) { // another look is another file
+for (const id of ["edges", "color"]) { // drawn otherwise, it is another file
   one(id).addEventListener("change", () => {
     for (const button of all(".outputs .button:enabled")) button.textContent = "Download";
   });
@@ -637,7 +639,7 @@ async function meet() {
     `${local ? "Your video stays on this computer" : "Your video goes to the computer that serves this page, and nowhere else"}. ` +
     `It is deleted ${plural(about.keep_minutes, "minute")} after it is done, or when you say so.`;
   one("sample").hidden = !about.sample;
-  for (const item of all("[data-product]")) item.hidden = !about.products.includes(item.dataset.product);
+  about.formats.forEach(offer);
   open();
 }
 

@@ -81,7 +81,7 @@ def moving_still(
 
 
 @dataclass(frozen=True)
-class Scene:
+class SyntheticScene:
     """What is in a synthetic scene besides the object that moves.
 
     ``distractors``, ``occluders``: the most things that stand behind and before it and move only
@@ -97,11 +97,12 @@ class Scene:
     wiggle: float = 0.5
 
 
+AT_REST = Motion(0, 0, 0, 0, 0)
 WIGGLE = Motion(shift=0.01, zoom=0.01, turn=2.0, bend=0.015, shake=0.0)
 
 
 @dataclass(frozen=True)
-class Layer:
+class Sprite:
     """A flat thing in a scene, frame by frame.
 
     ``images (H, W, 3)`` uint8; ``alphas (H, W)`` uint8, 255 where it is opaque; ``fields``: where
@@ -120,32 +121,32 @@ class Layer:
         mask: np.ndarray,
         fields: Sequence[np.ndarray],
         is_object: bool = False,
-    ) -> "Layer":
+    ) -> "Sprite":
         """Its edge is blended over about a pixel, so that the seam does not give it away."""
         soft = cv2.GaussianBlur(mask, (3, 3), 0)
         return cls([image] * len(fields), [soft] * len(fields), fields, is_object)
 
 
 def compose(
-    background: np.ndarray, fields: Sequence[np.ndarray], layers: Sequence[Layer]
+    background: np.ndarray, fields: Sequence[np.ndarray], sprites: Sequence[Sprite]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A clip of ``layers``, the farthest first, before a still that ``fields`` move.
+    """A clip of ``sprites``, the farthest first, before a still that ``fields`` move.
 
     Frames ``(T, H, W, 3)`` and masks ``(T, H, W)`` uint8 {0, 255} of what is seen of the objects.
     """
     frames = np.stack([warp(background, field) for field in fields])
     masks = np.zeros(frames.shape[:3], np.uint8)
     for t, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
-        for layer in layers:
-            alpha = warp(layer.alphas[t], layer.fields[t], cv2.BORDER_CONSTANT)
+        for sprite in sprites:
+            alpha = warp(sprite.alphas[t], sprite.fields[t], cv2.BORDER_CONSTANT)
             x, y, width, height = cv2.boundingRect(alpha)
             window = slice(y, y + height), slice(x, x + width)
             if width == 0:
                 continue
-            front = warp(layer.images[t], layer.fields[t][window]).astype(np.float32)
+            front = warp(sprite.images[t], sprite.fields[t][window]).astype(np.float32)
             share = alpha[window][..., None].astype(np.float32) / 255
             frame[window] = frame[window] * (1 - share) + front * share + 0.5
-            mask[window][alpha[window] > 127] = 255 if layer.is_object else 0
+            mask[window][alpha[window] > 127] = 255 if sprite.is_object else 0
     return frames, masks
 
 

@@ -1,0 +1,36 @@
+"""Objects as a table of bounding boxes."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from threedcseg.atomic import replacing
+from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
+from threedcseg.outputs.rendering import Rendering
+from threedcseg.video.frame import FrameSource
+
+COLUMNS = ("frame", "name", "seconds", "track", "x", "y", "width", "height", "area")
+
+
+@output_format(
+    "boxes", "boxes.csv", summary="CSV, a line for each object in each frame", needs_objects=True
+)
+@contextmanager
+def open_boxes(path: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:
+    """Bounding boxes as CSV, with a heading; pixels, ``x`` and ``y`` of the upper left one."""
+    with (
+        replacing(path) as temporary,
+        # Names of frames are written as they are in the folder, also where that is not UTF-8.
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+
+        def sink(result: SegmentedFrame) -> None:
+            index, name, time = result.frame.index, result.frame.name, float(result.frame.time)
+            for o in result.objects:
+                box = (o.x, o.y, o.width, o.height)
+                rows.writerow([index, name, f"{time:.6f}", o.track, *box, o.area])
+
+        yield sink

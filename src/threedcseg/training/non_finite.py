@@ -1,0 +1,22 @@
+"""Which clips made a loss that is not a number."""
+
+import torch
+
+from threedcseg.models.network import SegmentationNetwork
+from threedcseg.training.batch import Batch
+from threedcseg.training.losses import Loss, unit_range
+
+NAMED = 2  # clips whose files are named; the others are counted
+
+
+@torch.no_grad()
+def sources_of_bad_losses(network: SegmentationNetwork, loss_of: Loss, batch: Batch) -> str:
+    """The files of the clips that, each by itself, have no finite loss; "" if there are none."""
+    device = next(network.parameters()).device
+    bad = []
+    for frames, masks, sources in zip(*batch, strict=True):
+        logits = network(unit_range(frames[None], device))
+        if not loss_of(logits, unit_range(masks[None], device)).isfinite():
+            bad.append(f"a clip of {', '.join(sources)}")
+    more = [f"{len(bad) - NAMED} more clips"] if len(bad) > NAMED else []
+    return "; ".join(bad[:NAMED] + more)

@@ -1,0 +1,73 @@
+"""A folder of images as if it were a video."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from threedcseg.errors import InputError
+from threedcseg.video.frame import Color, Frame
+from threedcseg.video.images import read_image
+from threedcseg.video.paths import list_images, list_videos
+
+FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock: as DAVIS is shown
+
+
+class FolderReader:
+    """The images of a folder as frames, in natural order; sub-folders and other files ignored."""
+
+    num_frames: int | None
+    has_audio = False
+    start = Fraction(0)
+    pixel_aspect = Fraction(1)
+    color = Color()
+    num_bytes: int | None = None
+
+    def __init__(self, path: str | Path, rate: Fraction = FOLDER_RATE) -> None:
+        self.path = Path(path)
+        self._files = list_images(self.path)
+        if not self._files:
+            found = "videos, not frames" if list_videos(self.path) else "no images"
+            raise InputError(
+                f"{self.path} holds {found}, expected JPEG, PNG or other images",
+                "give a folder of frames, or a video file",
+            )
+        names: dict[str, Path] = {}
+        for file in self._files:
+            other = names.setdefault(file.stem, file)
+            if other is not file:
+                raise InputError(
+                    f"{self.path} holds both {other.name} and {file.name}, whose masks would have "
+                    "one name",
+                    "keep one of them",
+                )
+        self.height, self.width = read_image(self._files[0]).shape[:2]
+        self.rate = Fraction(rate)
+        self.time_base = 1 / self.rate
+        self.num_frames = len(self._files)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, file in enumerate(self._files):
+            image = read_image(file)
+            height, width = image.shape[:2]
+            if (height, width) != (self.height, self.width):
+                raise InputError(
+                    f"{file} is {width}x{height}, but {self._files[0].name} is {self.width}x"
+                    f"{self.height}",
+                    "frames of one folder must have one size",
+                )
+            yield Frame(index, np.ascontiguousarray(image), file.stem, index * self.time_base)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
