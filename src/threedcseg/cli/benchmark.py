@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.models.device import pick_device
 
     if args.repeats < 1 or args.clip_length < 1:
-        raise InputError("--repeats and --clip-length: give 1 or more")
+        raise InputError("--repeats and --clip-length", "give 1 or more")
     device = pick_device(args.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
@@ -153,7 +153,7 @@ def _size(text: str) -> tuple[int, int]:
 
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(p.isdigit() and int(p) > 0 for p in parts):
-        raise InputError(f"--size {text!r}: give height x width, such as 480x854")
+        raise InputError(f"--size {text!r}", "give height x width, such as 480x854")
     return int(parts[0]), int(parts[1])
 
 

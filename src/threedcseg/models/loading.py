@@ -60,7 +60,7 @@ def load_network(
     state, metadata = _read(path)
     if "model" not in metadata:
         raise InputError(
-            f"{path}: holds the encoder {metadata['encoder']} only, no decoder: train it first"
+            f"{path}: holds the encoder {metadata['encoder']} only, no decoder", "train it first"
         )
     if expected not in (None, metadata["model"]):
         raise InputError(f"{path}: weights of the model {metadata['model']!r}, not {expected!r}")
@@ -109,8 +109,8 @@ def _file_of(name_or_path: str, weights: str | Path | None) -> Path:
         return shipped
     if name_or_path in MODELS:
         raise InputError(
-            f"no weights ship with the model {name_or_path!r}: give --weights FILE, "
-            "made by `3dcseg train` or `3dcseg convert`"
+            f"no weights ship with the model {name_or_path!r}",
+            "give --weights FILE, made by `3dcseg train` or `3dcseg convert`",
         )
     path = Path(name_or_path)
     if not path.suffix and not path.exists():
