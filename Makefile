@@ -2,6 +2,8 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
+# As many processes as cores, up to 8 (each needs about 1 GB), each with one thread.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo install weights test quick-test docs lint format clean
 
@@ -31,10 +33,10 @@ weights: .venv/dev  ## train the compact network from scratch: about three hours
 		runs/compact-scenes/model.safetensors:1 -o runs/compact.safetensors
 
 test: .venv/dev lint  ## lint, types and all tests
-	$(BIN)/pytest
+	$(PYTEST)
 
 quick-test: .venv/dev  ## without the tests marked slow
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 docs: .venv/dev  ## the site of docs/, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -1,6 +1,8 @@
 """Small real data that several tests share."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores: one thread each, also in the processes that tests start. Read when
+    # torch is imported, which is after this.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -42,6 +49,14 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the folder shared/ beside the repository")
     return SHARED
+
+
+@pytest.fixture
+def public_path() -> Iterator[Path]:
+    """A folder that every user may enter; those of pytest's `tmp_path` are for its user alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

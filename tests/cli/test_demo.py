@@ -6,10 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
+from patience import PATIENCE, until
 
 from threedcseg.cli.main import main
 from threedcseg.demo.storage import PREFIX, private_folder
@@ -26,27 +26,30 @@ def test_it_serves_until_it_is_stopped_and_leaves_nothing(tmp_path, stop):
     try:
         assert re.match(r"compact on (CPU, \d+ thread|\w)", process.stdout.readline())
         url = re.match(r"open (http://127\.0\.0\.1:\d+)/ ", process.stdout.readline())[1]
-        until = time.monotonic() + 20
-        while True:
-            try:
-                about = httpx.get(f"{url}/about").json()
-                break
-            except httpx.ConnectError:
-                assert time.monotonic() < until
+        until(lambda: answers(url))
+        about = httpx.get(f"{url}/about", timeout=PATIENCE).json()
         assert (about["max_seconds"], about["max_megabytes"], about["keep_minutes"]) == (
             60,
             200,
             30,
         )
         if about["sample"]:
-            assert httpx.post(f"{url}/sample").status_code == 201
+            assert httpx.post(f"{url}/sample", timeout=PATIENCE).status_code == 201
         (folder,) = tmp_path.glob(f"{PREFIX}*")
         assert folder.stat().st_mode & 0o777 == 0o700
         process.send_signal(stop)
-        assert process.wait(60) == (0 if stop == signal.SIGINT else -stop)
+        assert process.wait(PATIENCE) == (0 if stop == signal.SIGINT else -stop)
         assert not folder.exists()
     finally:
         process.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        httpx.head(url, timeout=PATIENCE)
+    except httpx.ConnectError:
+        return False
+    return True
 
 
 def test_a_port_that_is_taken(capsys):

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from made_videos import gray_frames, write_video
+from patience import PATIENCE
 
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
@@ -71,7 +72,7 @@ def piped_in(data: bytes, keep_open: bool = False) -> Iterator[None]:
     finally:
         os.dup2(before, 0)  # the last reader is gone: the feeder comes to an end
         os.close(before)
-        feeder.join(10)
+        feeder.join(PATIENCE)
         if keep_open:
             os.close(writing)
 
@@ -183,7 +184,7 @@ def test_a_reader_that_goes_away_is_no_error(options):
     process.stdin.flush()
     assert process.stdout.read(9) == b"YUV4MPEG2"
     process.stdout.close()
-    _, errors = process.communicate(FRAME * 40, timeout=30)
+    _, errors = process.communicate(FRAME * 40, timeout=PATIENCE)
     assert process.returncode == 0 and b"Traceback" not in errors, errors
     assert b"nobody reads" in errors
 

@@ -5,12 +5,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from made_videos import gray_frames, write_video
+from patience import until
 
 from threedcseg.cli.main import main
 from threedcseg.models import create_model
@@ -109,9 +109,8 @@ def test_a_killed_shard_goes_on_where_it_was(words, tmp_path):
     write_video(tmp_path / "in" / "5.mp4", gray_frames(400, 32, 48))
     command = [sys.executable, "-m", "threedcseg.cli.main", *words]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "out" / "5" / "00010.png").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    until(lambda: (tmp_path / "out" / "5" / "00010.png").exists() or process.poll() is not None)
+    assert process.poll() is None
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     done = finished(tmp_path / "out")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from made_videos import write_video
+from patience import PATIENCE
 
 from threedcseg.cli.main import main
 from threedcseg.outputs.record import RunRecord
@@ -28,7 +29,6 @@ pytestmark = [
 
 DOG = Path(__file__).parents[2] / "examples" / "dog.mp4"
 LENGTHS = {"a": 8, "b": 60, "c": 10, "d": 9}
-PATIENCE = 300  # seconds, on a machine that has other things to do
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video, until
+from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video
+from patience import PATIENCE, until
 
 from threedcseg.demo.uploads import Limits
 from threedcseg.segmentation.video import segment_video
@@ -30,7 +31,7 @@ def visit(browser):
         width, height = SIZES[size]
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         page = context.new_page()
-        page.set_default_timeout(20000)
+        page.set_default_timeout(1000 * PATIENCE)
         troubles, requests = [], []
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -63,11 +64,7 @@ def pixels(page) -> np.ndarray:
 def changes(page, act) -> None:
     before = picture(page)
     act()
-    for _ in range(100):
-        if picture(page) != before:
-            return
-        page.wait_for_timeout(30)
-    raise AssertionError("the picture stays as it was")
+    until(lambda: picture(page) != before)
 
 
 def finished(page) -> None:
@@ -263,9 +260,11 @@ def test_a_page_that_is_loaded_anew_goes_on(demo, visit, videos):
 
 
 def test_results_that_expire_leave_the_page(serve, visit, videos):
-    with serve(Limits(keep_minutes=4 / 60)) as demo, visit(demo) as page:
+    with serve(Limits(keep_minutes=30)) as demo, visit(demo) as page:
+        page.clock.install()
         page.set_input_files("#file", videos[0])
-        page.wait_for_selector("#downloads:not([hidden])")
+        finished(page)
+        page.clock.fast_forward("31:00")
         page.wait_for_selector("text=have been deleted")
 
 
@@ -290,12 +289,12 @@ def test_the_command_itself_with_the_real_network(visit, tmp_path):
         server = SimpleNamespace(url=lines[1].split()[1].rstrip("/"))
         with visit(server) as page:
             page.set_input_files("#file", sample)
-            page.wait_for_selector("#downloads:not([hidden])", timeout=200000)
+            page.wait_for_selector("#downloads:not([hidden])")
             save(page, "masks", tmp_path / "masks.zip")
             save(page, "alpha.webm", tmp_path / "alpha.webm")
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE)
     words = [str(sample), "-o", str(tmp_path), "--write", "masks,alpha.webm", *options]
     subprocess.run([*command, "segment", *words], check=True)
     with zipfile.ZipFile(tmp_path / "masks.zip") as archive:

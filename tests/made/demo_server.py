@@ -2,8 +2,7 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from made_videos import write_video
+from patience import PATIENCE, until
 from torch import Tensor
 
 httpx = pytest.importorskip("httpx", reason="needs the package httpx")
@@ -43,7 +43,7 @@ class Bright:
         self._tickets.release(clips)
 
     def __call__(self, clip: Tensor) -> Tensor:
-        assert self._tickets.acquire(timeout=60)
+        assert self._tickets.acquire(timeout=PATIENCE)
         return (clip.mean(1, keepdim=True) - 0.5) * 12
 
 
@@ -100,13 +100,6 @@ class Demo:
         return sorted(path.name for path in self.folder.iterdir())
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.02)
-
-
 def check_same_video(ours: Path, theirs: Path) -> None:
     """As alike as two runs of an encoder, whose rate control is not exact with several threads."""
     with open_video(ours) as left, open_video(theirs) as right:
@@ -132,11 +125,11 @@ def serving(
         thread.start()
         try:
             until(lambda: server.started)
-            with httpx.Client(base_url=url, timeout=30) as client:
+            with httpx.Client(base_url=url, timeout=PATIENCE) as client:
                 yield Demo(url, client, jobs, network, folder)
         finally:
             network.let_pass()
             server.should_exit = True
-            thread.join(30)
+            thread.join(PATIENCE)
     assert not thread.is_alive()
     assert not folder.exists(), "the server leaves files behind"

@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE, until
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
@@ -12,6 +13,7 @@ def page(browser, report, request):
     width, height = request.param
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
     troubles, requests = [], []
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -104,11 +106,7 @@ def test_wipe_opacity_errors_and_outline_change_the_picture(page):
     def changes(act) -> None:
         before = picture(page)
         act()
-        for _ in range(50):
-            if picture(page) != before:
-                return
-            page.wait_for_timeout(50)
-        raise AssertionError("the picture stays as it was")
+        until(lambda: picture(page) != before)
 
     def slide(name: str, value: int) -> None:
         page.locator(name).fill(str(value))

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
+from patience import until
 from tiny_recipes import CPU, losses, network, recipe, train_tiny
 
 from threedcseg.errors import InputError
@@ -176,9 +176,8 @@ stages:
     assert start(tmp_path / "whole").wait() == 0
     out = tmp_path / "killed"
     process = start(out)
-    while not (out / "checkpoint.pt").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
+    until(lambda: (out / "checkpoint.pt").exists() or process.poll() is not None)
+    assert process.poll() is None
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert start(out).wait() == 0

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from patience import PATIENCE, until
 
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
@@ -85,11 +86,10 @@ def test_y4m_that_we_write_is_y4m_that_we_read(pipe, tmp_path):
 
 def test_a_slow_consumer_drops_the_oldest_and_counts(pipe):
     read, write = pipe
-    thread = feed(write, rgb_bytes(50))
+    feed(write, rgb_bytes(50))
     raw = RawFormat.parse("24x16")
     with LiveSource("-", raw=raw, stdin=read, when_behind="drop-oldest", queue=4) as source:
-        thread.join(5)
-        time.sleep(0.2)
+        until(lambda: source.num_read == 50)
         frames = list(source)
     assert len(frames) == 4
     assert [int(f.image[0, 0, 0]) for f in frames] == [7 * i % 256 for i in range(46, 50)]
@@ -112,31 +112,30 @@ def test_a_pipe_waits_for_a_slow_consumer(pipe):
 
 def test_delay_is_measured(pipe):
     read, write = pipe
-    feed(write, rgb_bytes(20), pause=0.01)
-    with LiveSource("-", raw=RawFormat.parse("24x16"), stdin=read) as source:
+    feed(write, rgb_bytes(20))
+    with LiveSource("-", raw=RawFormat.parse("24x16"), stdin=read, queue=1) as source:
         held = []
         for frame in source:
             held.append(frame)
             if len(held) == 5:  # a window's worth: the first of them waited for four others
+                time.sleep(0.05)
                 for _ in held:
                     source.delivered()
                 held.clear()
     assert source.delay.count == 20
-    assert 4 <= source.delay.max_frames <= 6
-    assert source.delay.max_seconds >= 0.04
-    assert source.record()["delay"]["max_ms"] >= 40
+    assert 4 <= source.delay.max_frames <= 5  # one may wait in the queue
+    assert source.delay.max_seconds >= 0.05
+    assert source.record()["delay"]["max_ms"] >= 50
 
 
-def test_stop_ends_at_once_though_nothing_arrives(pipe):
+def test_stop_ends_though_nothing_arrives(pipe):
     read, write = pipe
     write.write(rgb_bytes(1)[0] * 3)
     with write, LiveSource("-", raw=RawFormat.parse("24x16"), stdin=read) as source:
         frames = iter(source)
         assert next(frames).index == 0
         threading.Timer(0.2, source.stop).start()
-        began = time.monotonic()
-        rest = list(frames)
-        assert time.monotonic() - began < 2
+        rest = list(frames)  # the pipe stays open: nothing else would end it
     assert len(rest) == 2 and source.stopped
 
 
@@ -162,16 +161,20 @@ def test_a_stream_of_another_process(tmp_path):
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     server = subprocess.Popen([sys.executable, "-c", STREAM, f"{address}?listen=1"])
-    frames = []
+    frames, source = [], None
+
+    def read() -> bool:
+        nonlocal source
+        try:
+            with LiveSource(address, queue=100) as source:
+                frames.extend(source)
+        except InputError:
+            return False  # it does not listen yet
+        return True
+
     try:
-        for _ in range(100):  # until it listens
-            try:
-                with LiveSource(address, queue=100) as source:
-                    frames = list(source)
-                break
-            except InputError:
-                time.sleep(0.1)
-        assert server.wait(20) == 0
+        until(read)
+        assert server.wait(PATIENCE) == 0
     finally:
         server.kill()
     assert source.when_behind == "drop-oldest"

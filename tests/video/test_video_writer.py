@@ -268,11 +268,9 @@ def test_other_bad_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="needs POSIX users")
-def test_folder_that_may_not_be_written(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "a.mp4", gray_frames(2))
-    for parent in [tmp_path, *tmp_path.parents[:2]]:
-        parent.chmod(0o755)
-    tmp_path.chmod(0o555)
+def test_folder_that_may_not_be_written(public_path: Path) -> None:
+    source = write_video(public_path / "a.mp4", gray_frames(2))
+    public_path.chmod(0o555)
     program = """if True:
         import os, sys
         from threedcseg.errors import InputError
@@ -292,13 +290,16 @@ def test_folder_that_may_not_be_written(tmp_path: Path) -> None:
                 print(error)
     """
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(public_path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    tmp_path.chmod(0o755)
+    public_path.chmod(0o755)
     lines = done.stdout.splitlines()
     assert len(lines) == 3, done
-    assert all(str(tmp_path) in line for line in lines)
-    assert [path.name for path in tmp_path.iterdir()] == [source.name]
+    assert all(str(public_path) in line for line in lines)
+    assert [path.name for path in public_path.iterdir()] == [source.name]
 
 
 @pytest.mark.parametrize("after", [0, 3])

@@ -1,34 +1,23 @@
 """The object without its surroundings, as videos with alpha."""
 
-from contextlib import AbstractContextManager
-from pathlib import Path
-
 import cv2
 import numpy as np
 
-from threedcseg.outputs.formats import SegmentedFrame, Sink, open_video_of, output_format
+from threedcseg.outputs.formats import SegmentedFrame, video_format
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.encoder import PRORES_4444, VP9_ALPHA
-from threedcseg.video.frame import FrameSource
 
 _RIM = 16  # pixels of surroundings kept under transparent alpha, so that no codec bleeds black in
 
 
-@output_format("alpha.mov", "alpha.mov", summary="ProRes 4444 with alpha, for editors")
-def open_mov(path: Path, source: FrameSource, rendering: Rendering) -> AbstractContextManager[Sink]:
-    """What editors open; the alpha is the mask, bit for bit."""
-    return open_video_of(path, source, lambda result: _picture(result, rendering), PRORES_4444)
-
-
-@output_format("alpha.webm", "alpha.webm", summary="VP9 with alpha, for browsers")
-def open_webm(
-    path: Path, source: FrameSource, rendering: Rendering
-) -> AbstractContextManager[Sink]:
-    """What browsers play with their page behind it."""
-    return open_video_of(path, source, lambda result: _picture(result, rendering), VP9_ALPHA)
-
-
-def _picture(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
+@video_format(
+    "alpha.webm", "alpha.webm", summary="VP9 with alpha, for browsers", encoding=VP9_ALPHA
+)
+@video_format(
+    "alpha.mov", "alpha.mov", summary="ProRes 4444 with alpha, for editors", encoding=PRORES_4444
+)
+def picture_with_alpha(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
+    """The frame with its alpha; in ProRes the alpha is the mask, bit for bit."""
     return with_alpha(result.frame.image, result.alpha(rendering.edges))
 
 

@@ -50,6 +50,8 @@ class SegmentedFrame:
 
 Sink = Callable[[SegmentedFrame], None]
 """Takes the frames in order."""
+Picture = Callable[[SegmentedFrame, Rendering], np.ndarray]
+"""Makes of a frame ``(H, W)`` gray, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8."""
 Open = Callable[[Path, FrameSource, Rendering], AbstractContextManager[Sink]]
 """Opens a format's file, or the folder of its images; files appear at the end, when whole."""
 
@@ -122,9 +124,26 @@ def open_video_of(
     picture: Callable[[SegmentedFrame], np.ndarray],
     encoding: VideoFormat = H264,
 ) -> Iterator[Sink]:
-    """For formats that are videos: a picture of each frame, with the source's timing and sound."""
+    """A video with a picture of each frame, and the source's timing and sound."""
     with VideoWriter(path, source, encoding) as writer:
         yield lambda result: writer.write(picture(result), result.frame.time)
+
+
+def video_format(
+    name: str, file: str, *, summary: str, encoding: VideoFormat = H264
+) -> Callable[[Picture], Picture]:
+    """Declares a video of the pictures that the decorated function makes of each frame."""
+
+    def declare(picture: Picture) -> Picture:
+        @output_format(name, file, summary=summary)
+        def open(
+            path: Path, source: FrameSource, rendering: Rendering
+        ) -> AbstractContextManager[Sink]:
+            return open_video_of(path, source, lambda result: picture(result, rendering), encoding)
+
+        return picture
+
+    return declare
 
 
 def parse_outputs(text: str) -> tuple[str, ...]:

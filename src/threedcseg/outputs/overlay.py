@@ -1,25 +1,19 @@
 """The picture people look at first: the object tinted and outlined on its frame."""
 
-from contextlib import AbstractContextManager
-from pathlib import Path
-
 import cv2
 import numpy as np
 
-from threedcseg.outputs.formats import Sink, open_video_of, output_format
+from threedcseg.outputs.formats import SegmentedFrame, video_format
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.video.frame import FrameSource
 
 COLOR = (255, 70, 110)
 OPACITY = 0.5
 
 
-@output_format("overlay", "overlay.mp4", summary="MP4, the object tinted and outlined")
-def open_overlay(
-    path: Path, source: FrameSource, rendering: Rendering
-) -> AbstractContextManager[Sink]:
-    """The video with the object tinted."""
-    return open_video_of(path, source, lambda result: overlay(result.frame.image, result.mask))
+@video_format("overlay", "overlay.mp4", summary="MP4, the object tinted and outlined")
+def overlay_picture(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
+    """The frame with its object tinted."""
+    return overlay(result.frame.image, result.mask)
 
 
 def overlay(

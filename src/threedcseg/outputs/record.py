@@ -135,7 +135,8 @@ class RunRecord(RunTerms):
 
     def write(self, path: Path) -> None:
         """Write it as JSON, under its name when whole."""
-        text = json.dumps(self.model_dump(), indent=2, ensure_ascii=False) + "\n"
+        facts = {"format": self.format, "source": self.source, **self.model_dump()}  # these first
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         with replacing(path) as temporary:
             # Names may hold bytes that are not UTF-8; this makes escapes of JSON of them.
             temporary.write_bytes(text.encode("utf-8", "backslashreplace"))

@@ -116,13 +116,11 @@ def errors(tile):
     return [(y - expected).square().mean().sqrt().item() for y in (found, plain)]
 
 
-@pytest.mark.parametrize(
-    ("tile", "bound"), [((4, 4, 4), 3e-6), ((4, 4, 0), 3e-6), ((2, 2, 0), 1e-6)]
-)
-def test_errors_in_float32(tile, bound):
+@pytest.mark.parametrize(("tile", "times"), [((4, 4, 4), 15), ((4, 4, 0), 15), ((2, 2, 0), 5)])
+def test_errors_in_float32(tile, times):
+    """As multiples of torch's own, which is 2.0e-7 to 9.0e-7, as the processor has it."""
     found, plain = errors(tile)
-    assert plain < 5e-7
-    assert found < bound
+    assert found < times * plain
 
 
 def test_the_points_beat_the_customary_ones(monkeypatch):
