@@ -38,7 +38,7 @@ def load_model(
     network, metadata = load_network(name_or_path, weights)
     dtype = pick_precision(precision, where, metadata.get("precision"))
     loaded = prepare_on(network, where, dtype)
-    loaded.recommended = network.recommended
+    loaded.recommended = network.recommended  # type: ignore[assignment]
     return loaded
 
 
@@ -66,10 +66,8 @@ def load_network(
         raise InputError(f"{path}: weights of the model {metadata['model']!r}, not {expected!r}")
     network = rebuild(state, metadata, str(path))
     length = metadata.get("clip_length")
-    network.recommended = {  # type: ignore[assignment]
-        **metadata.get("settings", {}),
-        **({"clip_length": length} if length else {}),
-    }
+    clip = {"clip_length": length} if length else {}
+    network.recommended = {**metadata.get("settings", {}), **clip}
     return network, metadata
 
 

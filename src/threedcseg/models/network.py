@@ -17,13 +17,15 @@ class SegmentationNetwork(nn.Module):
     ``forward`` takes clips ``(B, 3, T, H, W)`` of RGB in [0, 1], any ``T >= 1`` and any size, and
     returns logits ``(B, K, T, H, W)`` at the same size; ``K`` is 1 (foreground) or 2 (background,
     foreground). ``mean`` and ``std`` are those of its encoder's training, kept with the weights.
-    ``name`` and ``options`` are what `create_model` made it from, kept with its weights.
+    ``name`` and ``options`` are what `create_model` made it from, kept with its weights;
+    ``recommended`` are the settings of inference that its file of weights recommends.
     """
 
     mean: Tensor
     std: Tensor
     name: str | None = None
     options: Mapping[str, Any] = {}
+    recommended: Mapping[str, Any] = {}
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
