@@ -29,11 +29,11 @@ class Head(nn.Module):
 
 @register_model("compact", weights_licence="CC BY-NC 4.0")
 def compact(
-    width: str = "lite1",
+    width: str = "lite2",
     channels: Channels = 64,
     bridge: str = "gc3d",
     refinement: str = "rf3d",
-    finest: Literal[0] | Channels = 0,
+    finest: Literal[0] | Channels = 24,
 ) -> SegmentationNetwork:
     """The network that ships: EfficientNet-Lite made 3D, with the paper's decoder topology.
 
