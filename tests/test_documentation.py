@@ -252,10 +252,9 @@ def workshop(filled, tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory) -> Path:
+def exported(one_trace, tmp_path_factory) -> Path:
     """What the pages' `3dcseg export compact -o compact.onnx` writes."""
-    for package in ("onnxscript", "openvino"):
-        pytest.importorskip(package, reason="needs the extra openvino")
+    pytest.importorskip("openvino", reason="needs the extra openvino")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("exported"))
         run("3dcseg export compact -o compact.onnx")

@@ -133,7 +133,7 @@ def test_parts_of_a_batch_add_up_to_the_batch(tiny_data, tmp_path):
     once, twice = (recipe(tiny_data, loss={"cross_entropy": 1.0}, accumulate=n) for n in (1, 2))
     fit(once, network(), tmp_path / "a", device=CPU, workers=0, log=whole.append)
     fit(twice, network(), tmp_path / "b", device=CPU, workers=0, log=parts.append)
-    assert losses(parts) == pytest.approx(losses(whole), abs=1e-6)
+    assert losses(parts) == pytest.approx(losses(whole), abs=1e-5)
     assert [r["clips"] for r in parts] == [2] * 10
 
 
