@@ -287,7 +287,7 @@ data: {tiny_data}
 imagenet: false
 moving_average: 0.9
 checkpoint_every: 2
-validation: {{root: davis, every: 10}}
+validation: {{root: davis, every: 10, settings: {{short_edge: 32}}}}
 stages:
   - name: motion
     sources: [{{kind: video, root: davis}}, {{kind: stills, root: stills}}]
