@@ -11,6 +11,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
 
 COMMANDS = {
@@ -85,6 +86,7 @@ def _run(argv: list[str]) -> int:
     if args.command is None:
         parser.print_help()
         return 0
+    keep_freed_memory()
     return int(_module(args.command).run(args) or 0)
 
 
