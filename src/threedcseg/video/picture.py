@@ -82,6 +82,11 @@ class PictureFormat:
         return np.ascontiguousarray(self._orientation.apply(rgb.to_ndarray()))
 
 
+def in_depth_of(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """8-bit ``image`` in the type of ``picture``, uint8 or uint16: 255 is the most of either."""
+    return image if picture.dtype == np.uint8 else image.astype(np.uint16) * np.uint16(257)
+
+
 def _assumed_matrix(frame: VideoFrame) -> int | None:
     """The YUV matrix to assume where the file names none: as players do, BT.709 from HD on."""
     if frame.colorspace != UNSPECIFIED_COLOR or len(frame.format.components) < 3:

@@ -99,7 +99,7 @@ class VideoWriter:
     def __init__(self, path: str | Path, source: FrameSource, format: VideoFormat = H264) -> None:
         self.path = Path(path)
         self._source = source
-        self._format = format
+        self._format = format.for_source(source)
         self._audio: AudioTrack | None = None
         self._stack = ExitStack()
         self._empty = True
@@ -138,7 +138,8 @@ class VideoWriter:
     def write(self, image: np.ndarray, time: Fraction) -> None:
         """Add a picture at ``time`` seconds; times grow.
 
-        ``image``: uint8, ``(H, W)`` gray, ``(H, W, 3)`` RGB, or RGBA where the format has alpha.
+        ``image``: uint8 or uint16, ``(H, W)`` gray, ``(H, W, 3)`` RGB, or RGBA where the format has
+        alpha.
         """
         if image.ndim == 2:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
