@@ -23,9 +23,10 @@ def test_overlay() -> None:
     mask = np.zeros((40, 60), bool)
     mask[10:30, 20:40] = True
     drawn, deep = overlay(IMAGE, mask, opacity=0.25), overlay(DEEP, mask, opacity=0.25)
-    inside = np.zeros_like(mask)
+    inside, outside = np.zeros_like(mask), np.ones_like(mask)
     inside[14:26, 24:36] = True
-    for where in (inside, ~np.pad(inside, 0) & ~mask):
+    outside[6:34, 16:44] = False
+    for where in (inside, outside):
         assert np.abs(deep[where] / 257 - drawn[where]).max() <= 1
     assert (deep[20, 20] == np.array([255, 70, 110]) * 257).all(), "the outline"
 

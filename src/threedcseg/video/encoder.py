@@ -11,8 +11,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
-from threedcseg.video.audio import MOV_SOUND, MP4_SOUND, WEBM_SOUND, SoundFormat
 from threedcseg.video.frame import SMPTE170M, UNSPECIFIED_COLOR, FrameSource
+from threedcseg.video.tracks import MOV_TRACKS, MP4_TRACKS, WEBM_TRACKS, TrackFormat
 
 PROGRESSIVE = 1  # FFmpeg's field order
 _RAW = {
@@ -31,7 +31,7 @@ class VideoFormat:
     Attributes:
         suffix: of the file's name.
         container, codec, pixels: FFmpeg's names.
-        sound: what sound it takes.
+        tracks: what it takes besides the picture.
         alpha: pictures are RGBA.
         even: sides must be even; odd ones are padded with a copy of the edge.
         full_range: may hold full-range YUV.
@@ -45,7 +45,7 @@ class VideoFormat:
     container: str
     codec: str
     pixels: str
-    sound: SoundFormat
+    tracks: TrackFormat
     alpha: bool = False
     even: bool = False
     full_range: bool = True
@@ -67,7 +67,7 @@ H264 = VideoFormat(
     "mp4",
     "libx264",
     "yuv420p",
-    MP4_SOUND,
+    MP4_TRACKS,
     even=True,
     options={"crf": "20", "preset": "veryfast"},
     container_options={"movflags": "faststart"},
@@ -92,7 +92,7 @@ PRORES_4444 = VideoFormat(
     "mov",
     "prores_ks",
     "yuva444p10le",
-    MOV_SOUND,
+    MOV_TRACKS,
     alpha=True,
     full_range=False,
     options={"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
@@ -104,7 +104,7 @@ VP9_ALPHA = VideoFormat(
     "webm",
     "libvpx-vp9",
     "yuva420p",
-    WEBM_SOUND,
+    WEBM_TRACKS,
     alpha=True,
     options={
         "crf": "24",
@@ -137,6 +137,7 @@ class VideoEncoder:
 
     Attributes:
         container: the open file, to add further streams before the first `write`.
+        stream: its pictures.
     """
 
     def __init__(self, file: Path, source: FrameSource, format: VideoFormat = H264) -> None:
@@ -160,7 +161,7 @@ class VideoEncoder:
             time_base=source.time_base,
         )
         assert isinstance(stream, VideoStream)  # what a name of type `str` hides from the types
-        self._stream = stream
+        self.stream = stream
         context = stream.codec_context
         context.pix_fmt = format.pixels
         context.thread_type = "AUTO"
@@ -204,11 +205,11 @@ class VideoEncoder:
         self._ticks = max(self._ticks + 1, round(time / self._time_base))
         frame.pts = self._ticks
         frame.time_base = self._time_base
-        self.container.mux(self._stream.encode(frame))
+        self.container.mux(self.stream.encode(frame))
 
     def finish(self) -> None:
         """Write what the encoder still holds; the container is left open."""
-        self.container.mux(self._stream.encode(None))
+        self.container.mux(self.stream.encode(None))
 
 
 def _rate_cap(source: FrameSource) -> dict[str, str]:

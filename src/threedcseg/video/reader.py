@@ -15,12 +15,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
-from threedcseg.video.audio import audio_stream
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
 from threedcseg.video.frame import Frame
 from threedcseg.video.paths import is_image
 from threedcseg.video.picture import PictureFormat
+from threedcseg.video.tracks import audio_streams
 from threedcseg.video.truncation import is_cut_short
 
 # FFmpeg opens these as videos, but they are text shown as on a terminal.
@@ -79,12 +79,15 @@ class VideoReader:
             self.pixel_aspect, self.color, self.depth = form.pixel_aspect, form.color, form.depth
             self.num_frames = _estimated_frames(container, stream, self.rate)
             self.time_base = form.time_base
-            audio = audio_stream(container)
-            self.has_audio = audio is not None
+            tracks = audio_streams(container)
+            self.has_audio = bool(tracks)
             self.start = self._first_time = (first.pts or 0) * self.time_base
-            if audio is not None and audio.start_time is not None and audio.time_base is not None:
+            for track in tracks:
                 # Sound may begin before the picture. Encoders put a little priming before time 0.
-                self.start = min(self.start, max(audio.start_time * audio.time_base, Fraction(0)))
+                if track.start_time is not None and track.time_base is not None:
+                    self.start = min(
+                        self.start, max(track.start_time * track.time_base, Fraction(0))
+                    )
             self.num_bytes: int | None = self.path.stat().st_size
 
     def __iter__(self) -> Iterator[Frame]:
