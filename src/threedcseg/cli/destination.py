@@ -41,9 +41,9 @@ def check_file(output: Path, videos: Sequence[Path], write: Sequence[str], redo:
         )
     if len(videos) != 1 or len(write) != 1 or write[0] not in fitting:
         raise InputError(
-            f"-o {output} is one file: for one input, and one of --write {', '.join(fitting)}, "
-            f"not {len(videos)} and {', '.join(write)}",
-            "give a folder, or other formats",
+            f"-o {output} is one file, for one input and one of --write {', '.join(fitting)}; "
+            f"given: {len(videos)} input{'s' * (len(videos) != 1)} and {', '.join(write)}",
+            "give a folder, or such a format",
         )
     if output.exists() and not redo:
         raise InputError(f"{output} is there already", "give another name, or --redo to replace it")
