@@ -106,7 +106,8 @@ def test_killed_at_twelve_moments(tmp_path, kind):
     raw.write_bytes(b"".join(image.tobytes() for image in images))
     out = tmp_path / "out"
     given = [str(source)] if kind == "file" else ["-", "--size", "64x48"]
-    options = ["--model", str(weights), "--short-edge", "32", "--write", WRITTEN]
+    # Each run is to write everything, also where an earlier one has come to its end.
+    options = ["--model", str(weights), "--short-edge", "32", "--write", WRITTEN, "--redo"]
     words = [*given, "-o", str(out), *options]
     folder = out / ("noise" if kind == "file" else "stdin")
     log = tmp_path / "log"

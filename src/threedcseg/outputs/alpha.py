@@ -12,10 +12,18 @@ _RIM = 16  # pixels of surroundings kept under transparent alpha, so that no cod
 
 
 @video_format(
-    "alpha.webm", "alpha.webm", summary="VP9 with alpha, for browsers", encoding=VP9_ALPHA
+    "alpha.webm",
+    "alpha.webm",
+    summary="VP9 with alpha, for browsers",
+    drawn_by=("edges",),
+    encoding=VP9_ALPHA,
 )
 @video_format(
-    "alpha.mov", "alpha.mov", summary="ProRes 4444 with alpha, for editors", encoding=PRORES_4444
+    "alpha.mov",
+    "alpha.mov",
+    summary="ProRes 4444 with alpha, for editors",
+    drawn_by=("edges",),
+    encoding=PRORES_4444,
 )
 def picture_with_alpha(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
     """The frame with its alpha; in ProRes the alpha is the mask, bit for bit."""

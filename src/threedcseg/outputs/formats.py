@@ -6,7 +6,7 @@ the help, the demo, the record of a run and the clearing of earlier results foll
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,7 @@ from threedcseg.video.writer import VideoWriter, to_levels
 DEFAULT = "masks"
 FRAME = "*"
 """Stands for the name of a frame among the files of a format."""
+EVERY_OPTION = tuple(each.name for each in fields(Rendering))
 SOFT_LEVELS = to_levels((np.arange(256) / 255 - 0.05) / 0.9)
 
 
@@ -73,6 +74,7 @@ class Format:
         summary: one line on what it is.
         open: opens the first of ``files`` (for images, their folder) for the frames of a source.
         needs_objects: whether frames must come with their connected objects.
+        drawn_by: names of the rendering options that decide what is in it (default: all).
         extra: the extra of this package that brings ``module``, without which it cannot be written.
     """
 
@@ -81,6 +83,7 @@ class Format:
     summary: str
     open: Open
     needs_objects: bool = False
+    drawn_by: tuple[str, ...] = EVERY_OPTION
     extra: str | None = None
     module: str | None = None
 
@@ -111,13 +114,14 @@ def output_format(
     *files: str,
     summary: str,
     needs_objects: bool = False,
+    drawn_by: tuple[str, ...] = EVERY_OPTION,
     extra: str | None = None,
     module: str | None = None,
 ) -> Callable[[Open], Open]:
     """Declares the format that the decorated function opens; see `Format`."""
 
     def declare(open: Open) -> Open:
-        FORMATS[name] = Format(name, files, summary, open, needs_objects, extra, module)
+        FORMATS[name] = Format(name, files, summary, open, needs_objects, drawn_by, extra, module)
         return open
 
     return declare
@@ -136,12 +140,17 @@ def open_video_of(
 
 
 def video_format(
-    name: str, file: str, *, summary: str, encoding: VideoFormat = MP4
+    name: str,
+    file: str,
+    *,
+    summary: str,
+    drawn_by: tuple[str, ...] = EVERY_OPTION,
+    encoding: VideoFormat = MP4,
 ) -> Callable[[Picture], Picture]:
     """Declares a video of the pictures that the decorated function makes of each frame."""
 
     def declare(picture: Picture) -> Picture:
-        @output_format(name, file, summary=summary)
+        @output_format(name, file, summary=summary, drawn_by=drawn_by)
         def open(
             path: Path, source: FrameSource, rendering: Rendering
         ) -> AbstractContextManager[Sink]:

@@ -10,7 +10,7 @@ COLOR = (255, 70, 110)
 OPACITY = 0.5
 
 
-@video_format("overlay", "overlay.mp4", summary="MP4, the object tinted and outlined")
+@video_format("overlay", "overlay.mp4", summary="MP4, the object tinted and outlined", drawn_by=())
 def overlay_picture(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
     """The frame with its object tinted."""
     return overlay(result.picture, result.mask)
