@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from threedcseg.inference.settings import Settings
     from threedcseg.segmentation.timing import Timing
+
+BUDGET = 60.0
+"""Seconds for the timing of a video: with imports and the first block, less than two minutes."""
 
 EPILOG = """\
 Times every encoder (Table 1: feature maps of one clip) and every model (Table 4: seconds a frame)
 on a clip of noise. Each is run once before it is timed, and the device is waited for. Networks have
 fresh weights, which take the same time as trained ones, and are made ready as for `segment`.
+Seconds a frame are the paper's: of clips that overlap by 3 frames, 5 of 8 are new.
 
-With --video, a whole video is segmented instead, by the model that --names gives (default: compact,
-with its weights), and reading, network and writing are timed by themselves as well.
+With --video, a video is segmented instead, by the model that --names gives (default: compact, with
+its weights), and its parts are timed by themselves as well; of a long video, or on a slow machine,
+only so much that it ends within a minute or two.
 
 Give the machine nothing else to do meanwhile. The spread is from the least to the most.
 
@@ -39,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", default="480x854", metavar="HxW", help="of a clip's frames (480x854)"
     )
-    parser.add_argument("--clip-length", type=int, default=8, metavar="N", help="(8)")
+    parser.add_argument(
+        "--clip-length", type=int, metavar="N", help="(8; with --video what the weights say)"
+    )
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (3)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
@@ -59,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.errors import InputError
     from threedcseg.models.device import pick_device
 
-    if args.repeats < 1 or args.clip_length < 1:
+    if args.repeats < 1 or (args.clip_length is not None and args.clip_length < 1):
         raise InputError("--repeats and --clip-length: give 1 or more")
     device = pick_device(args.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -86,15 +94,16 @@ def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
 
     from threedcseg.models.fast.prepare import prepare_for_inference
     from threedcseg.published import TABLE_1, TABLE_4
-    from threedcseg.segmentation.timing import time_clip
+    from threedcseg.segmentation.timing import seconds_a_frame, time_clip
 
     frame_seconds = {"3dc-seg": TABLE_4["3DC-Seg"]["seconds a frame"]}
     dtype = getattr(torch, args.precision)
+    clip_length = args.clip_length or 8
     height, width = _size(args.size)
     padded = (-(-height // 32) * 32, -(-width // 32) * 32)
     for name, kind, build in _networks(args.names):
         network = prepare_for_inference(build()).to(device)
-        timing = time_clip(network, args.clip_length, padded, device, dtype, args.repeats)
+        timing = time_clip(network, clip_length, padded, device, dtype, args.repeats)
         published = (
             f"{TABLE_1[name].seconds} a clip (Table 1)"
             if name in TABLE_1
@@ -105,10 +114,10 @@ def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
         yield {
             "network": name,
             "kind": kind,
-            "clip": f"{args.clip_length}x{padded[0]}x{padded[1]}",
+            "clip": f"{clip_length}x{padded[0]}x{padded[1]}",
             "seconds a clip": f"{timing.median:.3f}",
             "spread": _spread(timing),
-            "seconds a frame": f"{timing.median / args.clip_length:.4f}",
+            "seconds a frame": f"{seconds_a_frame(timing.median, clip_length):.4f}",
             "paper, GTX 1080 Ti": published,
         }
 
@@ -118,11 +127,12 @@ def _of_video(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
     from threedcseg.models.loading import load_model
     from threedcseg.segmentation.timing import time_video
 
+    given = {} if args.clip_length is None else {"clip_length": args.clip_length}
     for name in (args.names or "compact").split(","):
         network = load_model(name, args.device, precision=args.precision)
-        settings = Settings(clip_length=args.clip_length)
-        times = time_video(args.video, network, settings, device, args.repeats)
-        for part in ("reading", "network", "writing", "end_to_end"):
+        settings = Settings.recommended_by(network, **given)
+        times = time_video(args.video, network, settings, device, args.repeats, budget=BUDGET)
+        for part in ("reading", "network", "resizing", "writing", "end_to_end"):
             timing = getattr(times, part)
             yield {
                 "network": name,
@@ -131,6 +141,27 @@ def _of_video(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
                 "spread": _spread(timing),
                 "frames/s": f"{1 / timing.median:.1f}",
             }
+        print(f"{times.num_frames} frames, {len(times.network.seconds)} times", file=sys.stderr)
+        for line in _advice(settings, device, args.precision):
+            print(line, file=sys.stderr)
+
+
+def _advice(settings: "Settings", device: "torch.device", precision: str) -> Iterator[str]:
+    """What the user may do for more frames a second, and what it costs."""
+    from threedcseg.models.device import computes_bfloat16
+
+    yield "To be faster:"
+    if precision == "float32" and device.type != "cpu":
+        yield "  --precision float16       half as many bytes"
+    elif precision == "float32" and computes_bfloat16():
+        yield "  --precision bfloat16      this CPU computes in it; masks differ by a few pixels"
+    if settings.tta > 1:
+        yield f"  --tta 1                   one view of each clip instead of {settings.tta}"
+    if settings.short_edge > 224:
+        share = (224 / settings.short_edge) ** 2
+        yield f"  --short-edge 224          {share:.0%} of the network's work; coarser edges"
+    if device.type == "cpu":
+        yield "  3dcseg export             and --model FILE.onnx or FILE.xml: another runtime"
 
 
 def _networks(names: str | None) -> Iterator[tuple[str, str, "Callable[[], nn.Module]"]]:

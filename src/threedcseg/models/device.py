@@ -45,11 +45,12 @@ def pick_precision(
             "bfloat16": torch.bfloat16,
             "float16": torch.float16,
         }[precision]
-    if recommended == "bfloat16" and device.type == "cpu" and _cpu_computes_bfloat16():
+    if recommended == "bfloat16" and device.type == "cpu" and computes_bfloat16():
         return torch.bfloat16
     return torch.float32
 
 
-def _cpu_computes_bfloat16() -> bool:
+def computes_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16."""
     # Elsewhere oneDNN converts back and forth, which is slower than float32.
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
