@@ -147,7 +147,7 @@ def _of_video(
     from threedcseg.models.fast.prepare import precision_of
     from threedcseg.segmentation.timing import time_video
 
-    given = {} if clip_length is None else {"clip_length": clip_length}
+    given: dict[str, Any] = {} if clip_length is None else {"clip_length": clip_length}
     for name, network in networks:
         settings = Settings.recommended_by(network, **given)
         times = time_video(video, network, settings, device, repeats, budget=BUDGET)
