@@ -72,7 +72,12 @@ def test_what_the_options_mean_can_be_sent_to_other_machines():
 
 @pytest.mark.parametrize(
     "words",
-    [["segment", "--wrte", "masks"], ["segment", "a.mp4", "--edges", "no"], ["train"], ["sgment"]],
+    [
+        ["segment", "--wrte", "masks"],
+        ["segment", "a.mp4", "--edges", "blunt"],
+        ["train"],
+        ["sgment"],
+    ],
 )
 def test_a_command_line_that_cannot_be_is_one_line(words, capsys):
     assert main(words) == 2

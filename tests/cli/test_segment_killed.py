@@ -99,7 +99,7 @@ def test_killed_at_twelve_moments(tmp_path, kind):
     torch.manual_seed(0)
     weights = tmp_path / "tiny.safetensors"
     save_weights(weights, create_model("compact", width="lite0", channels=8).eval())
-    images = noisy_frames(30)
+    images = noisy_frames(20)
     source = write_video(tmp_path / "noise.mp4", images, audio="aac")
     before = source.read_bytes()
     raw = tmp_path / "raw"

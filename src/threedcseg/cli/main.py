@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
 
 COMMANDS = {
@@ -95,6 +96,7 @@ def _run(argv: list[str]) -> int:
     if args.command is None:
         parser.print_help()
         return 0
+    keep_freed_memory()
     return int(_module(args.command).run(args) or 0)
 
 

@@ -7,6 +7,7 @@ the help, the demo, the record of a run and the clearing of earlier results foll
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.outputs.rendering import Edges, Rendering
 from threedcseg.outputs.tracking import TrackedObject
-from threedcseg.video.encoder import H264, VideoFormat
+from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.writer import VideoWriter, to_levels
 
@@ -42,6 +43,11 @@ class SegmentedFrame:
     mask: np.ndarray
     objects: Sequence[TrackedObject] = field(default_factory=tuple)
 
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """``(H, W, 3)`` RGB: uint16 where the source has more than 8 bits, else uint8."""
+        return self.frame.image if self.frame.deep is None else self.frame.deep()
+
     def alpha(self, edges: Edges) -> np.ndarray:
         """``(H, W)`` uint8, 255 where the object is."""
         if edges == "soft":
@@ -52,7 +58,7 @@ class SegmentedFrame:
 Sink = Callable[[SegmentedFrame], None]
 """Takes the frames in order."""
 Picture = Callable[[SegmentedFrame, Rendering], np.ndarray]
-"""Makes of a frame ``(H, W)`` gray, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8."""
+"""Makes of a frame ``(H, W)`` gray, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16."""
 Open = Callable[[Path, FrameSource, Rendering], AbstractContextManager[Sink]]
 """Opens a format's file, or the folder of its images; files appear at the end, when whole."""
 
@@ -126,7 +132,7 @@ def open_video_of(
     path: Path,
     source: FrameSource,
     picture: Callable[[SegmentedFrame], np.ndarray],
-    encoding: VideoFormat = H264,
+    encoding: VideoFormat = MP4,
 ) -> Iterator[Sink]:
     """A video with a picture of each frame, and the source's timing and sound."""
     with VideoWriter(path, source, encoding) as writer:
@@ -139,7 +145,7 @@ def video_format(
     *,
     summary: str,
     drawn_by: tuple[str, ...] = EVERY_OPTION,
-    encoding: VideoFormat = H264,
+    encoding: VideoFormat = MP4,
 ) -> Callable[[Picture], Picture]:
     """Declares a video of the pictures that the decorated function makes of each frame."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
 from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
 from threedcseg.segmentation.task import Task, Worker
@@ -169,6 +170,7 @@ class _Actor:
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
         if self._worker is None:
+            keep_freed_memory()
             os.chdir(self._cwd)
             self._worker = self._task.start()
         begun = _import_ray().get(self._starts.one_more.remote(job))

@@ -1,6 +1,6 @@
 """A video file in, a folder of masks out: the path that `3dcseg segment` walks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,9 +22,13 @@ from threedcseg.outputs.result_folder import (
 )
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
+from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import open_video
+
+AHEAD_BYTES = 100_000_000
+"""What is read ahead, and what waits to be written, may take so much each, but for one frame."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ def segment_video(
     on_shot: Callable[[Shot], None] | None = None,
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
+
+    Frames are read and results written while the network computes (`AHEAD_BYTES`): ``on_frame``
+    and ``also`` are called in another thread, one call at a time.
 
     ``folder`` receives what ``write`` names, any of `formats.FORMATS`, all in one pass
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
@@ -162,20 +169,33 @@ def _write_results(
 
     formats = [FORMATS[name] for name in outputs]
     tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+
+    def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
+        nonlocal num_frames
+        frame, probabilities, new_shot = segmented
+        mask = probabilities > settings.threshold
+        objects = tracker.update(mask, new_shot) if tracker else ()
+        result = SegmentedFrame(frame, probabilities, mask, objects)
+        for sink in sinks:
+            sink(result)
+        num_frames += 1
+        if on_frame is not None:
+            on_frame(source)
+
     with ExitStack() as stack:
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
-        for frame, probabilities in segment_source(source, network, settings, begin):
-            mask = probabilities > settings.threshold
-            new_shot = shots[-1].first_frame == frame.index
-            objects = tracker.update(mask, new_shot) if tracker else ()
-            result = SegmentedFrame(frame, probabilities, mask, objects)
-            for sink in sinks:
-                sink(result)
-            num_frames += 1
-            if on_frame is not None:
-                on_frame(source)
+        frames: Iterable[Frame] = source
+        if live is None:  # else a frame that waits here would be one that is not dropped in time
+            pixels = source.height * source.width
+            frames = stack.enter_context(ahead(source, _affordable(3 * pixels)))
+        with ExitStack() as writing:
+            later: Callable[[tuple[Frame, np.ndarray, bool]], None] = finish
+            if live is None:
+                later = writing.enter_context(behind(finish, _affordable(8 * pixels)))
+            for frame, probabilities in segment_source(frames, network, settings, begin):
+                later((frame, probabilities, shots[-1].first_frame == frame.index))
         if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(
                 f"{terms.source} was stopped before its first mask: nothing is written"
@@ -221,8 +241,12 @@ def _frame_names(path: Path) -> tuple[str, ...] | None:
     return None if all(name == f"{i:05d}" for i, name in enumerate(names)) else names
 
 
+def _affordable(num_bytes: int) -> int:
+    return max(1, min(8, AHEAD_BYTES // num_bytes))
+
+
 def segment_source(
-    source: FrameSource,
+    source: Iterable[Frame],
     network: Network,
     settings: Settings,
     on_shot: Callable[[Shot], None] | None = None,
