@@ -71,12 +71,26 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
     other end and its files are whole."""
     from threedcseg.segmentation.video import segment_to_folder
-    from threedcseg.video.live import LiveSource, is_live, live_name
+    from threedcseg.video.live import LiveSource, is_live, live_name, without_password
     from threedcseg.video.reader import open_video
 
     if not is_live(name):
         with open_video(name) as video:
-            return _to_pipe(video, worker, options.pipe_format, lambda source: None)
+            if output == STDOUT:
+                return _to_pipe(video, worker, options.pipe_format, lambda source: None)
+            shown = without_password(name)
+            result = segment_to_folder(
+                video,
+                shown,
+                output / live_name(name),
+                worker.network,
+                worker.settings,
+                write=worker.task.write,
+                rendering=worker.task.rendering,
+                provenance=worker.provenance,
+            )
+        print(f"{result.num_frames} frames of {shown} -> {result.folder}", flush=True)
+        return 0
     live = LiveSource(name, raw=options.raw, when_behind=options.when_behind, queue=options.queue)
     with _stopped_by_signals(live), live as source:
         report = _Report(source, worker.settings)
@@ -97,7 +111,8 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
             on_frame=report,
         )
         report.end()
-    print(f"{result.num_frames} frames of {source.shown} -> {result.folder}", flush=True)
+    dropped = f", {source.num_dropped} dropped" if source.num_dropped else ""
+    print(f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}", flush=True)
     return 0
 
 

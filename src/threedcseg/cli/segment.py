@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 0, or 2 where some of a list could not be used."""
     from threedcseg.cli.progress import frame_progress
     from threedcseg.segmentation.shards import Shard
-    from threedcseg.video.live import is_live
+    from threedcseg.video.live import is_address, is_live
     from threedcseg.video.paths import output_names
 
     # Bad input is refused before torch is imported
@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args, "live" if live else "default")
     write, rendering = outputs_from(args)
     model = model_from(args)
-    alone = live or args.output == STDOUT
+    alone = any(map(is_address, args.inputs)) or args.output == STDOUT
     if alone:
         if args.manifest is not None or len(args.inputs) != 1:
             raise InputError(

@@ -105,9 +105,11 @@ def segment_to_folder(
     )
     num_frames = 0
     shots: list[ShotRecord] = []
+    begun: Shot | None = None
 
     def begin(shot: Shot) -> None:
-        shots.append(ShotRecord(first_frame=shot.first, stride=shot.stride))
+        nonlocal begun
+        begun = shot
         if on_shot is not None:
             on_shot(shot)
 
@@ -119,7 +121,10 @@ def segment_to_folder(
         sinks += also
         for frame, probabilities in segment_source(source, network, settings, begin):
             mask = probabilities > settings.threshold
-            new_shot = shots[-1].first_frame == frame.index
+            new_shot = begun is not None
+            if begun is not None:  # by the source's number, which dropped frames have, too
+                shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
+                begun = None
             objects = tracker.update(mask, new_shot) if tracker else ()
             result = SegmentedFrame(frame, probabilities, mask, objects)
             for sink in sinks:
