@@ -100,9 +100,8 @@ def test_animated_images_are_videos(tmp_path: Path, ending: str) -> None:
 def test_animated_webp_keeps_its_times_and_says_when_it_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "a.webp"
     images = [Image.fromarray(image) for image in gray_frames(4)]
-    images[0].save(
-        path, save_all=True, append_images=images[1:], duration=[40, 200, 40, 40], lossless=True
-    )
+    times = [40, 200, 40, 40]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=times, lossless=True)
     assert [float(frame.time) for frame in read_all(path)] == [0, 0.04, 0.24, 0.28]
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(InputError, match="cannot be read as an animated image"):

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from threedcseg.cli.live import STDOUT, add_live, live_from, run_live
+from threedcseg.cli.live import STDOUT, add_live, check_live_options, live_from, run_live
 from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_from, settings_from
 from threedcseg.errors import InputError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from threedcseg.segmentation.batch import VideoOutcome
     from threedcseg.segmentation.shards import Shard
     from threedcseg.segmentation.task import Task
+    from threedcseg.video.reader import Reading
 
 EPILOG = """\
 Each input gets a folder of its own below the output folder:
@@ -97,6 +98,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLOUR|FILE",
         help="behind the cut-out: a colour, image or video (default: green)",
     )
+    reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--fps",
+        metavar="RATE",
+        help="frames a second of folders of frames (24), or of raw frames (25); 30000/1001, say",
+    )
+    reading.add_argument(
+        "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
+    )
     add_model(parser, default="compact")
     add_settings(parser)
     add_live(parser)
@@ -109,10 +119,28 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
 
     extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
     rendering = Rendering(args.edges)
+    write = parse_outputs(",".join([args.write, *extra]))
     if args.background is not None:
+        if "cutout" not in write:
+            raise InputError("--background goes with the cut-out", "add --write cutout")
         rendering = Rendering(args.edges, args.background)
     rendering.check()
-    return parse_outputs(",".join([args.write, *extra])), rendering
+    return write, rendering
+
+
+def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
+    """How the videos are read; `InputError` for a rate that is none, or that a file has itself."""
+    from threedcseg.video.pipe import parse_rate
+    from threedcseg.video.reader import Reading
+
+    if args.fps is None or args.size is not None:
+        return Reading(deinterlace=not args.no_deinterlace)
+    if not videos or not all(video.is_dir() for video in videos):
+        file = next((video for video in videos if not video.is_dir()), args.inputs[0])
+        raise InputError(
+            f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
+        )
+    return Reading(parse_rate(args.fps), not args.no_deinterlace)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:
@@ -145,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
 
     # Bad input is refused before torch is imported
     live = any(map(is_live, args.inputs))
+    check_live_options(args, live)
     settings = settings_from(args, "live" if live else "default")
     write, rendering = outputs_from(args)
     model = model_from(args)
@@ -157,6 +186,7 @@ def run(args: argparse.Namespace) -> int:
         if args.output == STDOUT and write != ("masks",):
             raise InputError("standard output takes masks only", "give -o DIR for other formats")
     videos = [] if alone else videos_from(args)
+    reading = reading_from(args, videos)
     names = output_names(videos)
     jobs = [(video, args.output / name) for video, name in zip(videos, names, strict=True)]
     shard = Shard() if args.shard is None else Shard.parse(args.shard)
@@ -165,7 +195,7 @@ def run(args: argparse.Namespace) -> int:
 
     from threedcseg.segmentation.task import Task
 
-    task = Task(model.load, settings.on, write, rendering, frame_progress)
+    task = Task(model.load, settings.on, write, rendering, frame_progress, reading)
     if alone:
         return run_live(args.inputs[0], live_from(args), args.output, task.start())
     if args.manifest is None:

@@ -76,12 +76,14 @@ class RunTerms(_Part):
         rendering: rendering options.
         settings: those of the prediction, by name.
         provenance: the network.
+        reading: how the source was read: ``fps`` of a folder, ``deinterlace``.
     """
 
     outputs: dict[str, tuple[FileName, ...]]
     rendering: Rendering = Rendering()
     settings: dict[str, JsonValue] = {}
     provenance: Provenance = Provenance()
+    reading: dict[str, JsonValue] = {}
 
 
 class RunRecord(RunTerms):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from threedcseg.outputs.record import Provenance, RunTerms
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import run_terms, segment_video
 from threedcseg.video.frame import FrameSource
+from threedcseg.video.reader import Reading
 
 
 class Progress(Protocol):
@@ -31,6 +32,7 @@ class Task:
         settings: of the prediction, by the network.
         write: names of formats.
         rendering: how they are drawn.
+        reading: how the videos are read.
         progress: opens the progress of a video by the name of its folder.
     """
 
@@ -39,6 +41,7 @@ class Task:
     write: tuple[str, ...]
     rendering: Rendering
     progress: Callable[[str], AbstractContextManager[Progress]]
+    reading: Reading = field(default_factory=Reading)
 
     def start(self) -> "Worker":
         """The task with its network."""
@@ -59,7 +62,7 @@ class Worker:
     def terms(self) -> RunTerms:
         """What the records of its results say."""
         task = self.task
-        return run_terms(self.settings, task.write, task.rendering, self.provenance)
+        return run_terms(self.settings, task.write, task.rendering, self.provenance, task.reading)
 
     def __call__(self, video: Path, folder: Path) -> str:
         with self.task.progress(folder.name) as progress:
@@ -73,6 +76,7 @@ class Worker:
                 provenance=self.provenance,
                 on_frame=progress,
                 on_shot=progress.shot,
+                reading=self.task.reading,
             )
         shots = f" in {len(result.cuts) + 1} shots" if result.cuts else ""
         return f"{result.num_frames} frames{shots} of {video} -> {result.folder}"

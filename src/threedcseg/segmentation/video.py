@@ -18,7 +18,7 @@ from threedcseg.outputs.result_folder import begin_run, finish_run
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
-from threedcseg.video.reader import open_video
+from threedcseg.video.reader import Reading, open_video
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ def segment_video(
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
+    reading: Reading | None = None,
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
 
@@ -51,13 +52,14 @@ def segment_video(
     the `RunRecord`: a folder without it is unfinished. ``rendering`` decides on edges and
     background, ``provenance`` says where the network is from. ``on_frame`` is called after each
     written frame, ``on_shot`` before the first one of each shot; ``also`` are given the results of
-    each frame, besides what is written. ``settings``: by default what the network's file
-    recommends.
+    each frame, besides what is written; ``reading`` says how the source is read. ``settings``: by
+    default what the network's file recommends.
 
     Raises `InputError` for input that cannot be read or output that cannot be written.
     """
     check_outputs(write)
-    with open_video(path) as source:
+    reading = reading or Reading()
+    with open_video(path, folder_rate=reading.fps, deinterlace=reading.deinterlace) as source:
         _check_apart(source.path, Path(folder))
         return segment_to_folder(
             source,
@@ -71,6 +73,7 @@ def segment_video(
             on_frame=on_frame,
             on_shot=on_shot,
             also=also,
+            reading=reading,
         )
 
 
@@ -88,6 +91,7 @@ def segment_to_folder(
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
+    reading: Reading | None = None,
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too, which the record calls
     ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`."""
@@ -96,7 +100,7 @@ def segment_to_folder(
     rendering.check()
     if (background := Path(rendering.background)).exists():
         _check_apart(background, folder)
-    terms = run_terms(settings, write, rendering, provenance or Provenance())
+    terms = run_terms(settings, write, rendering, provenance or Provenance(), reading)
     record = RunRecord(
         source=source_name,
         size=(source.width, source.height),
@@ -146,14 +150,21 @@ def segment_to_folder(
 
 
 def run_terms(
-    settings: Settings, write: Sequence[str], rendering: Rendering, provenance: Provenance
+    settings: Settings,
+    write: Sequence[str],
+    rendering: Rendering,
+    provenance: Provenance,
+    reading: Reading | None = None,
 ) -> RunTerms:
     """What the record of a run with these arguments says was asked for."""
+    reading = reading or Reading()
+    fps = None if reading.fps is None else str(reading.fps)
     return RunTerms(
         outputs={name: FORMATS[name].files for name in write},
         rendering=rendering,
         settings=asdict(settings),
         provenance=provenance,
+        reading={"fps": fps, "deinterlace": reading.deinterlace},
     )
 
 

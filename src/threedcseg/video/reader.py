@@ -1,6 +1,7 @@
 """Videos, and folders as if they were videos, as streams of RGB frames, in constant memory."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain, pairwise
@@ -26,15 +27,28 @@ from threedcseg.video.tracks import audio_streams
 from threedcseg.video.truncation import is_cut_short
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read.
+
+    Attributes:
+        fps: frames per second of a folder; None for 24, and for files, which have their own.
+        deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
+    """
+
+    fps: Fraction | None = None
+    deinterlace: bool = True
+
+
 def open_video(
-    path: str | Path, *, folder_rate: Fraction = FOLDER_RATE, deinterlace: bool = True
+    path: str | Path, *, folder_rate: Fraction | None = None, deinterlace: bool = True
 ) -> FrameSource:
     """Open a video file, an animated image, or a folder of images as if it were a video.
 
     Args:
         path: a file of any container and codec FFmpeg decodes, also behind ``http://``, or a
             folder of images.
-        folder_rate: frames per second of a folder; files have their own.
+        folder_rate: frames per second of a folder (24); files have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
 
     Raises:
@@ -45,11 +59,13 @@ def open_video(
     ...     for frame in video:
     ...         print(frame.name, float(frame.time), frame.image.shape)
     """
-    if is_web(path):
+    if is_web(path) and folder_rate is None:
         return VideoReader(path, deinterlace=deinterlace)
     path = Path(path)
     if path.is_dir():
-        return FolderReader(path, folder_rate)
+        return FolderReader(path, folder_rate or FOLDER_RATE)
+    if folder_rate is not None:
+        raise InputError(f"{path} has a rate of its own", "give one for folders of frames only")
     if is_animated_webp(path):
         return AnimationReader(path)
     return VideoReader(path, deinterlace=deinterlace)
