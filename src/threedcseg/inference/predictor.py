@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
+from os import PathLike
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -65,6 +66,10 @@ def segment(
     each `Shot`, the first one too, before its probabilities are yielded. Raises `InputError` for an
     array of another shape or dtype, or a change of size.
     """
+    if isinstance(frames, str | PathLike):
+        raise InputError(
+            f"{frames} is the name of a file, expected frames", "call segment_video for files"
+        )
     return segment_keyed(enumerate(frames), network, settings, on_shot)
 
 
@@ -90,6 +95,8 @@ def segment_keyed(
 def _shrunk(frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings) -> Iterator[Item[KeyT]]:
     geometry = None
     for index, (key, frame) in enumerate(frames):
+        if not isinstance(frame, np.ndarray):
+            raise _no_array(index, frame)
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise InputError(
                 f"frame {index} is {frame.dtype} {frame.shape}", "give (H, W, 3) uint8 RGB"
@@ -107,6 +114,17 @@ def _shrunk(frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings) -> It
             )
         image = frame if settings.upsampling == "guided" else None
         yield Item(key, index, image, geometry.to_network(frame), geometry)
+
+
+def _no_array(index: int, frame: object) -> InputError:
+    kind = type(frame)
+    if frame is None:
+        remedy = "stop where the video ends: cv2's read() then gives False, None"
+    elif kind.__module__.startswith("PIL."):
+        remedy = 'give np.asarray(image.convert("RGB"))'
+    else:
+        remedy = "give arrays (H, W, 3) uint8 RGB"
+    return InputError(f"frame {index} is a {kind.__qualname__}, not an array", remedy)
 
 
 def _with_shots(

@@ -79,6 +79,7 @@ class RunTerms(_Part):
         rendering: rendering options.
         settings: those of the prediction, by name.
         provenance: the network.
+        reading: how the source was read: ``fps`` of a folder, ``deinterlace``.
     """
 
     source: str
@@ -87,6 +88,7 @@ class RunTerms(_Part):
     rendering: Rendering = Rendering()
     settings: dict[str, JsonValue] = {}
     provenance: Provenance = Provenance()
+    reading: dict[str, JsonValue] = {}
 
     def is_of_source(self, other: "RunTerms") -> bool:
         """Whether both are of one source: of one path, or wherever it lies, with one content."""
