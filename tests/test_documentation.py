@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-
 from made_workshop import ROOT, fill_workshop, make_workshop
+
 from threedcseg.cli.main import COMMANDS, build_parser, main
 from threedcseg.datasets.registry import KINDS
 
