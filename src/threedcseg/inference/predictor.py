@@ -1,10 +1,11 @@
 """Frames in, probabilities out: clips, network, stitching (section 3.3 of the paper)."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
-from os import PathLike
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -24,6 +25,12 @@ HELD_BYTES = 400_000_000
 """With a stride, windows may hold so many bytes of frames (1080p: 64 frames, 4K: 16)."""
 
 KeyT = TypeVar("KeyT")
+
+
+# A process forked from one that has used the network has none of the threads of its torch, and
+# would wait for them for ever: it computes with one.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ def segment(
     each `Shot`, the first one too, before its probabilities are yielded. Raises `InputError` for an
     array of another shape or dtype, or a change of size.
     """
-    if isinstance(frames, str | PathLike):
+    if isinstance(frames, str | os.PathLike):
         raise InputError(
             f"{frames} is the name of a file, expected frames", "call segment_video for files"
         )
