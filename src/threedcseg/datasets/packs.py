@@ -25,6 +25,8 @@ from threedcseg.errors import InputError
 
 Entry = TypeVar("Entry")
 
+ENDINGS = ("json", "bin")  # of stills; of sequences with a v before
+
 
 @dataclass(frozen=True)
 class Footage:
@@ -46,17 +48,14 @@ def read_pack(path: str | Path) -> list[Footage]:
     Raises `InputError` where there is no such pack, or a part of it cannot be read.
     """
     path = Path(path)
-    for index, data, decode in (
-        (path.with_suffix(".vjson"), path.with_suffix(".vbin"), _sequence),
-        (path.with_suffix(".json"), path.with_suffix(".bin"), _still),
-    ):
-        if index.is_file():
-            break
-    else:
+    sequences = path.with_suffix(".vjson").is_file()
+    index, data = (path.with_suffix(f".v{end}" if sequences else f".{end}") for end in ENDINGS)
+    if not index.is_file():
         raise InputError(
             f"{path}: no pack of that name; give the path of {path.name}.json or "
             f"{path.name}.vjson without its ending"
         )
+    decode = _sequence if sequences else _still
     try:
         entries, blob = json.loads(index.read_text()), data.read_bytes()
     except (OSError, ValueError) as error:

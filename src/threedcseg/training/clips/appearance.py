@@ -3,8 +3,10 @@
 Frames are ``(n, T, H, W, 3)`` float32 RGB in [0, 1]; amounts are tensors ``(n,)``, one a clip.
 """
 
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,60 +68,117 @@ class Appearance:
     spray: float = 0.1
 
 
-def changed(frames: Tensor, masks: Tensor, moves: np.ndarray, what: Appearance, draw: Draw) -> Tensor:
-    """Clips ``(B, T, H, W, 3)``, with masks ``(B, T, H, W)``, as another camera might have them.
+@dataclass(frozen=True)
+class Look:
+    """The changes of one clip, drawn. ``gain (T, 3)``; ``seed`` of its grain; None is none."""
 
-    ``moves (B,)``: whether something in them does. Which clips get what is decided on the CPU, so
-    that the device never waits for it.
+    gamma: float
+    saturation: float
+    contrast: float
+    gain: np.ndarray
+    seed: int
+    blur: float | None = None
+    grain: float | None = None
+    quality: float | None = None
+    spray: "Spray | None" = None
+
+
+@dataclass(frozen=True)
+class Spray:
+    """A cloud of dust or spray.
+
+    ``noise (2, h, w)``: one cloud turns into the other, while both ``drift (2,)``, a share of the
+    frame; ``extent`` in heights of the mask; ``opacity``: the greatest; ``colour (3,)``.
     """
-    count, clip_length = frames.shape[:2]
+
+    noise: np.ndarray
+    drift: np.ndarray
+    extent: float
+    opacity: float
+    colour: np.ndarray
+
+
+def look(draw: Draw, what: Appearance, clip_length: int, moves: bool) -> Look:
+    """How a clip looks; ``moves``: whether something in it does."""
+    gain = np.exp(draw.number(-what.brightness, what.brightness))
+    tint = np.exp(draw.uniform(-what.tint, what.tint, 3))
+    flicker = np.exp(what.flicker * draw.normal(clip_length, 1))
+    low, high = np.log(what.quality)
+    gray = draw.chance(what.gray)
+    return Look(
+        gamma=float(np.exp(draw.number(-what.gamma, what.gamma))),
+        saturation=0.0 if gray else float(np.exp(draw.number(-what.saturation, what.saturation))),
+        contrast=float(np.exp(draw.number(-what.contrast, what.contrast))),
+        gain=gain * tint * flicker,
+        seed=draw.below(1 << 31),
+        blur=draw.number(0, 1) if draw.chance(what.blur) else None,
+        grain=draw.number(0, 0.06) if draw.chance(what.grain) else None,
+        quality=float(np.exp(draw.number(low, high))) if draw.chance(what.compression) else None,
+        spray=spray(draw) if draw.chance(what.spray) and moves else None,
+    )
+
+
+def spray(draw: Draw) -> Spray:
+    return Spray(
+        draw.normal(2, *SPRAY_GRID),
+        draw.uniform(-0.5, 0.5, 2),
+        draw.number(0.5, 1.5),
+        draw.number(0.3, 0.8),
+        draw.number(0.6, 1.0) * draw.uniform(0.85, 1.0, 3),
+    )
+
+
+def changed(frames: Tensor, masks: Tensor, looks: Items[Look]) -> Tensor:
+    """Clips ``(n, T, H, W, 3)``, with masks ``(n, T, H, W)``, as their looks have them.
+
+    Which clips get what is known on the CPU, so that the device never waits for it. ``frames`` may
+    be written to.
+    """
     device = frames.device
-    grain = torch.Generator(device).manual_seed(draw.below(1 << 31))
 
-    def on(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(device)
+    def on(values: Items[Any]) -> Tensor:
+        return torch.from_numpy(np.array(values, np.float32)).to(device)
 
-    def some(probability: float, among: np.ndarray | bool = True) -> tuple[np.ndarray, Tensor]:
-        chosen = np.flatnonzero((draw.uniform(0, 1, count) < probability) & among)
-        return chosen, torch.from_numpy(chosen).to(device)
+    def noise(chosen: list[int], *shape: int) -> Tensor:
+        seeds = (looks[i].seed for i in chosen)
+        generators = (torch.Generator(device).manual_seed(seed) for seed in seeds)
+        return torch.stack([torch.randn(shape, device=device, generator=g) for g in generators])
 
-    chosen, where = some(what.spray, moves)
-    if len(chosen):
-        noise = draw.normal(len(chosen), 2, *SPRAY_GRID)
-        drift = draw.uniform(-0.5, 0.5, len(chosen), 2)
-        shape = draw.uniform(0.5, 1.5, len(chosen)), draw.uniform(0.3, 0.8, len(chosen))
-        colour = draw.uniform(0.6, 1.0, len(chosen), 1) * draw.uniform(0.85, 1.0, len(chosen), 3)
-        specks = torch.randn(
-            (len(chosen), *frames.shape[1:4]), device=device, generator=grain
-        )
+    clouds = {i: one.spray for i, one in enumerate(looks) if one.spray is not None}
+    if clouds:
+        where = torch.tensor(list(clouds), device=device)
+        given = clouds.values()
         frames[where] = sprayed(
-            frames[where], masks[where], on(noise), on(drift), *map(on, shape), on(colour), specks
+            frames[where],
+            masks[where],
+            on([s.noise for s in given]),
+            on([s.drift for s in given]),
+            on([s.extent for s in given]),
+            on([s.opacity for s in given]),
+            on([s.colour for s in given]),
+            noise(list(clouds), *frames.shape[1:4]),
         )
-
-    saturation = np.exp(draw.uniform(-what.saturation, what.saturation, count))
-    saturation[draw.uniform(0, 1, count) < what.gray] = 0
-    gain = np.exp(draw.uniform(-what.brightness, what.brightness, count, 1))
-    gain = gain * np.exp(draw.uniform(-what.tint, what.tint, count, 3))
     frames = coloured(
         frames,
-        on(np.exp(draw.uniform(-what.gamma, what.gamma, count))),
-        on(saturation),
-        on(np.exp(draw.uniform(-what.contrast, what.contrast, count))),
-        on(gain[:, None] * np.exp(what.flicker * draw.normal(count, clip_length, 1))),
+        on([one.gamma for one in looks]),
+        on([one.saturation for one in looks]),
+        on([one.contrast for one in looks]),
+        on([one.gain for one in looks]),
     )
-    chosen, where = some(what.blur)
-    if len(chosen):
-        frames[where] = blurred(frames[where], on(draw.uniform(0, 1, len(chosen))))
-    chosen, where = some(what.grain)
-    if len(chosen):
-        noise = torch.randn((len(chosen), *frames.shape[1:]), device=device, generator=grain)
-        frames[where] += noise * per_clip(on(draw.uniform(0, 0.06, len(chosen))))
+    blurs = {i: one.blur for i, one in enumerate(looks) if one.blur is not None}
+    if blurs:
+        where = torch.tensor(list(blurs), device=device)
+        frames[where] = blurred(frames[where], on(list(blurs.values())))
+    grains = {i: one.grain for i, one in enumerate(looks) if one.grain is not None}
+    if grains:
+        where = torch.tensor(list(grains), device=device)
+        amount = per_clip(on(list(grains.values())))
+        frames[where] += noise(list(grains), *frames.shape[1:]).mul_(amount)
     frames = frames.clamp_(0, 1)
-    chosen, where = some(what.compression)
-    if len(chosen):
-        low, high = np.log(what.quality)
-        quality = np.exp(draw.uniform(float(low), float(high), len(chosen)))
-        frames[where] = compressed(frames[where], on(quality))
+    qualities = {i: one.quality for i, one in enumerate(looks) if one.quality is not None}
+    if qualities:
+        where = torch.tensor(list(qualities), device=device)
+        frames[where] = compressed(frames[where], on(list(qualities.values())))
     return frames
 
 
@@ -205,7 +264,7 @@ def sprayed(
     mask; ``strength``: its greatest opacity; ``colour (n, 3)``; ``specks (n, T, H, W)``: normal
     noise, the highest of which are drops.
     """
-    count, clip_length, height, width = masks.shape
+    clip_length, height, width = masks.shape[1:]
     phase = torch.linspace(0, 1, clip_length, device=frames.device)
     y = torch.linspace(-1, 1, height, device=frames.device)[:, None]
     x = torch.linspace(-1, 1, width, device=frames.device)

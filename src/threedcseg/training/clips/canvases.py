@@ -68,7 +68,7 @@ class Canvases:
         return self.pixels.device
 
     def sample(
-        self, pictures: np.ndarray, levels: np.ndarray, x: Tensor, y: Tensor, mirrored: Tensor
+        self, pictures: np.ndarray, levels: np.ndarray, x: Tensor, y: Tensor, mirrored: np.ndarray
     ) -> Tensor:
         """Pixels at ``x``, ``y (N, H, W)`` of ``pictures (N,)`` at their ``levels (N,)``.
 
@@ -80,9 +80,11 @@ class Canvases:
         start, rows, columns = torch.from_numpy(table).to(self.device)[:, :, None, None]
         bottom, right = rows - 1.0, columns - 1.0
         inside = (x > -0.5) & (x < right + 0.5) & (y > -0.5) & (y < bottom + 0.5)
-        flip = mirrored[:, None, None]
-        x = torch.where(flip, right - (right - x.abs()).abs(), x)
-        y = torch.where(flip, bottom - (bottom - y.abs()).abs(), y)
+        if mirrored.any():
+            flip = torch.from_numpy(mirrored).to(self.device)[:, None, None]
+            x = torch.where(flip, right - (right - x.abs()).abs(), x)
+            y = torch.where(flip, bottom - (bottom - y.abs()).abs(), y)
+            inside |= flip
         x = torch.minimum(x.clamp(min=0), right)
         y = torch.minimum(y.clamp(min=0), bottom)
         x0, y0 = x.long(), y.long()
@@ -94,7 +96,7 @@ class Canvases:
         low = torch.lerp(self._at(lower), self._at(lower + step), along)
         out = torch.lerp(top, low, down)
         out *= 1 / 255
-        out[..., 3] *= inside | flip
+        out[..., 3] *= inside
         return out
 
     def _at(self, places: Tensor) -> Tensor:

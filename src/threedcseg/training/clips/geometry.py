@@ -50,7 +50,9 @@ class Warp:
         linear = affine[..., :2]
         matrix = linear @ self.matrix
         matrix[..., 2] += affine[..., 2]
-        bend = np.einsum("...ij,tjkl->tikl" if linear.ndim == 2 else "tij,tjkl->tikl", linear, self.bend)
+        bend = np.einsum(
+            "...ij,tjkl->tikl" if linear.ndim == 2 else "tij,tjkl->tikl", linear, self.bend
+        )
         return Warp(matrix, bend)
 
     def nearer(self, depth: float) -> "Warp":

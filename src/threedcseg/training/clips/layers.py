@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from threedcseg.training.clips.appearance import Appearance, Look, look
 from threedcseg.training.clips.canvases import Entry
 from threedcseg.training.clips.draw import Draw
 from threedcseg.training.clips.geometry import (
@@ -74,9 +75,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class Plan:
-    """A clip before it is rendered: its layers, the farthest first, and its ``sources``."""
+    """A clip before it is rendered: ``layers``, the farthest first, ``look`` and ``sources``."""
 
     layers: tuple[Layer, ...]
+    look: Look
     sources: tuple[str, ...]
 
 
@@ -89,17 +91,20 @@ class Planner:
     size: tuple[int, int]
     framing: Framing = field(default_factory=Framing)
     scene: Scene = field(default_factory=Scene)
+    appearance: Appearance = field(default_factory=Appearance)
 
     def video(self, draw: Draw) -> Plan:
         """Frames of a video, as they are or with some camera motion on top."""
         entry = self.stock.video(draw)
-        return Plan((self._footage(draw, entry),), (entry.name,))
+        layer = self._footage(draw, entry)
+        return Plan((layer,), self._look(draw, moves=True), (entry.name,))
 
     def still(self, draw: Draw, amount: float = 1.0) -> Plan:
         """A still before which the camera moves; its object is meant, for nothing moves."""
         entry = self.stock.still(draw)
         camera = moving(draw, self.clip_length, self.size, self.framing.motion, amount)
-        return Plan((self._whole(draw, entry, camera, is_object=True),), (entry.name,))
+        layer = self._whole(draw, entry, camera, is_object=True)
+        return Plan((layer,), self._look(draw, moves=False), (entry.name,))
 
     def layered(self, draw: Draw) -> Plan:
         """A scene in which what moves by itself is the object."""
@@ -139,12 +144,13 @@ class Planner:
         layers += [movers[i] for i in _order(draw, len(movers))]
         layers += before
         used |= {self._name(int(layer.pictures[0])): None for layer in layers}
-        return Plan(tuple(layers), tuple(used))
+        return Plan(tuple(layers), self._look(draw, moves=True), tuple(used))
 
-    def _mover(
-        self, draw: Draw, of_video: bool, follows: bool
-    ) -> tuple[Layer, int | None, float]:
-        """What moves; a picture of it alone, if there is a whole one; and its height in the frame."""
+    def _look(self, draw: Draw, moves: bool) -> Look:
+        return look(draw, self.appearance, self.clip_length, moves)
+
+    def _mover(self, draw: Draw, of_video: bool, follows: bool) -> tuple[Layer, int | None, float]:
+        """What moves; a whole picture of it, if there is one; its height in the frame."""
         height, width = self.size
         if of_video and self.stock.videos:
             layer = self._footage(draw, self.stock.video(draw))

@@ -10,7 +10,7 @@ from threedcseg.training.clips.draw import Draw
 
 
 class Stock:
-    """Videos, stills and objects of `Canvases`; ``weights``: how often each of its entries is drawn.
+    """Videos, stills and objects of `Canvases`; ``weights``: how often each entry is drawn.
 
     ``things``: stills whose object is whole and neither tiny nor everything, to be pasted;
     ``kinds``: the same by group. Raises `InputError` where all weights are 0.
