@@ -20,8 +20,10 @@ import av
 import cv2
 import numpy as np
 
-from threedcseg.datasets.sequence import Sequence, read_frame, read_mask
+from threedcseg.datasets.masks import read_mask
+from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
+from threedcseg.video.images import read_image
 
 Entry = TypeVar("Entry")
 
@@ -52,14 +54,14 @@ def read_pack(path: str | Path) -> list[Footage]:
     index, data = (path.with_suffix(f".v{end}" if sequences else f".{end}") for end in ENDINGS)
     if not index.is_file():
         raise InputError(
-            f"{path}: no pack of that name; give the path of {path.name}.json or "
-            f"{path.name}.vjson without its ending"
+            f"{path}: no pack of that name",
+            f"give the path of {path.name}.json or {path.name}.vjson without its ending",
         )
     decode = _sequence if sequences else _still
     try:
         entries, blob = json.loads(index.read_text()), data.read_bytes()
     except (OSError, ValueError) as error:
-        raise InputError(f"{index}: not a readable pack ({error}); get the pack again") from error
+        raise InputError(f"{index}: not a readable pack ({error})", "get the pack again") from error
 
     def decoded(numbered: tuple[int, Any]) -> Footage | None:
         number, entry = numbered
@@ -67,7 +69,7 @@ def read_pack(path: str | Path) -> list[Footage]:
             return decode(entry, blob)
         except (KeyError, IndexError, TypeError, ValueError, zlib.error, av.FFmpegError) as error:
             raise InputError(
-                f"{data}: entry {number} cannot be read ({error}); get the pack again"
+                f"{data}: entry {number} cannot be read ({error})", "get the pack again"
             ) from error
 
     return [footage for footage in _at_once(decoded, enumerate(entries)) if footage is not None]
@@ -89,7 +91,7 @@ def read_footage(
         pixels = [_pair(sequence, number, max_short_edge) for number in numbers]
         if len({frame.shape for frame in pixels}) > 1:
             raise InputError(
-                f"sequence {sequence.name!r}: frames of several sizes; make them alike"
+                f"sequence {sequence.name!r}: frames of several sizes", "make them alike"
             )
         return Footage(sequence.name, group, np.stack(pixels), np.array(numbers))
 
@@ -122,7 +124,7 @@ def _sequence(entry: dict[str, Any], blob: bytes) -> Footage | None:
     pixels = np.empty((len(numbers), height, width, 4), np.uint8)
     start, size = entry["video"]
     done = 0
-    with av.open(io.BytesIO(blob[start : start + size])) as container:
+    with av.open(io.BytesIO(blob[start : start + size]), "r") as container:
         for number, frame in enumerate(container.decode(video=0)):
             if done == len(numbers):
                 break
@@ -146,11 +148,12 @@ def _pair(sequence: Sequence, number: int, max_short_edge: int | None) -> np.nda
     """A frame and its mask, ``(H, W, 4)`` uint8."""
     path, annotation = sequence.frames[number], sequence.masks[number]
     assert annotation is not None
-    image, mask = read_frame(path), read_mask(annotation)
+    image, mask = read_image(path), read_mask(annotation)
     if mask.shape != image.shape[:2]:
         raise InputError(
             f"{annotation}: the mask is {mask.shape[1]}x{mask.shape[0]}, its frame {path.name} "
-            f"{image.shape[1]}x{image.shape[0]}; make them alike or leave the frame out"
+            f"{image.shape[1]}x{image.shape[0]}",
+            "make them alike or leave the frame out",
         )
     pixels = np.dstack([image, mask])
     short = min(mask.shape)

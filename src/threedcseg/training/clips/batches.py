@@ -6,24 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from threedcseg.training.batch import Batch
 from threedcseg.training.clips.appearance import changed
 from threedcseg.training.clips.draw import Draw
 from threedcseg.training.clips.layers import Plan, Planner
 from threedcseg.training.clips.rendering import render
-
-
-@dataclass(frozen=True)
-class Batch:
-    """``frames (B, 3, T, H, W)`` and ``masks (B, 1, T, H, W)`` {0, 255}, uint8 on the device.
-
-    Both lie in memory channels-last. ``sources``: of each clip, the names of what it shows.
-    """
-
-    frames: Tensor
-    masks: Tensor
-    sources: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)

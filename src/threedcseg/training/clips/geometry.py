@@ -9,29 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from threedcseg.training.clips.draw import Draw
+from threedcseg.training.clips.synthesis import Motion
 
 CONTROL = 4  # points a side of the grid that bends
 
 
-@dataclass(frozen=True)
-class Motion:
-    """How far things move from the first to the last frame of a clip: the largest amounts drawn.
-
-    ``shift`` is a share of the frame's size, ``zoom`` a ratio minus one, ``turn`` in degrees,
-    ``bend`` (the piecewise part) a share of the frame's size, ``shake`` a jitter of every frame,
-    a share of the frame's size.
-    """
-
-    shift: float = 0.2
-    zoom: float = 0.2
-    turn: float = 15.0
-    bend: float = 0.03
-    shake: float = 0.002
-
-
-CAMERA = Motion(shake=0.001)
-MOVER = Motion(shift=0.3, bend=0.05)
-WIGGLE = Motion(shift=0.01, zoom=0.01, turn=2.0, bend=0.015, shake=0.0)
+CAMERA = Motion(shake=0.002)
+MOVER = Motion(shift=0.3, bend=0.05, shake=0.002)
 
 
 @dataclass(frozen=True)

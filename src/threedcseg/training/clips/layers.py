@@ -15,8 +15,6 @@ from threedcseg.training.clips.draw import Draw
 from threedcseg.training.clips.geometry import (
     CAMERA,
     MOVER,
-    WIGGLE,
-    Motion,
     Warp,
     crop,
     moving,
@@ -26,6 +24,7 @@ from threedcseg.training.clips.geometry import (
 from threedcseg.training.clips.geometry import still as standing
 from threedcseg.training.clips.rendering import Layer
 from threedcseg.training.clips.stock import Stock
+from threedcseg.training.clips.synthesis import WIGGLE, Motion
 
 STRIDES = (1, 2, 3, 4, 6, 6, 6, 8)  # that of inference is 6
 
@@ -46,11 +45,11 @@ class Framing:
     strides: tuple[int, ...] = STRIDES
     reverse: float = 0.5
     camera: float = 0.5
-    motion: Motion = field(default_factory=Motion)
+    motion: Motion = CAMERA
 
 
 @dataclass(frozen=True)
-class Scene:
+class Composition:
     """What a scene that is put together holds, as probabilities.
 
     ``videos``: the mover comes from a video, else from a still; ``followed``: the camera goes with
@@ -90,7 +89,7 @@ class Planner:
     clip_length: int
     size: tuple[int, int]
     framing: Framing = field(default_factory=Framing)
-    scene: Scene = field(default_factory=Scene)
+    composition: Composition = field(default_factory=Composition)
     appearance: Appearance = field(default_factory=Appearance)
 
     def video(self, draw: Draw) -> Plan:
@@ -108,35 +107,35 @@ class Planner:
 
     def layered(self, draw: Draw) -> Plan:
         """A scene in which what moves by itself is the object."""
-        scene, size = self.scene, self.size
-        follows = draw.chance(scene.followed)
+        what, size = self.composition, self.size
+        follows = draw.chance(what.followed)
         amount = draw.number(0.5, 1.0) if follows else draw.number(0.05, 1.0)
         camera = moving(draw, self.clip_length, size, CAMERA, amount)
         background = self.stock.still(draw)
         used = {background.name: None}
 
-        mover, template, seen = self._mover(draw, draw.chance(scene.videos), follows)
+        mover, template, seen = self._mover(draw, draw.chance(what.videos), follows)
         movers = [mover]
-        if draw.chance(scene.companions):
+        if draw.chance(what.companions):
             movers.append(self._companion(draw, template, seen))
         behind = []
-        if template is not None and draw.chance(scene.twins):
+        if template is not None and draw.chance(what.twins):
             for _ in range(1 + draw.below(3)):
                 height = seen * draw.number(0.7, 1.3)
                 behind.append(self._standing(draw, template, camera, self._anywhere(draw), height))
-        if draw.chance(scene.crowd):
+        if draw.chance(what.crowd):
             behind += self._crowd(draw, template, camera)
-        if draw.chance(scene.bystanders):
+        if draw.chance(what.bystanders):
             for _ in range(1 + draw.below(2)):
                 height = draw.number(0.2, 0.8) * size[0]
                 thing = draw.pick(self.stock.things).first
                 behind.append(self._standing(draw, thing, camera, self._anywhere(draw), height))
         before = []
-        if draw.chance(scene.occluders):
+        if draw.chance(what.occluders):
             thing, height = draw.pick(self.stock.things).first, draw.number(0.15, 0.5) * size[0]
             near = camera.nearer(draw.number(1.1, 1.8))
             before.append(self._placed(draw, thing, near, self._anywhere(draw), height))
-        if draw.chance(scene.lines):
+        if draw.chance(what.lines):
             before.append(self._line(draw, camera.nearer(draw.number(1.1, 1.8))))
 
         layers = [self._whole(draw, background, camera, is_object=False)]
@@ -179,7 +178,7 @@ class Planner:
 
     def _entering(self, draw: Draw, layer: Layer) -> Layer:
         """Now and then it comes into the frame late, or leaves it early."""
-        if self.clip_length < 4 or not draw.chance(self.scene.late):
+        if self.clip_length < 4 or not draw.chance(self.composition.late):
             return layer
         there = 2 + draw.below(self.clip_length - 2)  # the first frame in which it is where it was
         away = np.maximum(0, 1 - np.arange(self.clip_length) / there)
@@ -218,7 +217,7 @@ class Planner:
     ) -> Layer:
         """A thing that moves as the background does, but for some stirring on the spot."""
         warp = camera.nearer(draw.number(1.0, 1.3) if depth is None else depth)
-        if draw.chance(self.scene.wiggle):
+        if draw.chance(self.composition.wiggle):
             warp = warp.plus(moving(draw, self.clip_length, self.size, WIGGLE, centre=centre))
         return self._placed(draw, picture, warp, centre, height)
 

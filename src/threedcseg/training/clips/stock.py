@@ -21,7 +21,7 @@ class Stock:
         self._firsts = np.array([entry.first for entry in canvases.entries])
         used = [(e, w) for e, w in zip(canvases.entries, weights, strict=True) if w > 0]
         if not used:
-            raise InputError("no pictures to make clips from; give a source a weight above 0")
+            raise InputError("no pictures to make clips from", "give a source a weight above 0")
         videos = [(e, w) for e, w in used if len(e.numbers) > 1]
         stills = [(e, w) for e, w in used if len(e.numbers) == 1]
         self.videos, self._video_places = _listed(videos)
