@@ -5,8 +5,8 @@ import torch
 from made_footage import CPU, canvases, still, video
 
 from threedcseg.training.batch import Batch
-from threedcseg.training.clips.batches import BatchMaker, Mix, ahead
-from threedcseg.training.clips.layers import Planner
+from threedcseg.training.clips.batches import BatchMaker, ahead
+from threedcseg.training.clips.layers import Mix, Planner
 from threedcseg.training.clips.stock import Stock
 
 SIZE = (32, 48)
@@ -18,7 +18,7 @@ def stock():
 
 
 def maker(stock, mix=None, seed=3):
-    return BatchMaker(Planner(stock, 4, SIZE), mix or Mix(2, 1, 3), seed)
+    return BatchMaker(Planner(stock, 4, SIZE, mix or Mix(2, 1, 3)), seed)
 
 
 def test_a_batch_is_what_fit_takes(stock):

@@ -7,7 +7,7 @@ from made_footage import canvases, still, video
 
 from threedcseg.errors import InputError
 from threedcseg.training.clips.draw import Draw
-from threedcseg.training.clips.layers import Composition, Framing, Planner, chosen_frames
+from threedcseg.training.clips.layers import Composition, Framing, Mix, Planner, chosen_frames
 from threedcseg.training.clips.rendering import render, window_of
 from threedcseg.training.clips.stock import Stock
 
@@ -24,7 +24,8 @@ def stock():
 
 
 def planner(stock, **composition):
-    return Planner(stock, 8, SIZE, composition=dataclasses.replace(NOTHING, **composition))
+    what = dataclasses.replace(NOTHING, **composition)
+    return Planner(stock, 8, SIZE, Mix(1, 1, 1, composition=what))
 
 
 def masks(stock, plan):
@@ -77,12 +78,12 @@ def test_the_object_of_a_still_stays_in_its_mask(stock):
 
 def test_of_a_scene_only_what_moves_is_meant(stock):
     for seed in range(10):
-        alone = planner(stock).layered(Draw(seed))
+        alone = planner(stock).scene(Draw(seed))
         assert [layer.is_object for layer in alone.layers] == [False, True]
         assert masks(stock, alone).any()
     full = planner(stock, twins=1.0, crowd=1.0, bystanders=1.0, occluders=1.0, lines=1.0)
     for seed in range(10):
-        plan = full.layered(Draw(seed))
+        plan = full.scene(Draw(seed))
         meant = [layer for layer in plan.layers if layer.is_object]
         assert len(meant) == 1 and len(plan.layers) >= 2 + 1 + 4 + 1 + 1 + 1
         assert sum(layer.line is not None for layer in plan.layers) == 1
@@ -94,7 +95,7 @@ def test_of_a_scene_only_what_moves_is_meant(stock):
 
 def test_what_stands_moves_as_the_background_does(stock):
     still_life = planner(stock, twins=1.0, crowd=1.0)
-    plan = still_life.layered(Draw(4))
+    plan = still_life.scene(Draw(4))
     background, others = plan.layers[0], [p for p in plan.layers[1:] if not p.is_object]
     ground = np.linalg.inv(
         np.linalg.inv(square(background.warp.matrix[0])) @ square(background.warp.matrix[7])
@@ -116,14 +117,14 @@ def test_some_enter_late_or_leave_early(stock):
     late = planner(stock, late=1.0)
     away = []
     for seed in range(12):
-        there = masks(stock, late.layered(Draw(seed))).any((1, 2))
+        there = masks(stock, late.scene(Draw(seed))).any((1, 2))
         away.append((not there[0], not there[-1]))
         assert there.any()
     assert any(first for first, _ in away) and any(last for _, last in away)
 
 
 def test_companions_move_on_ways_of_their_own(stock):
-    plan = planner(stock, companions=1.0).layered(Draw(1))
+    plan = planner(stock, companions=1.0).scene(Draw(1))
     one, other = (layer for layer in plan.layers if layer.is_object)
     assert not np.allclose(
         one.warp.matrix[0] - one.warp.matrix[7], other.warp.matrix[0] - other.warp.matrix[7]
@@ -131,7 +132,7 @@ def test_companions_move_on_ways_of_their_own(stock):
 
 
 def test_movers_may_come_from_videos(stock):
-    plan = planner(stock, videos=1.0, twins=1.0).layered(Draw(0))
+    plan = planner(stock, videos=1.0, twins=1.0).scene(Draw(0))
     mover = next(layer for layer in plan.layers if layer.is_object)
     assert len(set(mover.pictures.tolist())) > 1 and "v" in plan.sources
     twins = [layer for layer in plan.layers if layer.pictures[0] >= 8 and not layer.is_object]
@@ -143,9 +144,11 @@ def test_a_standing_camera_is_set_in_motion(stock):
     held = canvases(*(still(f"d{i}", i) for i in range(3)), video("v"))
     standing = [dataclasses.replace(e, static=True) for e in held.entries]
     held.entries = tuple(standing)
-    plan = Planner(Stock(held, [1.0] * 4), 8, SIZE, Framing(camera=0.0)).video(Draw(0))
+    plan = Planner(Stock(held, [1.0] * 4), 8, SIZE, Mix(1, framing=Framing(camera=0.0))).video(
+        Draw(0)
+    )
     assert not np.allclose(plan.layers[0].warp.matrix[0], plan.layers[0].warp.matrix[7])
-    plan = Planner(stock, 8, SIZE, Framing(camera=0.0)).video(Draw(0))
+    plan = Planner(stock, 8, SIZE, Mix(1, framing=Framing(camera=0.0))).video(Draw(0))
     assert np.allclose(plan.layers[0].warp.matrix[0], plan.layers[0].warp.matrix[7])
 
 
@@ -158,3 +161,12 @@ def test_what_is_drawn_how_often(stock):
     assert only.video(draw).name == "v" and held.entries[8] is only.entry_of(20)
     with pytest.raises(InputError, match="no pictures"):
         Stock(held, [0.0] * 9)
+
+
+def test_a_mix_needs_its_sources(stock):
+    stills = Stock(stock.canvases, [1.0] * 8 + [0.0])
+    assert len(Planner(stills, 8, SIZE, Mix(stills=2, scenes=1)).batch(Draw(0))) == 3
+    with pytest.raises(InputError, match="a mix with videos, but no source"):
+        Planner(stills, 8, SIZE, Mix(videos=1))
+    with pytest.raises(InputError, match="0 videos, 0 stills and 0 scenes"):
+        Mix()

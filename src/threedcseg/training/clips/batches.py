@@ -10,38 +10,24 @@ import torch
 from threedcseg.training.batch import Batch
 from threedcseg.training.clips.appearance import changed
 from threedcseg.training.clips.draw import Draw
-from threedcseg.training.clips.layers import Plan, Planner
+from threedcseg.training.clips.layers import Planner
 from threedcseg.training.clips.rendering import render
 
 
 @dataclass(frozen=True)
-class Mix:
-    """How many clips of a batch are videos, stills in camera motion, and scenes put together."""
-
-    videos: int = 0
-    stills: int = 0
-    layered: int = 0
-
-    @property
-    def clips(self) -> int:
-        return self.videos + self.stills + self.layered
-
-
-@dataclass(frozen=True)
 class BatchMaker:
-    """Batch ``i`` of a ``mix`` of planned clips, a pure function of ``(seed, i)``.
+    """Batch ``i`` of planned clips, a pure function of ``(seed, i)``.
 
     On two kinds of device the clips are the same but for rounding and grain.
     """
 
     planner: Planner
-    mix: Mix
     seed: int = 0
 
     @torch.no_grad()
     def __call__(self, number: int, share: slice = slice(None)) -> Batch:
         """Batch ``number``, or a process's ``share`` of its clips."""
-        plans = self.plans(number)[share]
+        plans = self.planner.batch(Draw(self.seed, number))[share]
         canvases, size = self.planner.stock.canvases, self.planner.size
         # One by one on a CPU, where what fits the cache is made several times faster.
         together = len(plans) if canvases.device.type == "cuda" else 1
@@ -58,15 +44,6 @@ class BatchMaker:
             torch.cat(masks)[:, None],
             tuple(plan.sources for plan in plans),
         )
-
-    def plans(self, number: int) -> list[Plan]:
-        """The clips of a batch: videos, then stills, then scenes."""
-        draw = Draw(self.seed, number)
-        return [
-            *(self.planner.video(draw) for _ in range(self.mix.videos)),
-            *(self.planner.still(draw) for _ in range(self.mix.stills)),
-            *(self.planner.layered(draw) for _ in range(self.mix.layered)),
-        ]
 
 
 def ahead(

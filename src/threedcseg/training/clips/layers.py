@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from threedcseg.errors import InputError
 from threedcseg.training.clips.appearance import Appearance, Look, look
 from threedcseg.training.clips.canvases import Entry
 from threedcseg.training.clips.draw import Draw
@@ -73,6 +74,34 @@ class Composition:
 
 
 @dataclass(frozen=True)
+class Mix:
+    """What a batch is made of: so many clips of ``videos``, of ``stills`` in camera motion, and of
+    ``scenes`` put together of both.
+
+    ``camera``: how far it moves before stills, as a share of ``framing.motion``.
+    """
+
+    videos: int = 0
+    stills: int = 0
+    scenes: int = 0
+    camera: float = 1.0
+    framing: Framing = field(default_factory=Framing)
+    composition: Composition = field(default_factory=Composition)
+    appearance: Appearance = field(default_factory=Appearance)
+
+    @property
+    def clips(self) -> int:
+        return self.videos + self.stills + self.scenes
+
+    def __post_init__(self) -> None:
+        if min(self.videos, self.stills, self.scenes) < 0 or not self.clips:
+            raise InputError(
+                f"a mix of {self.videos} videos, {self.stills} stills and {self.scenes} scenes",
+                "give numbers from 0, and at least one clip",
+            )
+
+
+@dataclass(frozen=True)
 class Plan:
     """A clip before it is rendered: ``layers``, the farthest first, ``look`` and ``sources``."""
 
@@ -88,9 +117,27 @@ class Planner:
     stock: Stock
     clip_length: int
     size: tuple[int, int]
-    framing: Framing = field(default_factory=Framing)
-    composition: Composition = field(default_factory=Composition)
-    appearance: Appearance = field(default_factory=Appearance)
+    mix: Mix
+
+    def __post_init__(self) -> None:
+        for name, needed, held in (
+            ("videos", self.mix.videos, self.stock.videos),
+            ("stills", self.mix.stills, self.stock.stills),
+            ("scenes", self.mix.scenes, self.stock.things),
+        ):
+            if needed and not held:
+                raise InputError(
+                    f"a mix with {name}, but no source of them",
+                    "add a source; scenes need stills with whole objects",
+                )
+
+    def batch(self, draw: Draw) -> list[Plan]:
+        """All clips of a batch: videos, then stills, then scenes."""
+        return [
+            *(self.video(draw) for _ in range(self.mix.videos)),
+            *(self.still(draw) for _ in range(self.mix.stills)),
+            *(self.scene(draw) for _ in range(self.mix.scenes)),
+        ]
 
     def video(self, draw: Draw) -> Plan:
         """Frames of a video, as they are or with some camera motion on top."""
@@ -98,16 +145,16 @@ class Planner:
         layer = self._footage(draw, entry)
         return Plan((layer,), self._look(draw, moves=True), (entry.name,))
 
-    def still(self, draw: Draw, amount: float = 1.0) -> Plan:
+    def still(self, draw: Draw) -> Plan:
         """A still before which the camera moves; its object is meant, for nothing moves."""
         entry = self.stock.still(draw)
-        camera = moving(draw, self.clip_length, self.size, self.framing.motion, amount)
+        camera = moving(draw, self.clip_length, self.size, self.mix.framing.motion, self.mix.camera)
         layer = self._whole(draw, entry, camera, is_object=True)
         return Plan((layer,), self._look(draw, moves=False), (entry.name,))
 
-    def layered(self, draw: Draw) -> Plan:
+    def scene(self, draw: Draw) -> Plan:
         """A scene in which what moves by itself is the object."""
-        what, size = self.composition, self.size
+        what, size = self.mix.composition, self.size
         follows = draw.chance(what.followed)
         amount = draw.number(0.5, 1.0) if follows else draw.number(0.05, 1.0)
         camera = moving(draw, self.clip_length, size, CAMERA, amount)
@@ -146,7 +193,7 @@ class Planner:
         return Plan(tuple(layers), self._look(draw, moves=True), tuple(used))
 
     def _look(self, draw: Draw, moves: bool) -> Look:
-        return look(draw, self.appearance, self.clip_length, moves)
+        return look(draw, self.mix.appearance, self.clip_length, moves)
 
     def _mover(self, draw: Draw, of_video: bool, follows: bool) -> tuple[Layer, int | None, float]:
         """What moves; a whole picture of it, if there is one; its height in the frame."""
@@ -178,7 +225,7 @@ class Planner:
 
     def _entering(self, draw: Draw, layer: Layer) -> Layer:
         """Now and then it comes into the frame late, or leaves it early."""
-        if self.clip_length < 4 or not draw.chance(self.composition.late):
+        if self.clip_length < 4 or not draw.chance(self.mix.composition.late):
             return layer
         there = 2 + draw.below(self.clip_length - 2)  # the first frame in which it is where it was
         away = np.maximum(0, 1 - np.arange(self.clip_length) / there)
@@ -217,7 +264,7 @@ class Planner:
     ) -> Layer:
         """A thing that moves as the background does, but for some stirring on the spot."""
         warp = camera.nearer(draw.number(1.0, 1.3) if depth is None else depth)
-        if draw.chance(self.composition.wiggle):
+        if draw.chance(self.mix.composition.wiggle):
             warp = warp.plus(moving(draw, self.clip_length, self.size, WIGGLE, centre=centre))
         return self._placed(draw, picture, warp, centre, height)
 
@@ -252,16 +299,18 @@ class Planner:
         return Layer(self._repeated(entry.first), warp, is_object)
 
     def _footage(self, draw: Draw, entry: Entry) -> Layer:
-        pictures = entry.first + chosen_frames(draw, entry.numbers, self.clip_length, self.framing)
+        pictures = entry.first + chosen_frames(
+            draw, entry.numbers, self.clip_length, self.mix.framing
+        )
         camera = standing(self.clip_length)
-        if draw.chance(1.0 if entry.static else self.framing.camera):
+        if draw.chance(1.0 if entry.static else self.mix.framing.camera):
             amount = draw.number(0.3, 1.0) if entry.static else draw.number(0.1, 0.7)
             camera = moving(draw, self.clip_length, self.size, CAMERA, amount)
         return Layer(pictures, camera.then(self._cut(draw, entry)), is_object=True)
 
     def _cut(self, draw: Draw, entry: Entry) -> np.ndarray:
         height, width = self.stock.canvases.sizes[entry.first, 0]
-        framing = self.framing
+        framing = self.mix.framing
         return crop(draw, (height, width), self.size, framing.scale, framing.stretch, framing.flip)
 
     def _kind(self, template: int | None) -> list[Entry]:
