@@ -42,10 +42,11 @@ def fit(
     """Train ``network`` by ``recipe``, resuming from ``out/checkpoint.pt`` where there is one.
 
     Batches are functions of stage and step, and so are learning rates but for stages that last by
-    the clock: a run that was killed and started again goes on with the losses it would have had. All processes of a ``world`` call this function
-    with batches of their own, and the first one logs and saves. Returns the network of the moving
-    average (or the network itself where the recipe has none). Raises `InputError` when the loss is
-    not finite, naming the files of the clip; the last good checkpoint stays.
+    the clock: a run that was killed and started again goes on with the losses it would have had.
+    All processes of a ``world`` call this function with batches of their own, and the first one
+    logs and saves. Returns the network of the moving average (or the network itself where the
+    recipe has none). Raises `InputError` when the loss is not finite, naming the files of the clip;
+    the last good checkpoint stays.
     """
     world = world or World()
     out.mkdir(parents=True, exist_ok=True)
@@ -144,7 +145,13 @@ def fit(
             if validate is not None and due:
                 log({"event": "validation", "step": state.step, **validate(state.best)})
             if preview is not None and preview.is_due():
-                log({"event": "preview", "step": state.step, **preview(state.best, state.step, batch)})
+                log(
+                    {
+                        "event": "preview",
+                        "step": state.step,
+                        **preview(state.best, state.step, batch),
+                    }
+                )
             if ends:
                 break
     return state.best

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +83,10 @@ class TrainingState:
 
     def _progress(self, steps: int, saved: list[tuple[int, float]]) -> list[Progress]:
         """Of each stage; of a recipe in steps, whatever its stages were when it was saved."""
-        found = [Progress(*saved[i]) if i < len(saved) else Progress() for i in range(len(self.recipe.stages))]
+        found = [
+            Progress(*saved[i]) if i < len(saved) else Progress()
+            for i in range(len(self.recipe.stages))
+        ]
         if self.recipe.steps is None:
             return found
         for stage, progress in zip(self.recipe.stages, found, strict=True):
@@ -116,7 +118,7 @@ def _moving_average(network: nn.Module, decay: float) -> AveragedModel | None:
     return AveragedModel(network, multi_avg_fn=_averaging(decay), use_buffers=True)
 
 
-def _averaging(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+def _averaging(decay: float) -> Callable[..., None]:
     """An exponential mean over about the last tenth of the steps, until that comes to ``decay``."""
 
     @torch.no_grad()
