@@ -24,7 +24,13 @@ from threedcseg.training.state import TrainingState
 
 Record = dict[str, Any]
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+def precision_of(recipe: Recipe, device: torch.device) -> torch.dtype:
+    """What convolutions are computed in on ``device``."""
+    if recipe.precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, recipe.precision)
+    return dtype
 
 
 def fit(
@@ -52,7 +58,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     state = TrainingState(recipe, prepare(recipe, network.to(device), world))
-    scaler, precision = state.scaler, DTYPES[recipe.precision]
+    scaler, precision = state.scaler, precision_of(recipe, device)
     loss_of = weighted_loss(recipe.loss)
 
     # Resume
@@ -80,6 +86,7 @@ def fit(
                 group["lr"] = rate * (stage.encoder_rate if group["name"] == "encoder" else 1.0)
 
             # Forward and backward, part by part
+            torch.manual_seed(recipe.seed + world.size * state.step + world.rank)  # what is dropped
             state.network.train()
             freeze_batch_norm(state.network, recipe.batch_norm)
             state.optimizer.zero_grad(set_to_none=True)

@@ -23,8 +23,9 @@ BatchNorm = Literal["trained", "frozen-statistics", "frozen-affine", "frozen"]
 """Which part of the batch norms stays as it was: the running statistics, the affine parameters
 (what the published training froze), or both."""
 
-Precision = Literal["float32", "bfloat16", "float16"]
-"""What convolutions are computed in; weights, losses and updates are always float32."""
+Precision = Literal["float32", "bfloat16", "float16", "auto"]
+"""What convolutions are computed in; weights, losses and updates are always float32. "auto" is
+bfloat16 on a GPU and float32 elsewhere."""
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -176,7 +177,7 @@ class Recipe:
     How to fit it on devices changes no clips: ``accumulate``, the parts that each process computes
     its share of a batch in; ``gradient_checkpointing``, which computes activations twice instead of
     keeping them; ``precision``; and ``sync_batch_norm``, batch statistics of all GPUs together.
-    ``clip_gradient`` and ``moving_average``: 0 for none.
+    ``clip_gradient``, ``moving_average`` and ``stochastic_depth`` (`drop_blocks`): 0 for none.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -197,6 +198,7 @@ class Recipe:
     accumulate: Positive = 1
     gradient_checkpointing: bool = False
     moving_average: float = 0.0
+    stochastic_depth: Share = 0.0
     checkpoint_every: Positive = 200
     validation: Validation | None = None
 

@@ -21,7 +21,7 @@ from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World, joined
 from threedcseg.training.folding import fastest_depthwise, fold
 from threedcseg.training.log import TrainingLog
-from threedcseg.training.loop import DTYPES, Record, fit
+from threedcseg.training.loop import Record, fit, precision_of
 from threedcseg.training.preview import Preview
 from threedcseg.training.recipe import Recipe, Validation, plain
 from threedcseg.training.validation import score_shared
@@ -49,8 +49,7 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
         validate = None
         if recipe.validation is not None:
             validate = validation(recipe.data, recipe.validation, world)
-        precision = DTYPES[recipe.precision]
-        by, line = fastest_depthwise(where, precision)
+        by, line = fastest_depthwise(where, precision_of(recipe, where))
         fold(network.to(where), by)
         batches = StageBatches(recipe, world, where, workers)
         preview = _preview(recipe, output) if world.writes else None
