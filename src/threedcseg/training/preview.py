@@ -76,7 +76,7 @@ class Preview:
 def _clip(sequence: Sequence, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Frames ``(T, h, w, 3)`` uint8 and masks ``(T, h, w)`` bool from a sequence's beginning."""
     annotated = [i for i, mask in enumerate(sequence.masks) if mask is not None]
-    chosen = annotated[:: settings.spacing][: settings.clip_length]
+    chosen = annotated[:: settings.stride][: settings.clip_length]
     frames, masks = [], []
     for index in chosen:
         annotation = sequence.masks[index]
