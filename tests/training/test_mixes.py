@@ -181,7 +181,7 @@ def test_from_a_recipe_with_mixes_to_weights(run, tmp_path, capsys):
     sheets = sorted((tmp_path / "run" / "samples").iterdir())
     assert [int(sheet.stem) for sheet in sheets] == [record["step"] for record in previews]
     sheet = cv2.imread(str(sheets[-1]))
-    assert sheet.shape[0] == 120 * (1 + 6) and np.ptp(sheet) > 200
+    assert sheet.shape[0] == 120 * (1 + 3) and np.ptp(sheet) > 200
 
 
 def test_a_dry_run_says_what_would_be_done(run, tmp_path, capsys):

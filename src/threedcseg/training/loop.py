@@ -148,7 +148,9 @@ def fit(
             ends = progress.share(stage) >= 1
             if world.writes and (ends or state.step % recipe.checkpoint_every == 0):
                 state.save(checkpoint)
-            due = recipe.validation and (ends or state.step % recipe.validation.every == 0)
+            # By the clock, what takes longer than a preview waits for the last stage's end.
+            ends_well = ends and (stage.steps or stage is recipe.stages[-1])
+            due = recipe.validation and (ends_well or state.step % recipe.validation.every == 0)
             if validate is not None and due:
                 log({"event": "validation", "step": state.step, **validate(state.best)})
             if preview is not None and preview.is_due():

@@ -57,7 +57,8 @@ class Preview:
             figures.append(np.mean([region_similarity(*pair) for pair in pairs]))
             rows.append(_row(frames, {TRUE: truths, PREDICTED: masks}))
         # Clips of all parts of a batch, which has its videos first.
-        for index in np.linspace(0, len(batch.frames) - 1, TRAINED_ON).round().astype(int):
+        spread = np.linspace(0, len(batch.frames) - 1, TRAINED_ON).round().astype(int)
+        for index in np.unique(spread):
             frames = batch.frames[index].permute(1, 2, 3, 0).cpu().numpy()
             rows.append(_row(frames, {TRUE: batch.masks[index, 0].cpu().numpy() > 127}))
         self._write(step, rows)
