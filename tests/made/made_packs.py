@@ -25,17 +25,17 @@ def pictures() -> list[tuple[np.ndarray, np.ndarray]]:
     return made
 
 
-def stills(folder: Path) -> Path:
+def stills(folder: Path, name: str = "stills") -> Path:
     """A pack of `pictures`; the second has no label."""
     entries, blob = [], b""
-    for name, (image, mask) in zip(("one", "two"), pictures(), strict=True):
+    for still, (image, mask) in zip(("one", "two"), pictures(), strict=True):
         webp = cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()
-        bits = packed(mask) if name == "one" else b""
-        entries.append([name, "made", *mask.shape, len(blob), len(webp), len(bits)])
+        bits = packed(mask) if still == "one" else b""
+        entries.append([still, "made", *mask.shape, len(blob), len(webp), len(bits)])
         blob += webp + bits
-    (folder / "stills.bin").write_bytes(blob)
-    (folder / "stills.json").write_text(json.dumps(entries))
-    return folder / "stills"
+    (folder / f"{name}.bin").write_bytes(blob)
+    (folder / f"{name}.json").write_text(json.dumps(entries))
+    return folder / name
 
 
 def frames() -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
@@ -46,7 +46,7 @@ def frames() -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
     return [np.full((32, 48, 3), 40 * t + 20, np.uint8) for t in range(5)], masks
 
 
-def sequences(folder: Path) -> Path:
+def sequences(folder: Path, name: str = "videos") -> Path:
     """A pack of one sequence, of `frames`."""
     images, masks = frames()
     buffer = io.BytesIO()
@@ -64,6 +64,6 @@ def sequences(folder: Path) -> Path:
         blob += bits
     entry = {"name": "steps", "group": "made", "h": 32, "w": 48}
     entry |= {"video": [6, len(buffer.getvalue())], "masks": places}
-    (folder / "videos.vbin").write_bytes(blob)
-    (folder / "videos.vjson").write_text(json.dumps([entry]))
-    return folder / "videos"
+    (folder / f"{name}.vbin").write_bytes(blob)
+    (folder / f"{name}.vjson").write_text(json.dumps([entry]))
+    return folder / name
