@@ -1,6 +1,7 @@
 """The import rules of docs/architecture.md, and that every module imports by itself."""
 
 import ast
+import graphlib
 import os
 import re
 import subprocess
@@ -55,6 +56,12 @@ def test_packages_import_only_what_they_may(path):
     allowed = rules()[package]
     ours = {name.split(".")[1] for name in imported(path) if name.startswith("threedcseg.")}
     assert allowed is None or ours - {package} <= allowed
+
+
+def test_no_package_stands_both_above_and_below_another():
+    """What the table allows has no circles: it orders the packages."""
+    below = {name: (allowed or set()) - {name} for name, allowed in rules().items()}
+    list(graphlib.TopologicalSorter(below).static_order())  # raises CycleError for a circle
 
 
 @pytest.mark.parametrize(

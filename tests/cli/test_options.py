@@ -9,7 +9,7 @@ import pytest
 
 from threedcseg.cli.main import main
 from threedcseg.cli.options import ModelChoice, SettingsChoice, add_settings, settings_from
-from threedcseg.inference.settings import LIVE, PUBLISHED, Settings
+from threedcseg.inference.settings import LIVE, PUBLISHED, Settings, declaration
 
 
 def parse(*words, network=None):
@@ -37,7 +37,7 @@ def test_every_setting_with_a_help_text_has_its_option_and_default():
     add_settings(parser, leave_out=("threshold",))
     text = " ".join(parser.format_help().split())
     for each in fields(Settings):
-        words = each.metadata["option"].help
+        words = declaration(each.name)[2].help
         offered = bool(words) and each.name != "threshold"
         assert (f"--{each.name.replace('_', '-')}" in text) == offered, each.name
         if offered and each.default is not None and not isinstance(each.default, bool):

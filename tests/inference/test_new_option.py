@@ -13,9 +13,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "threedcseg"
 DECLARED = """
-    invert: bool = field(
-        default=False, metadata=option("what is not salient, instead", group=POST_PROCESSING)
-    )
+    invert: Annotated[bool, Option("what is not salient, instead", group=POST_PROCESSING)] = False
 
     def check("""
 ACTS = """

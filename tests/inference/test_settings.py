@@ -6,16 +6,16 @@ from types import SimpleNamespace
 import pytest
 
 from threedcseg.errors import InputError
-from threedcseg.inference.settings import LIVE, PUBLISHED, Settings, kind_of
+from threedcseg.inference.settings import LIVE, PUBLISHED, Settings, declaration
 
 
 def test_each_field_is_declared_and_its_default_can_be_used():
     Settings().check(), PUBLISHED.check(), LIVE.check()
     for each in fields(Settings):
-        kind, choices = kind_of(each.name)
+        kind, choices, option = declaration(each.name)
         assert each.default is None or isinstance(each.default, kind)
         assert not choices or each.default in choices
-        assert each.metadata["option"].help or each.name in ("multiple", "pad")
+        assert option.help or each.name in ("multiple", "pad")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,11 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-import threedcseg
+from made_package import package_with
 
 TOY = '''
 """One strided convolution a map."""
@@ -61,22 +58,15 @@ stages:
 
 @pytest.fixture
 def command(tmp_path):
-    """Runs `3dcseg` of a package that is this one, and `encoders/toy.py`."""
-    package = Path(threedcseg.__file__).parent
-    shutil.copytree(
-        package,
-        tmp_path / "threedcseg",
-        copy_function=os.symlink,
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    (tmp_path / "threedcseg" / "models" / "encoders" / "toy.py").write_text(TOY)
+    """Runs `3dcseg` of the package with one file more."""
+    path = package_with(tmp_path, {"models/encoders/toy.py": TOY})
 
     def run(*words: str) -> str:
         script = "import sys; from threedcseg.cli.main import main; sys.exit(main(sys.argv[1:]))"
         done = subprocess.run(
             [sys.executable, "-c", script, *words],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            env={**os.environ, "PYTHONPATH": str(path)},
             capture_output=True,
             text=True,
             check=False,

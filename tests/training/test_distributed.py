@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 from patience import PATIENCE, until
+from talking_processes import leave, talk
 from tiny_recipes import losses
 
 from threedcseg.cli.main import main
-from threedcseg.errors import InputError
 from threedcseg.training.distributed import World, joined
 
 RECIPE = """
@@ -189,24 +189,6 @@ def meeting_point(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
 
 
-def talk(rank: int, folder: str) -> None:
-    """What each of two processes does in the next test."""
-    world = World(rank, 2, rank)
-    with joined(world, torch.device("cpu")):
-        found = {"mean": world.mean(float(rank)), "gather": world.gather(f"rank {rank}")}
-        buffer = torch.full((2,), float(rank) + 7)
-        world.agree([buffer])
-        network = torch.nn.Linear(1, 1, bias=False)
-        ddp = world.ddp(network)
-        with world.no_sync(ddp):
-            ddp(torch.full((1, 1), rank + 1.0)).sum().backward()
-        found["own"] = network.weight.grad.item()
-        ddp(torch.full((1, 1), rank + 1.0)).sum().backward()
-        found |= {"agreed": buffer.tolist(), "averaged": network.weight.grad.item()}
-    Path(folder, f"{rank}.json").write_text(json.dumps(found))
-    os._exit(0)  # as `3dcseg train` ends: gloo's threads can abort Python's shutdown
-
-
 @pytest.mark.slow
 def test_processes_talk(tmp_path, meeting_point):
     torch.multiprocessing.spawn(talk, (str(tmp_path),), nprocs=2)
@@ -219,19 +201,6 @@ def test_processes_talk(tmp_path, meeting_point):
         "agreed": [7, 7],
         "averaged": np.mean([1 + 1, 2 + 2]),
     }
-
-
-def leave(rank: int, folder: str) -> None:
-    """Rank 1 goes away; rank 0 waits for it."""
-    world = World(rank, 2, rank)
-    try:
-        with joined(world, torch.device("cpu")):
-            world.mean(1.0)
-            if rank == 1:
-                os._exit(0)
-            world.mean(1.0)
-    except InputError as error:
-        Path(folder, "told").write_text(str(error))
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,16 +58,27 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.atomic import replacing
     from threedcseg.errors import InputError
     from threedcseg.models.device import pick_device
+    from threedcseg.models.loading import load_model
 
     if args.repeats < 1 or args.clip_length < 1:
-        raise InputError("--repeats and --clip-length: give 1 or more")
+        raise InputError("--repeats and --clip-length", "give 1 or more")
     device = pick_device(args.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
     print(f"device {name}{threads}, {args.precision}, torch {torch.__version__}", file=sys.stderr)
     rows: list[dict[str, Any]] = []
     first = True
-    for row in _of_video(args, device) if args.video else _of_clips(args, device):
+    if args.video:
+        names = (args.names or "compact").split(",")
+        networks = (
+            (name, load_model(name, args.device, precision=args.precision)) for name in names
+        )
+        measured = _of_video(args.video, networks, args.clip_length, device, args.repeats)
+    else:
+        size = [-(-side // 32) * 32 for side in _size(args.size)]
+        dtype = getattr(torch, args.precision)
+        measured = _of_clips(args.names, (args.clip_length, *size), device, dtype, args.repeats)
+    for row in measured:
         if first:
             print("| " + " | ".join(row) + " |\n|" + " --- |" * len(row))
         first = False
@@ -81,20 +92,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict[str, Any]]:
-    import torch
-
+def _of_clips(
+    names: str | None,
+    shape: tuple[int, ...],
+    device: "torch.device",
+    dtype: "torch.dtype",
+    repeats: int,
+) -> Iterator[dict[str, Any]]:
     from threedcseg.models.fast.prepare import prepare_for_inference
     from threedcseg.published import TABLE_1, TABLE_4
     from threedcseg.segmentation.timing import time_clip
 
     frame_seconds = {"3dc-seg": TABLE_4["3DC-Seg"]["seconds a frame"]}
-    dtype = getattr(torch, args.precision)
-    height, width = _size(args.size)
-    padded = (-(-height // 32) * 32, -(-width // 32) * 32)
-    for name, kind, build in _networks(args.names):
+    frames, height, width = shape
+    for name, kind, build in _networks(names):
         network = prepare_for_inference(build()).to(device)
-        timing = time_clip(network, args.clip_length, padded, device, dtype, args.repeats)
+        timing = time_clip(network, frames, (height, width), device, dtype, repeats)
         published = (
             f"{TABLE_1[name].seconds} a clip (Table 1)"
             if name in TABLE_1
@@ -105,23 +118,27 @@ def _of_clips(args: argparse.Namespace, device: "torch.device") -> Iterator[dict
         yield {
             "network": name,
             "kind": kind,
-            "clip": f"{args.clip_length}x{padded[0]}x{padded[1]}",
+            "clip": "x".join(map(str, shape)),
             "seconds a clip": f"{timing.median:.3f}",
             "spread": _spread(timing),
-            "seconds a frame": f"{timing.median / args.clip_length:.4f}",
+            "seconds a frame": f"{timing.median / frames:.4f}",
             "paper, GTX 1080 Ti": published,
         }
 
 
-def _of_video(args: argparse.Namespace, device: "torch.device") -> Iterator[dict[str, Any]]:
+def _of_video(
+    video: Path,
+    networks: Iterable[tuple[str, "nn.Module"]],
+    clip_length: int,
+    device: "torch.device",
+    repeats: int,
+) -> Iterator[dict[str, Any]]:
     from threedcseg.inference.settings import Settings
-    from threedcseg.models.loading import load_model
     from threedcseg.segmentation.timing import time_video
 
-    for name in (args.names or "compact").split(","):
-        network = load_model(name, args.device, precision=args.precision)
-        settings = Settings(clip_length=args.clip_length)
-        times = time_video(args.video, network, settings, device, args.repeats)
+    settings = Settings(clip_length=clip_length)
+    for name, network in networks:
+        times = time_video(video, network, settings, device, repeats)
         for part in ("reading", "network", "writing", "end_to_end"):
             timing = getattr(times, part)
             yield {
@@ -153,7 +170,7 @@ def _size(text: str) -> tuple[int, int]:
 
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(p.isdigit() and int(p) > 0 for p in parts):
-        raise InputError(f"--size {text!r}: give height x width, such as 480x854")
+        raise InputError(f"--size {text!r}", "give height x width, such as 480x854")
     return int(parts[0]), int(parts[1])
 
 

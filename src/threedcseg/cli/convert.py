@@ -4,10 +4,8 @@ import argparse
 from pathlib import Path
 
 EPILOG = """\
-Makes that are known, whatever the file is called:
-  3DC-Seg checkpoints (.pth), the paper's network and its ablations
-  CSN encoders: Caffe2 pickles of VMZ (.pkl), PyTorch ports (.pth), MMAction2 (.pth)
-  R(2+1)D-34 of IG-65M: Caffe2 pickles and PyTorch ports; ResNet-101 and DeepLabV3 of torchvision
+Whole networks of 3DC-Seg and encoders of several makes are known, whatever the file is called
+(docs/models.md; the error for an unknown one lists them).
 
 Nothing in a file is executed: one that asks for more than arrays of numbers is refused. Every
 tensor must be accounted for; what is left out is listed with the reason.
@@ -42,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix != ".safetensors":
         raise InputError(f"{args.output}: the output's name must end in .safetensors")
     if not args.output.parent.is_dir():
-        raise InputError(f"{args.output}: there is no folder {args.output.parent}: make it first")
+        raise InputError(f"{args.output}: there is no folder {args.output.parent}", "make it first")
     from threedcseg.models.conversion import convert
     from threedcseg.models.weights import write_weights
 

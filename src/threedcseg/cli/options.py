@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threedcseg.errors import InputError
-from threedcseg.inference.settings import PRESETS, WINDOWS, Settings, check_values, kind_of
+from threedcseg.inference.settings import PRESETS, WINDOWS, Settings, check_values, declaration
 
 if TYPE_CHECKING:
     from threedcseg.inference.predictor import Network
@@ -104,10 +104,9 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
         help="a clip ends at every frame: overlap = clip length - 1, stride 1",
     )
     for each in fields(Settings):
-        option = each.metadata["option"]
+        kind, choices, option = declaration(each.name)
         if not option.help or each.name in leave_out:
             continue
-        kind, choices = kind_of(each.name)
         how: dict[str, Any] = {"type": kind, "metavar": option.metavar}
         if choices:
             how = {"choices": choices}

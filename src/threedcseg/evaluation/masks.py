@@ -7,7 +7,7 @@ import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.evaluation.results import Figures, SequenceResult, mean_figures
-from threedcseg.evaluation.scorer import ScoringSettings, SequenceScorer, check_same_size
+from threedcseg.evaluation.scorer import SequenceScorer, check_same_size
 from threedcseg.metrics.figure import Figure
 from threedcseg.metrics.maps import to_foreground, to_mask
 from threedcseg.metrics.measure import Measure
@@ -26,10 +26,7 @@ class MaskScorer(SequenceScorer):
 
     derived = (J_AND_F,)
 
-    def __init__(
-        self, name: str, measures: Sequence[Measure], settings: ScoringSettings | None = None
-    ) -> None:
-        super().__init__(name, measures, settings)
+    def _begin(self) -> None:
         self._values: list[list[float | None]] = []
         self._last: MaskPair | None = None
 

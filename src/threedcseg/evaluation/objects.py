@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from threedcseg.errors import InputError
 from threedcseg.evaluation.masks import J_AND_F, with_j_and_f
 from threedcseg.evaluation.results import Figures, SequenceResult, mean_figures
-from threedcseg.evaluation.scorer import ScoringSettings, SequenceScorer, check_same_size
+from threedcseg.evaluation.scorer import SequenceScorer, check_same_size
 from threedcseg.metrics.boundary import Outline, agreement, boundary_tolerance
 from threedcseg.metrics.measure import Measure
 from threedcseg.metrics.region import region_similarity
@@ -43,10 +43,7 @@ class ObjectScorer(SequenceScorer):
 
     derived = (J_AND_F,)
 
-    def __init__(
-        self, name: str, measures: Sequence[Measure], settings: ScoringSettings | None = None
-    ) -> None:
-        super().__init__(name, measures, settings)
+    def _begin(self) -> None:
         self._measured: list[_Frame] = []
 
     def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> _Frame:

@@ -7,7 +7,7 @@ from operator import add
 import numpy as np
 
 from threedcseg.evaluation.results import Figures, SequenceResult
-from threedcseg.evaluation.scorer import ScoringSettings, SequenceScorer, check_same_size
+from threedcseg.evaluation.scorer import SequenceScorer, check_same_size
 from threedcseg.metrics.maps import to_foreground, to_mask
 from threedcseg.metrics.measure import Measure
 from threedcseg.metrics.pooled import PixelCounts
@@ -16,10 +16,7 @@ from threedcseg.metrics.pooled import PixelCounts
 class PooledScorer(SequenceScorer):
     """Counts pixels by value, for the background and for the object."""
 
-    def __init__(
-        self, name: str, measures: Sequence[Measure], settings: ScoringSettings | None = None
-    ) -> None:
-        super().__init__(name, measures, settings)
+    def _begin(self) -> None:
         self._counts = PixelCounts.none()
         self._per_frame: list[Figures] = []
 

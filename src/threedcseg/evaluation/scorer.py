@@ -64,6 +64,11 @@ class SequenceScorer(ABC):
         self.frames: list[str] = []
         self.missing: list[str] = []
         self._size: tuple[int, int] | None = None
+        self._begin()
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Before the first frame."""
 
     @abstractmethod
     def measure(self, prediction: np.ndarray, ground_truth: np.ndarray) -> Any:

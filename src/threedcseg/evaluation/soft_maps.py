@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from threedcseg.evaluation.results import Figures, SequenceResult
-from threedcseg.evaluation.scorer import ScoringSettings, SequenceScorer, check_same_size
+from threedcseg.evaluation.scorer import SequenceScorer, check_same_size
 from threedcseg.metrics.maps import to_foreground, to_mask
 from threedcseg.metrics.measure import Measure
 from threedcseg.metrics.saliency import MapPair
@@ -27,10 +27,7 @@ class _Sums(NamedTuple):
 class MapScorer(SequenceScorer):
     """Values of each map; figures are of their means over frames."""
 
-    def __init__(
-        self, name: str, measures: Sequence[Measure], settings: ScoringSettings | None = None
-    ) -> None:
-        super().__init__(name, measures, settings)
+    def _begin(self) -> None:
         self._sums = _Sums(0, (0.0,) * len(self.measures))
         self._per_frame: list[list[float]] = []
 

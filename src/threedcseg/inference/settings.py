@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from threedcseg.errors import InputError
 
@@ -59,11 +59,6 @@ class Option:
         return f"{'an odd number, ' * self.odd}{limits} {self.unit}".rstrip()
 
 
-def option(help: str = "", **rest: Any) -> dict[str, Option]:
-    """The metadata of a setting's field."""
-    return {"option": Option(help, **rest)}
-
-
 @dataclass(frozen=True)
 class Settings:
     """Everything that decides a mask besides the weights.
@@ -96,77 +91,65 @@ class Settings:
     which one goes.
     """
 
-    clip_length: int = field(
-        default=8, metadata=option("frames in a clip, unless the weights say", unit="frames")
-    )
-    overlap: int = field(
-        default=0, metadata=option("frames two clips share", least=0, unit="frames")
-    )
-    stride: int = field(
-        default=6,
-        metadata=option("a clip takes every N-th frame, to see more of the video; 1: all of them"),
-    )
-    tta: int = field(
-        default=1,
-        metadata=option(
+    clip_length: Annotated[
+        int, Option("frames in a clip, unless the weights say", unit="frames")
+    ] = 8
+    overlap: Annotated[int, Option("frames two clips share", least=0, unit="frames")] = 0
+    stride: Annotated[
+        int, Option("a clip takes every N-th frame, to see more of the video; 1: all of them")
+    ] = 6
+    tta: Annotated[
+        int,
+        Option(
             "test-time augmentation: views of each clip to average, mirrored and smaller, 1 to 4",
             most=len(VIEWS),
             unit="views",
         ),
+    ] = 1
+    tail: Annotated[
+        Tail,
+        Option("the last clip: moved back to end at the last frame, or filled up with its first"),
+    ] = "shift"
+    emit: Annotated[
+        Emit, Option("hand a frame out once final, or early with the first clip to cover it")
+    ] = "final"
+    short_edge: Annotated[
+        int, Option("network resolution", "PIXELS", least=16, most=4096, unit="pixels")
+    ] = 288
+    multiple: Annotated[int, Option(unit="pixels")] = 16
+    pad: Annotated[bool, Option()] = False
+    upsampling: Annotated[
+        Upsampling, Option("to the frame's size: with edges that follow the image, or without")
+    ] = "guided"
+    shots: Annotated[bool, Option("begin anew at every hard cut, or let clips run across cuts")] = (
+        True
     )
-    tail: Tail = field(
-        default="shift",
-        metadata=option(
-            "the last clip: moved back to end at the last frame, or filled up with its first one"
-        ),
-    )
-    emit: Emit = field(
-        default="final",
-        metadata=option("hand a frame out once final, or early with the first clip to cover it"),
-    )
-    short_edge: int = field(
-        default=288,
-        metadata=option("network resolution", metavar="PIXELS", least=16, most=4096, unit="pixels"),
-    )
-    multiple: int = field(default=16, metadata=option(unit="pixels"))
-    pad: bool = field(default=False, metadata=option())
-    upsampling: Upsampling = field(
-        default="guided",
-        metadata=option("to the frame's size: with edges that follow the image, or without"),
-    )
-    shots: bool = field(
-        default=True, metadata=option("begin anew at every hard cut, or let clips run across cuts")
-    )
-    median: int = field(
-        default=1,
-        metadata=option(
+    median: Annotated[
+        int,
+        Option(
             "median over time, of an odd number of frames",
-            metavar="FRAMES",
-            group=POST_PROCESSING,
+            "FRAMES",
+            POST_PROCESSING,
             most=31,
             odd=True,
             unit="frames",
         ),
-    )
-    keep_largest: int | None = field(
-        default=None,
-        metadata=option(
-            "keep the N largest regions of each mask", group=POST_PROCESSING, unit="regions"
-        ),
-    )
-    drop_specks: float = field(
-        default=0.0,
-        metadata=option(
+    ] = 1
+    keep_largest: Annotated[
+        int | None,
+        Option("keep the N largest regions of each mask", "N", POST_PROCESSING, unit="regions"),
+    ] = None
+    drop_specks: Annotated[
+        float,
+        Option(
             "drop regions smaller than this share of the frame, such as 0.001",
-            metavar="SHARE",
-            group=POST_PROCESSING,
+            "SHARE",
+            POST_PROCESSING,
             least=0,
             below=1,
         ),
-    )
-    threshold: float = field(
-        default=0.5, metadata=option("mask where p > P", metavar="P", least=0, below=1)
-    )
+    ] = 0.0
+    threshold: Annotated[float, Option("mask where p > P", "P", least=0, below=1)] = 0.5
 
     def check(self) -> None:
         """Raise `InputError` for values that cannot work, alone or together."""
@@ -198,12 +181,12 @@ class Settings:
         return settings
 
 
-def kind_of(name: str) -> tuple[type, tuple[str, ...]]:
-    """The type of a setting's values (None aside), and the choices where they are words."""
-    hint = get_type_hints(Settings)[name]
-    if get_origin(hint) is Literal:
-        return str, get_args(hint)
-    return (get_args(hint)[0] if isinstance(hint, UnionType) else hint), ()
+def declaration(name: str) -> tuple[type, tuple[str, ...], Option]:
+    """The type of a setting's values (None aside), the choices where they are words, the rest."""
+    kind, option = get_args(get_type_hints(Settings, include_extras=True)[name])
+    if get_origin(kind) is Literal:
+        return str, get_args(kind), option
+    return (get_args(kind)[0] if isinstance(kind, UnionType) else kind), (), option
 
 
 def check_values(values: Mapping[str, Any]) -> None:
@@ -212,15 +195,14 @@ def check_values(values: Mapping[str, Any]) -> None:
         value = values.get(each.name, each.default)
         if value is None and each.default is None:
             continue
-        kind, choices = kind_of(each.name)
-        allowed: Option = each.metadata["option"]
+        kind, choices, option = declaration(each.name)
         if choices:
             good, remedy = value in choices, f"choose one of {', '.join(choices)}"
         elif kind is bool:
             good, remedy = isinstance(value, bool), "give true or false"
         else:
             number = isinstance(value, int | kind) and not isinstance(value, bool)
-            good, remedy = number and allowed.takes(value), f"give {allowed}"
+            good, remedy = number and option.takes(value), f"give {option}"
         if not good:
             raise InputError(f"{each.name.replace('_', ' ')} {value!r} cannot be used", remedy)
 

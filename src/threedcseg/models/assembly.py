@@ -9,6 +9,7 @@ from torch import nn
 from threedcseg.models.blocks import SeparableConv3d
 from threedcseg.models.decoder import Decoder
 from threedcseg.models.encoders.encoder import Encoder
+from threedcseg.models.motion import MotionStream
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.registry import BRIDGES, REFINEMENTS
 
@@ -27,11 +28,13 @@ def assemble(
     convolution: Convolution,
     head: Callable[[int], nn.Module],
     finest: int = 0,
+    motion: bool = False,
 ) -> SegmentationNetwork:
     """A decoder of named parts for the maps that ``encoder`` declares, and the network of both.
 
     ``head`` makes what turns so many channels into logits. ``finest``: channels of a light
-    refinement that takes the finest map, instead of one like the others; 0 for none.
+    refinement that takes the finest map, instead of one like the others; 0 for none. ``motion``: a
+    second stream of what moves against the scene, for encoders whose maps keep every frame.
     """
     *skips, coarsest = encoder.out_channels  # finest first
     conv: dict[str, Any] = {"conv": SeparableConv3d} if convolution == "separable" else {}
@@ -43,4 +46,6 @@ def assemble(
     if finest:
         light = REFINEMENTS.build("light", skips[0], finest, coarse_channels=channels, **conv)
         refinements.append(light)
-    return SegmentationNetwork(encoder, Decoder(made, refinements, head(finest or channels)))
+    decoder = Decoder(made, refinements, head(finest or channels))
+    stream = MotionStream(encoder.out_channels[-3:]) if motion else None
+    return SegmentationNetwork(encoder, decoder, stream)

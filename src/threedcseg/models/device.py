@@ -18,14 +18,16 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise InputError(f"unknown device {name!r}: give auto, cpu, cuda, cuda:1 or mps") from None
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"unknown device {name!r}", "give auto, cpu, cuda, cuda:1 or mps")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
-        raise InputError(f"device {name!r} asked for, {found} CUDA devices found: try --device cpu")
+        raise InputError(
+            f"device {name!r} asked for, {found} CUDA devices found", "try --device cpu"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device 'mps' asked for, but there is none here: try --device cpu")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"unknown device {name!r}: give auto, cpu, cuda, cuda:1 or mps")
+        raise InputError("device 'mps' asked for, but there is none here", "try --device cpu")
     return device
 
 
@@ -33,18 +35,14 @@ def pick_precision(
     precision: Precision, device: torch.device, recommended: str | None = None
 ) -> torch.dtype:
     """The dtype that ``precision`` means; raises `InputError` for one the device has not."""
-    if precision not in get_args(Precision):
-        raise InputError(
-            f"unknown precision {precision!r}: give one of {', '.join(get_args(Precision))}"
-        )
+    known = get_args(Precision)
+    if precision not in known:
+        raise InputError(f"unknown precision {precision!r}", f"give one of {', '.join(known)}")
     if precision == "float16" and device.type == "cpu":
-        raise InputError("float16 needs a GPU: give --precision bfloat16 or float32")
+        raise InputError("float16 needs a GPU", "give --precision bfloat16 or float32")
     if precision != "auto":
-        return {
-            "float32": torch.float32,
-            "bfloat16": torch.bfloat16,
-            "float16": torch.float16,
-        }[precision]
+        dtype: torch.dtype = getattr(torch, precision)
+        return dtype
     if recommended == "bfloat16" and device.type == "cpu" and _cpu_computes_bfloat16():
         return torch.bfloat16
     return torch.float32

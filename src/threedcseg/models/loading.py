@@ -38,7 +38,7 @@ def load_model(
     network, metadata = load_network(name_or_path, weights)
     dtype = pick_precision(precision, where, metadata.get("precision"))
     loaded = prepare_on(network, where, dtype)
-    loaded.recommended = network.recommended
+    loaded.recommended = network.recommended  # type: ignore[assignment]
     return loaded
 
 
@@ -60,16 +60,14 @@ def load_network(
     state, metadata = _read(path)
     if "model" not in metadata:
         raise InputError(
-            f"{path}: holds the encoder {metadata['encoder']} only, no decoder: train it first"
+            f"{path}: holds the encoder {metadata['encoder']} only, no decoder", "train it first"
         )
     if expected not in (None, metadata["model"]):
         raise InputError(f"{path}: weights of the model {metadata['model']!r}, not {expected!r}")
     network = rebuild(state, metadata, str(path))
     length = metadata.get("clip_length")
-    network.recommended = {  # type: ignore[assignment]
-        **metadata.get("settings", {}),
-        **({"clip_length": length} if length else {}),
-    }
+    clip = {"clip_length": length} if length else {}
+    network.recommended = {**metadata.get("settings", {}), **clip}
     return network, metadata
 
 
@@ -109,8 +107,8 @@ def _file_of(name_or_path: str, weights: str | Path | None) -> Path:
         return shipped
     if name_or_path in MODELS:
         raise InputError(
-            f"no weights ship with the model {name_or_path!r}: give --weights FILE, "
-            "made by `3dcseg train` or `3dcseg convert`"
+            f"no weights ship with the model {name_or_path!r}",
+            "give --weights FILE, made by `3dcseg train` or `3dcseg convert`",
         )
     path = Path(name_or_path)
     if not path.suffix and not path.exists():

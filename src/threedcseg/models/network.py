@@ -17,22 +17,28 @@ class SegmentationNetwork(nn.Module):
     ``forward`` takes clips ``(B, 3, T, H, W)`` of RGB in [0, 1], any ``T >= 1`` and any size, and
     returns logits ``(B, K, T, H, W)`` at the same size; ``K`` is 1 (foreground) or 2 (background,
     foreground). ``mean`` and ``std`` are those of its encoder's training, kept with the weights.
-    ``name`` and ``options`` are what `create_model` made it from, kept with its weights.
+    ``motion`` adds what moves against the scene to the encoder's maps (`MotionStream`).
+    ``name`` and ``options`` are what `create_model` made it from, kept with its weights;
+    ``recommended`` are the settings of inference that its file of weights recommends.
     """
 
     mean: Tensor
     std: Tensor
     name: str | None = None
     options: Mapping[str, Any] = {}
+    recommended: Mapping[str, Any] = {}
 
-    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder, motion: nn.Module | None = None) -> None:
         super().__init__()
         self.encoder = encoder
+        self.motion = motion
         self.decoder = decoder
         self.register_buffer("mean", torch.tensor(encoder.mean).reshape(1, 3, 1, 1, 1))
         self.register_buffer("std", torch.tensor(encoder.std).reshape(1, 3, 1, 1, 1))
 
     def forward(self, clip: Tensor) -> Tensor:
         features = self.encoder((clip - self.mean) / self.std)
+        if self.motion is not None:
+            features = self.motion(clip, features)
         logits = self.decoder(features)  # (B, K, t, H/4, W/4)
         return upsample(logits, like=clip)

@@ -63,8 +63,8 @@ class Registry(Mapping[str, Entry[BuiltT]]):
         if not isinstance(name, str) or name not in self._entries:
             near = difflib.get_close_matches(str(name), self._entries, n=3, cutoff=0.4)
             hint = f"did you mean {' or '.join(near)}?" if near else "choose one of these:"
-            rest = f" (known: {', '.join(sorted(self._entries))})"
-            raise InputError(f"unknown {self.kind} {name!r}: {hint}{rest}")
+            known = f"(known: {', '.join(sorted(self._entries))})"
+            raise InputError(f"unknown {self.kind} {name!r}", f"{hint} {known}")
         return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -84,13 +84,13 @@ class Registry(Mapping[str, Entry[BuiltT]]):
             if option not in parameters:
                 takes = ", ".join(list(parameters)[len(args) :]) or "none"
                 raise InputError(
-                    f"{self.kind} {name!r} has no option {option!r}: its options are {takes}"
+                    f"{self.kind} {name!r} has no option {option!r}", f"its options are {takes}"
                 )
             try:
                 TypeAdapter(parameters[option].annotation, config=_CONFIG).validate_python(value)
             except ValidationError as error:
                 given = f"{self.kind} {name!r} with {option} {reprlib.repr(value)}"
-                raise InputError(f"{given}: {error.errors()[0]['msg']}") from None
+                raise InputError(given, error.errors()[0]["msg"]) from None
         return builder(*args, **options)
 
 

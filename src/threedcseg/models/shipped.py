@@ -29,7 +29,7 @@ def shipped_weights(name: str) -> Path | None:
         return None
     card = card_of(name)
     if card is None or card["sha256"] != sha256_of(path):
-        raise InputError(f"{path}: damaged (its sha256 is not its card's): install 3dcseg again")
+        raise InputError(f"{path}: damaged (its sha256 is not its card's)", "install 3dcseg again")
     return path
 
 

@@ -108,7 +108,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"{path}: damaged, its header: {where} {first['msg']}") from error
     if not {"model", "encoder"} & metadata.keys():
         raise InputError(
-            f"{path}: does not say which network it belongs to; make it with `3dcseg convert`"
+            f"{path}: does not say which network it belongs to", "make it with `3dcseg convert`"
         )
     halves = (key for key, tensor in state.items() if tensor.dtype == torch.float16)
     return state | {key: state[key].float() for key in halves}, metadata

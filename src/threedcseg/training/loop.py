@@ -12,10 +12,10 @@ from torch import nn
 
 from threedcseg.errors import InputError
 from threedcseg.models.network import SegmentationNetwork
-from threedcseg.training.batch import Batches
+from threedcseg.training.batch import Batch, Batches
 from threedcseg.training.distributed import World
-from threedcseg.training.losses import unit_range, weighted_loss
-from threedcseg.training.non_finite import sources_of_bad_losses
+from threedcseg.training.losses import Loss, unit_range, weighted_loss
+from threedcseg.training.non_finite import bad_gradient, bad_loss, sources_of_bad_losses
 from threedcseg.training.preparation import freeze_batch_norm, prepare
 from threedcseg.training.preview import Preview
 from threedcseg.training.recipe import Recipe
@@ -23,14 +23,6 @@ from threedcseg.training.schedule import learning_rate
 from threedcseg.training.state import TrainingState
 
 Record = dict[str, Any]
-
-
-def precision_of(recipe: Recipe, device: torch.device) -> torch.dtype:
-    """What convolutions are computed in on ``device``."""
-    if recipe.precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    dtype: torch.dtype = getattr(torch, recipe.precision)
-    return dtype
 
 
 def fit(
@@ -58,7 +50,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     state = TrainingState(recipe, prepare(recipe, network.to(device), world))
-    scaler, precision = state.scaler, precision_of(recipe, device)
+    scaler = state.scaler
     loss_of = weighted_loss(recipe.loss)
 
     # Resume
@@ -85,44 +77,26 @@ def fit(
             for group in state.optimizer.param_groups:
                 group["lr"] = rate * (stage.encoder_rate if group["name"] == "encoder" else 1.0)
 
-            # Forward and backward, part by part
+            # Forward and backward
             torch.manual_seed(recipe.seed + world.size * state.step + world.rank)  # what is dropped
             state.network.train()
             freeze_batch_norm(state.network, recipe.batch_norm)
             state.optimizer.zero_grad(set_to_none=True)
-            own_loss = 0.0
-            parts = recipe.accumulate
-            shares = zip(batch.frames.chunk(parts), batch.masks.chunk(parts), strict=True)
-            for number, (frames, masks) in enumerate(shares, 1):
-                with nullcontext() if number == parts else world.no_sync(ddp):
-                    with torch.autocast(device.type, precision, precision != torch.float32):
-                        logits = ddp(unit_range(frames, device))  # (B, K, T, H, W)
-                    part_loss = loss_of(logits, unit_range(masks, device)) / parts
-                    scaler.scale(part_loss).backward()
-                own_loss += part_loss.item()
+            loss = world.mean(_backward(batch, recipe, state, ddp, loss_of, world))
 
             # Stop at a loss that is not a number
-            loss = world.mean(own_loss)
+            where = f"step {state.step} of stage {stage.name!r}"
             if not math.isfinite(loss):
                 own = sources_of_bad_losses(state.network, loss_of, batch)
                 named = "; ".join(text for text in world.gather(own) if text)
-                raise InputError(
-                    f"loss is {loss} at step {state.step} of stage {stage.name!r} "
-                    f"({named or 'no clip by itself'})",
-                    "look at these files or lower the learning rate, and start again from "
-                    f"{checkpoint}, the last good state",
-                )
+                raise bad_loss(loss, where, named, checkpoint)
 
             # Update
             scaler.unscale_(state.optimizer)
             most = recipe.clip_gradient or math.inf
             norm = nn.utils.clip_grad_norm_(state.network.parameters(), most)
             if not (norm.isfinite() or scaler.is_enabled()):  # a scaler leaves such steps out
-                raise InputError(
-                    f"gradient is {norm.item()} at step {state.step} of stage {stage.name!r}",
-                    f"lower the learning rate and start again from {checkpoint}, the last good "
-                    "state",
-                )
+                raise bad_gradient(norm.item(), where, checkpoint)
             scaler.step(state.optimizer)
             scaler.update()
             if state.average is not None:
@@ -149,21 +123,48 @@ def fit(
             if world.writes and (ends or state.step % recipe.checkpoint_every == 0):
                 state.save(checkpoint)
             # By the clock, what takes longer than a preview waits for the last stage's end.
-            ends_well = ends and (stage.steps or stage is recipe.stages[-1])
-            due = recipe.validation and (ends_well or state.step % recipe.validation.every == 0)
+            pause = ends and (stage.steps or stage is recipe.stages[-1])
+            due = recipe.validation and (pause or state.step % recipe.validation.every == 0)
             if validate is not None and due:
                 log({"event": "validation", "step": state.step, **validate(state.best)})
             if preview is not None and preview.is_due():
-                log(
-                    {
-                        "event": "preview",
-                        "step": state.step,
-                        **preview(state.best, state.step, batch),
-                    }
-                )
+                seen = preview(state.best, state.step, batch)
+                log({"event": "preview", "step": state.step, **seen})
             if ends:
                 break
     return state.best
+
+
+def _backward(
+    batch: Batch,
+    recipe: Recipe,
+    state: TrainingState,
+    ddp: nn.Module,
+    loss_of: Loss,
+    world: World,
+) -> float:
+    """Add up the gradients of a batch, part by part; returns the loss of this process's share."""
+    total = 0.0
+    device = state.device
+    parts = recipe.accumulate
+    precision = precision_of(recipe, device)
+    shares = zip(batch.frames.chunk(parts), batch.masks.chunk(parts), strict=True)
+    for number, (frames, masks) in enumerate(shares, 1):
+        with nullcontext() if number == parts else world.no_sync(ddp):
+            with torch.autocast(device.type, precision, precision != torch.float32):
+                logits = ddp(unit_range(frames, device))  # (B, K, T, H, W)
+            loss = loss_of(logits, unit_range(masks, device)) / parts
+            state.scaler.scale(loss).backward()
+        total += loss.item()
+    return total
+
+
+def precision_of(recipe: Recipe, device: torch.device) -> torch.dtype:
+    """What convolutions are computed in on ``device``."""
+    if recipe.precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, recipe.precision)
+    return dtype
 
 
 def _check_same_step(steps: list[int], out: Path) -> None:

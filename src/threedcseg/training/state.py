@@ -24,8 +24,9 @@ class TrainingState:
         self.network = network
         self.average = _moving_average(network, recipe.moving_average)
         self.optimizer = _optimizer(recipe, network)
-        device = next(network.parameters()).device.type
-        self.scaler = torch.amp.GradScaler(device, enabled=recipe.precision == "float16")
+        self.device = next(network.parameters()).device
+        half = recipe.precision == "float16"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         # What must not change between a checkpoint and its continuation.
         self._made_for = json.dumps(
             {"model": recipe.model, "optimizer": recipe.optimizer}, sort_keys=True

