@@ -37,6 +37,7 @@ CURVES = {"steps": 60, "size": (96, 160), "clips": (2, 1, 1)}  # videos, stills,
 RATE_OF = {"steps": 12, "size": (224, 400), "clips": (1, 0, 1)}
 WARM = 3  # steps that are not counted
 VIDEO_PACKS, STILL_PACKS = ["videos"], ["stills-more"]
+SCOUT = ("boys-beach", "cat-reflection", "swan-lake")  # a group that the reference draws as often
 RATE, WARMUP, DECAY, ENCODER_RATE = 6e-4, 10, 0.02, 0.4
 MODEL = {"width": "lite2", "channels": 64, "finest": 24}
 
@@ -78,7 +79,11 @@ def recipe(
     )
     stage = Stage(
         "clips",
-        tuple(Source("pack", name) for name in (*VIDEO_PACKS, *STILL_PACKS)),
+        (
+            *(Source("pack", name, only=SCOUT) for name in VIDEO_PACKS),
+            *(Source("pack", name, without=SCOUT) for name in VIDEO_PACKS),
+            *(Source("pack", name) for name in STILL_PACKS),
+        ),
         size,
         RATE,
         steps,
@@ -124,6 +129,9 @@ def product(weights: Path, packs: Path, seed: int, keep: Path | None) -> list[fl
 
     given = recipe(packs, seed, **CURVES)
     batches = DeviceBatches(given, World(), torch.device("cpu"))
+    # The reference sets no standing camera in motion.
+    entries = batches.canvases.entries
+    batches.canvases.entries = tuple(replace(entry, static=False) for entry in entries)
     if keep is not None:
         kept = list(batches(0, 0))
         both = {"frames": [b.frames for b in kept], "masks": [b.masks for b in kept]}

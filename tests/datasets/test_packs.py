@@ -69,3 +69,11 @@ def test_masks_of_another_size_are_named(tmp_path):
         cv2.imwrite(str(tmp_path / part / "a.png"), np.full(shape, 255, np.uint8))
     with pytest.raises(InputError, match=r"a\.png: the mask is 8x8, its frame a\.png 9x8"):
         read_footage(open_dataset("stills", tmp_path).sequences, "own")
+
+
+def test_stills_of_a_folder_are_a_group(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / "people" / part).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "people" / part / "a.png"), np.full((8, 9), 255, np.uint8))
+    (found,) = read_footage(open_dataset("stills", tmp_path).sequences, "own")
+    assert (found.name, found.group) == ("people/a", "people")

@@ -80,6 +80,7 @@ def read_footage(
 ) -> list[Footage]:
     """Sequences of any layout (`open_dataset`); void pixels are background.
 
+    Their group is the folder in their name, if it has one, else ``group``.
     With ``max_short_edge``, frames are shrunk to it (by area). Raises `InputError` naming a file
     that cannot be read, or a mask of another size than its frame.
     """
@@ -93,7 +94,8 @@ def read_footage(
             raise InputError(
                 f"sequence {sequence.name!r}: frames of several sizes", "make them alike"
             )
-        return Footage(sequence.name, group, np.stack(pixels), np.array(numbers))
+        kind = sequence.name.rpartition("/")[0] or group
+        return Footage(sequence.name, kind, np.stack(pixels), np.array(numbers))
 
     return [footage for footage in _at_once(decoded, sequences) if footage is not None]
 
