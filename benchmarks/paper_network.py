@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.models import create_model
 from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.video.reader import open_video
@@ -55,6 +56,7 @@ def main() -> None:
         sub.add_argument("--repeats", type=int, default=5)
         sub.add_argument("--way", choices=WAYS)
     args = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(args.threads)
     args.command(args)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.inference.predictor import Network, to_probabilities
 from threedcseg.models import load_model
 from threedcseg.runtimes.export import export
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--calibration", type=Path, metavar="ROOT", help="data set for int8")
     args = parser.parse_args()
+    keep_freed_memory()
     height, width = map(int, args.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         onnx, openvino = Path(folder) / "compact.onnx", Path(folder) / "compact.xml"

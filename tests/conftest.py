@@ -1,7 +1,9 @@
 """Small real data that several tests share."""
 
+import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # the name of this process, where there are several
+if WORKER:
     # Workers share the cores: one thread each, also in the processes that tests start. Read when
     # torch is imported, which is after this.
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -28,6 +31,13 @@ QUIET_CHROMIUM = [  # asks nothing of anybody
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Draws that no test gives a seed are the same each time, in whatever order tests run."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +59,31 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the folder shared/ beside the repository")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def one_trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Exports of the same network share the trace that PyTorch takes of it, half a minute each."""
+    pytest.importorskip("onnxscript", reason="pip install 'threedcseg[onnx]' to test exports")
+    from threedcseg.runtimes import export
+
+    kept = tmp_path_factory.getbasetemp().parent if WORKER else tmp_path_factory.getbasetemp()
+    take = export._write_onnx
+
+    def write(network: Any, path: Path, clip_length: int) -> None:
+        digest = hashlib.sha256(str(clip_length).encode())
+        for name, tensor in network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.numpy().tobytes())
+        trace = kept / f"{digest.hexdigest()}.onnx"
+        if not trace.exists():
+            take(network, path, clip_length)
+            os.replace(shutil.copy(path, path.with_suffix(".kept")), trace)
+        shutil.copy(trace, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_write_onnx", write)
+        yield
 
 
 @pytest.fixture

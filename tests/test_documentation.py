@@ -42,13 +42,13 @@ ONLY_UNDERSTOOD = {
     r"torchrun .*": "starts processes for days; tests/training/test_distributed.py starts some",
     r"3dcseg train (?!.*--dry-run).*": "trains for hours; tests/training trains small networks",
     r"3dcseg train .*recipes/paper/.*": "needs COCO, YouTube-VOS; tests/training/test_dry_run.py",
-    r"3dcseg ablate (?!.*--dry-run).*": "trains for an hour or days; tests/ablation",
+    r"3dcseg ablate (?!.*--dry-run).*": "trains for an hour or days; tests/cli/test_ablate.py",
     r"3dcseg demo.*": "serves until it is stopped; tests/cli/test_demo.py",
     r"3dcseg segment (camera|rtsp|udp|tcp|http)\S*:.*": "needs a camera or a stream; "
     "tests/cli/test_segment_live.py",
     r".*\| ?3dcseg segment - .*": "ends only with the players' windows; "
     "tests/cli/test_segment_live.py",
-    r"3dcseg segment .*--ray.*": "starts a cluster; tests/inference",
+    r"3dcseg segment .*--ray.*": "starts a cluster; tests/cli/test_segment_ray.py",
     r"3dcseg export compact -o compact\.onnx": "takes a minute; run once for all pages",
     r"3dcseg export .*\.xml": "takes a minute; tests/runtimes/test_exported.py",
     r"3dcseg export .*--quantize.*": "calibrates for a minute; tests/runtimes/test_quantize.py",
@@ -253,10 +253,9 @@ def workshop(filled, tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory) -> Path:
+def exported(one_trace, tmp_path_factory) -> Path:
     """What the pages' `3dcseg export compact -o compact.onnx` writes."""
-    for package in ("onnxscript", "openvino"):
-        pytest.importorskip(package, reason="needs the extra openvino")
+    pytest.importorskip("openvino", reason="needs the extra openvino")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("exported"))
         run("3dcseg export compact -o compact.onnx")

@@ -1,5 +1,6 @@
 """The wheel, installed in an empty environment and used without a network."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from patience import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 UNREACHABLE = """
@@ -30,7 +32,10 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, env=alone
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

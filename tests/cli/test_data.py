@@ -37,3 +37,12 @@ def test_bad_arguments_are_one_line(videos, capsys):
         error = capsys.readouterr().err
         assert error.startswith("error: ") and error.count("\n") == 1
     assert "did you mean 'folder'" in error
+
+
+def test_plain_clips_are_told_what_they_are_good_for(tmp_path, capsys):
+    for name in ("a.mp4", "b.mov"):
+        (tmp_path / name).touch()
+    assert main(["data", "check", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "2 clips without masks (such as a.mp4)" in error
+    assert f"`3dcseg segment {tmp_path}`" in error and "NAME/frames and NAME/masks" in error

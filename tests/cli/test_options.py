@@ -68,3 +68,18 @@ def test_what_the_options_mean_can_be_sent_to_other_machines():
     load, on = pickle.loads(pickle.dumps((model.load, choice.on)))
     assert load.__self__ == model
     assert on(None) == replace(LIVE, tta=2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["segment", "--wrte", "masks"],
+        ["segment", "a.mp4", "--edges", "blunt"],
+        ["train"],
+        ["sgment"],
+    ],
+)
+def test_a_command_line_that_cannot_be_is_one_line(words, capsys):
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and "--help` lists" in error

@@ -99,14 +99,15 @@ def test_killed_at_twelve_moments(tmp_path, kind):
     torch.manual_seed(0)
     weights = tmp_path / "tiny.safetensors"
     save_weights(weights, create_model("compact", width="lite0", channels=8).eval())
-    images = noisy_frames(30)
+    images = noisy_frames(20)
     source = write_video(tmp_path / "noise.mp4", images, audio="aac")
     before = source.read_bytes()
     raw = tmp_path / "raw"
     raw.write_bytes(b"".join(image.tobytes() for image in images))
     out = tmp_path / "out"
     given = [str(source)] if kind == "file" else ["-", "--size", "64x48"]
-    options = ["--model", str(weights), "--short-edge", "32", "--write", WRITTEN]
+    # Each run is to write everything, also where an earlier one has come to its end.
+    options = ["--model", str(weights), "--short-edge", "32", "--write", WRITTEN, "--redo"]
     words = [*given, "-o", str(out), *options]
     folder = out / ("noise" if kind == "file" else "stdin")
     log = tmp_path / "log"

@@ -16,6 +16,7 @@ from threedcseg.cli.main import main
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
 from threedcseg.outputs.record import RunRecord
+from threedcseg.outputs.result_folder import claimed_folder
 
 
 @pytest.fixture
@@ -63,10 +64,43 @@ def test_shards_share_a_list_and_do_nothing_twice(words, tmp_path, capsys):
 
 def test_other_settings_and_outputs_are_done_anew(words, tmp_path, capsys):
     assert main(words) == 0
-    assert main([*words, "--probabilities"]) == 0
+    assert main([*words, "--write", "probabilities"]) == 0
     assert len(list((tmp_path / "out" / "5" / "probabilities").glob("*.png"))) == 5
+    assert len(list((tmp_path / "out" / "5").glob("*.png"))) == 5  # they stay
     assert main([*words, "--probabilities", "--threshold", "0.4"]) == 0
-    assert capsys.readouterr().err.count("5 done, 0 done before") == 3
+    assert main([*words, "--redo"]) == 0
+    assert capsys.readouterr().err.count("5 done, 0 done before") == 4
+
+
+def test_without_a_list_it_is_the_same(words, tmp_path, capsys):
+    """A batch of a folder goes on after a bad video, and is not done twice."""
+    options = words[words.index("-o") :]
+    bad = tmp_path / "in" / "2.mp4"
+    bad.write_bytes(b"no video")
+    assert main(["segment", str(tmp_path / "in"), *options]) == 2
+    printed, errors = capsys.readouterr()
+    assert len(printed.splitlines()) == 4
+    *_, said, failed = errors.splitlines()
+    assert said == "4 done, 0 done before, 1 failed" and failed.startswith(f"  failed: {bad} ")
+    assert finished(tmp_path / "out").keys() == {"1", "3", "4", "5"}
+    assert main(["segment", str(tmp_path / "in"), *options]) == 2
+    printed, errors = capsys.readouterr()
+    assert printed.count("done before (--redo does it again)") == 4
+    assert "0 done, 4 done before, 1 failed" in errors
+    assert main(words) == 2
+    assert "0 done, 4 done before, 1 failed" in capsys.readouterr().err
+
+
+def test_a_run_leaves_a_folder_that_is_claimed_alone(words, tmp_path, capsys):
+    options = words[words.index("-o") :]
+    with claimed_folder(tmp_path / "out" / "1"):
+        assert main(["segment", str(tmp_path / "in" / "1.mp4"), *options]) == 2
+        assert "another run is writing into" in capsys.readouterr().err
+        assert not (tmp_path / "out" / "1").exists()
+        assert main(words) == 0  # whoever holds it does it
+        assert "4 done, 0 done before, 1 being done by another process" in capsys.readouterr().err
+    assert main(["segment", str(tmp_path / "in" / "1.mp4"), *options]) == 0
+    assert finished(tmp_path / "out") == ALL
 
 
 def test_a_video_that_cannot_be_read_leaves_the_others_alone(words, tmp_path, capsys):

@@ -1,8 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 from made_trees import box, davis16_tree, davis17_tree, write_frame, write_labels, write_list
 
-from threedcseg.datasets.davis import davis16, davis17, davis17_unsupervised
+from threedcseg.datasets.davis import LISTS_2016, davis16, davis17, davis17_unsupervised
+from threedcseg.datasets.kinds import KINDS
 from threedcseg.datasets.masks import VOID, read_mask
 from threedcseg.datasets.registry import detect, open_dataset
 from threedcseg.errors import InputError
@@ -25,6 +28,21 @@ def test_2016_with_lists_of_names_and_another_resolution(tmp_path):
     write_list(tmp_path / "ImageSets" / "val.txt", "bear", "", "bear ")
     (sequence,) = davis16(tmp_path, "val", "1080p")
     assert len(sequence.frames) == 2
+
+
+def test_2016_lists_are_known_by_name(tmp_path):
+    val = LISTS_2016["val"]
+    assert len(set(val)) == 20 and set(LISTS_2016["dev"]) < set(val)
+    root = davis16_tree(tmp_path, dict.fromkeys(val, 1))  # as downloaded: no list named dev
+    assert open_dataset("davis16", root, "dev").sequences == davis16(root, "dev")
+    assert [s.name for s in davis16(root, "dev")] == list(LISTS_2016["dev"])
+    assert KINDS["davis16"].splits(root) == ["dev", "train", "val"]
+    write_list(root / "ImageSets" / "480p" / "dev.txt", "goat")  # a list that is there counts
+    assert [s.name for s in davis16(root, "dev")] == ["goat"]
+    shutil.rmtree(root / "JPEGImages" / "480p" / "soapbox")
+    assert KINDS["davis16"].splits(root) == ["dev", "train"]
+    with pytest.raises(InputError, match=r"no frames of 1 of the 20 .*soapbox"):
+        davis16(root, "val")
 
 
 def test_2016_masks_may_be_missing_empty_or_of_mode_la(tmp_path):

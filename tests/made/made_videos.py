@@ -56,6 +56,7 @@ def write_video(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     rotation: int = 0,
+    mirrored: bool = False,
     pixel_aspect: Fraction | None = None,
     color: tuple[int, int, int, int] | None = None,
     audio: str | None = None,
@@ -80,8 +81,8 @@ def write_video(
             video.bit_rate = 4_000_000
         if pixel_aspect:
             video.codec_context.sample_aspect_ratio = pixel_aspect
-        if rotation:
-            video.set_display_rotation(rotation)
+        if rotation or mirrored:
+            video.set_display_rotation(rotation, hflip=mirrored)
         matrix, scale = None, None
         if color:
             context = video.codec_context

@@ -11,14 +11,14 @@ from threedcseg.video.reader import open_video
 from threedcseg.video.writer import VideoWriter
 
 ROOT = Path(__file__).parents[2]
-LENGTH, WIDTH, HEIGHT = 10, 320, 180  # of every video
+LENGTH, WIDTH, HEIGHT = 8, 160, 160  # of every video: one clip, and few pixels once it is scaled
 SEQUENCES = ("dog", "libby")
 
 
 def make_workshop(folder: Path, shared: Path) -> Path:
     """A copy in miniature of the repository and of ``shared/`` beside it; the former's folder.
 
-    DAVIS and FBMS hold ten small frames of two sequences each, `dog.mp4` is made of one;
+    DAVIS and FBMS hold eight small frames of two sequences each, `dog.mp4` is made of one;
     `masks`, the results and the runs are those of the network that ships.
     """
     small = folder / "shared" / "data" / "davis16"

@@ -43,7 +43,7 @@ words = ["segment", "in.mp4", "-o", "out", "--model", "tiny.safetensors", "--sho
 assert main([*words, "--write", "toy,masks"]) == 0
 assert len(open("out/in/toy.txt").read().splitlines()) == 3
 print(open("out/in/3dcseg.json").read())
-assert main([*words, "--write", "boxes"]) == 0
+assert main([*words, "--write", "boxes", "--threshold", "0.4"]) == 0
 try:
     main(["segment", "--help"])
 except SystemExit:

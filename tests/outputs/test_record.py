@@ -1,10 +1,10 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
 from made_records import LIVE, finish, record_of
 
+from threedcseg.outputs.formats import FORMATS
 from threedcseg.outputs.record import RECORD_NAME, LiveRecord, Provenance, RunRecord, RunTerms
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import begin_run, finish_run
@@ -62,23 +62,53 @@ def test_no_folder_no_record(tmp_path: Path) -> None:
     assert RunRecord.read(tmp_path / "file") is None
 
 
-def test_the_same_terms() -> None:
-    record = record_of(settings={"overlap": 3})
-    terms = RunTerms(outputs=record.outputs, settings={"overlap": 3})
-    assert record.fulfils("a.mp4", terms)
-    assert not record.fulfils("b.mp4", terms)
-    for change in (
-        {"outputs": {}},
-        {"rendering": Rendering("soft")},
+TERMS = RunTerms(
+    source="/in/a.mp4",
+    source_digest="12",
+    outputs={},
+    settings={"overlap": 3},
+    provenance=Provenance(weights_sha256="34"),
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source_digest": "13"},
+        {"source_digest": None},
         {"settings": {"overlap": 4}},
-        {"provenance": Provenance(precision="bfloat16")},
+        {"provenance": Provenance(weights_sha256="34", precision="bfloat16")},
+        {"provenance": Provenance(weights_sha256="35")},
+    ],
+)
+def test_what_changes_every_output(change) -> None:
+    other = TERMS.model_copy(update=change)
+    for name in (*FORMATS, "that of a module which is not here"):
+        assert TERMS.makes(name, TERMS) and not other.makes(name, TERMS)
+        assert not TERMS.makes(name, other)
+
+
+def test_of_unknown_weights_nothing_is_known() -> None:
+    unknown = TERMS.model_copy(update={"provenance": Provenance(model="mine")})
+    assert not unknown.makes("masks", unknown)
+
+
+def test_rendering_changes_what_it_draws() -> None:
+    def changed_by(rendering: Rendering) -> set[str]:
+        other = TERMS.model_copy(update={"rendering": rendering})
+        return {name for name in (*FORMATS, "unknown") if not other.makes(name, TERMS)}
+
+    assert changed_by(Rendering(background="red")) == {"cutout", "unknown"}
+    assert changed_by(Rendering("soft")) == {
+        "cutout", "matte", "alpha.mov", "alpha.webm", "unknown"
+    }  # fmt: skip
+
+
+def test_a_source_is_known_by_its_place_or_by_what_it_holds() -> None:
+    for change, same in (
+        ({"source": "/moved/b.mp4"}, True),
+        ({"source_digest": "13"}, True),
+        ({"source": "/moved/b.mp4", "source_digest": "13"}, False),
+        ({"source": "/moved/b.mp4", "source_digest": None}, False),
     ):
-        assert not record.fulfils("a.mp4", terms.model_copy(update=change))
-
-
-def test_memory_does_not_grow_with_the_masks(tmp_path: Path) -> None:
-    """The record of a long video names none of its masks."""
-    finish(
-        tmp_path, num_frames=350_000, outputs={"masks": ("*.png",), "palette": ("palette/*.png",)}
-    )
-    assert os.path.getsize(tmp_path / RECORD_NAME) < 2000
+        assert TERMS.is_of_source(TERMS.model_copy(update=change)) is same

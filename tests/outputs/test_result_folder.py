@@ -1,5 +1,7 @@
 """An interrupted run must not look finished, and clearing takes what the earlier run wrote only."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,26 @@ from made_records import LIVE, finish, record_of
 
 from threedcseg.atomic import PART_SUFFIX
 from threedcseg.errors import InputError
-from threedcseg.outputs.record import RECORD_NAME, RunRecord
-from threedcseg.outputs.result_folder import UNFINISHED_NAME, begin_run, finish_run
+from threedcseg.outputs.record import RECORD_NAME, Provenance, RunRecord
+from threedcseg.outputs.rendering import Rendering
+from threedcseg.outputs.result_folder import (
+    UNFINISHED_NAME,
+    FolderInUse,
+    begin_run,
+    claimed_folder,
+    finish_run,
+    kept_outputs,
+)
 
 NUMBERED = {"masks": ("*.png",), "palette": ("palette/*.png",), "overlay": ("overlay.mp4",)}
+
+
+WEIGHTS = Provenance(weights_sha256="34")
+
+
+def known(**facts) -> RunRecord:
+    """A record of which all is known that is compared."""
+    return record_of(**{"source_digest": "12", "provenance": WEIGHTS, **facts})
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -129,3 +147,117 @@ def test_a_file_of_somebody_else_is_not_replaced(tmp_path: Path, name: str) -> N
     with pytest.raises(InputError, match=rf"already holds {name}.*another output folder"):
         begin_run(tmp_path, record_of(num_frames=0, outputs=NUMBERED))
     assert left(tmp_path) == {"00002.png", name} and RunRecord.read(tmp_path) is not None
+
+
+FILES = ["00000.png", "00001.png", "00002.png", "overlay.mp4", "matte.mp4"]
+OUTPUTS = {"masks": ("*.png",), "overlay": ("overlay.mp4",), "matte": ("matte.mp4",)}
+
+
+def made(folder: Path) -> RunRecord:
+    """Files of three outputs, and their record."""
+    touch(folder, *FILES)
+    finish_run(folder, known(outputs=OUTPUTS))
+    return known(num_frames=0, outputs={"boxes": ("boxes.csv",)})
+
+
+def test_what_is_valid_stays_and_is_added_to(tmp_path: Path) -> None:
+    record = made(tmp_path)
+    kept = kept_outputs(tmp_path, record, redo=False)
+    assert kept == OUTPUTS
+    begin_run(tmp_path, record, list(kept))
+    touch(tmp_path, "boxes.csv")
+    assert RunRecord.read(tmp_path).outputs == OUTPUTS  # whole meanwhile
+    finish_run(tmp_path, known(outputs={**kept, **record.outputs}))
+    assert left(tmp_path) == {*FILES, "boxes.csv"}
+    assert RunRecord.read(tmp_path).outputs == {**OUTPUTS, "boxes": ("boxes.csv",)}
+
+
+def test_what_is_not_valid_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    record = made(tmp_path).model_copy(update={"rendering": Rendering("soft")})
+    kept = kept_outputs(tmp_path, record, redo=False)
+    assert kept.keys() == {"masks", "overlay"}
+    begin_run(tmp_path, record, list(kept))
+    assert left(tmp_path) == set(FILES) - {"matte.mp4"}
+    assert RunRecord.read(tmp_path).outputs.keys() == {"masks", "overlay"}
+
+
+def test_an_addition_that_was_broken_off_leaves_what_was_whole(tmp_path: Path) -> None:
+    record = made(tmp_path)
+    begin_run(tmp_path, record, list(OUTPUTS))
+    touch(tmp_path, "boxes.csv")
+    record = record.model_copy(update={"outputs": {"palette": ("palette/*.png",)}})
+    assert kept_outputs(tmp_path, record, redo=False) == OUTPUTS
+    begin_run(tmp_path, record, list(OUTPUTS))
+    assert left(tmp_path) == set(FILES)
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_killed_at_any_step_of_an_exchange_nothing_stays_that_is_not_known(
+    tmp_path: Path, monkeypatch, step: int
+) -> None:
+    record = made(tmp_path).model_copy(update={"rendering": Rendering("soft")})
+    done = []
+
+    def killed(real):
+        def act(*args, **options):
+            if len(done) == step:
+                raise KeyboardInterrupt
+            done.append(real)
+            return real(*args, **options)
+
+        return act
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "write_bytes")):
+            patch.setattr(owner, name, killed(getattr(owner, name)))
+        begin_run(tmp_path, record, ["masks", "overlay"])
+    kept = kept_outputs(tmp_path, record, redo=False)
+    assert kept.keys() == {"masks", "overlay"}
+    begin_run(tmp_path, record, list(kept))
+    assert left(tmp_path) == set(FILES) - {"matte.mp4"}
+
+
+@pytest.mark.parametrize("missing", ["00001.png", "overlay.mp4"])
+def test_what_somebody_removed_is_not_whole(tmp_path: Path, missing: str) -> None:
+    record = made(tmp_path)
+    (tmp_path / missing).unlink()
+    kept = kept_outputs(tmp_path, record, redo=False)
+    assert kept.keys() == OUTPUTS.keys() - {"masks" if missing.endswith("png") else "overlay"}
+
+
+def test_redo_makes_anew_what_is_asked_for(tmp_path: Path) -> None:
+    record = made(tmp_path).model_copy(update={"outputs": {"masks": ("*.png",)}})
+    assert kept_outputs(tmp_path, record, redo=True).keys() == {"overlay", "matte"}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_results_of_another_source_are_not_replaced(tmp_path: Path, finished: bool) -> None:
+    made(tmp_path)
+    if not finished:
+        (tmp_path / RECORD_NAME).rename(tmp_path / UNFINISHED_NAME)
+    other = known(source="/y/a.mp4", source_digest="13")
+    with pytest.raises(InputError, match=r"results of a\.mp4, not of /y/a\.mp4: .*--redo"):
+        kept_outputs(tmp_path, other, redo=False)
+    assert kept_outputs(tmp_path, other, redo=True) == {}
+    assert left(tmp_path) == set(FILES)
+
+
+def test_what_was_live_is_not_replaced(tmp_path: Path) -> None:
+    finish(tmp_path, source="camera:0", live=LIVE)
+    again = record_of(source="camera:0")
+    with pytest.raises(InputError, match=r"camera:0, which was live.*--redo"):
+        kept_outputs(tmp_path, again, redo=False)
+    assert kept_outputs(tmp_path, again, redo=True) == {}
+
+
+def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with claimed_folder(tmp_path / "out"):
+        for same in (tmp_path / "out", tmp_path / "link"):
+            with pytest.raises(FolderInUse, match="written by another run"), claimed_folder(same):
+                pass
+        with claimed_folder(tmp_path / "other"):
+            pass
+    with claimed_folder(tmp_path / "out"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]

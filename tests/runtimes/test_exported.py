@@ -125,12 +125,13 @@ def test_a_file_that_differs_from_pytorch_is_not_written(exported, tmp_path, mon
         "threedcseg.runtimes.export._difference", lambda *args: Difference(0.5, 0.1)
     )
     with pytest.raises(InputError, match=r"differ from PyTorch's by 5\.0e-01"):
-        export("compact", tmp_path / "x.onnx", clip_length=1)
+        export("compact", tmp_path / "x.onnx", clip_length=4)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
 def test_the_papers_network_can_be_exported(exported, frames, tmp_path):
+    torch.manual_seed(0)
     network = create_model("3dc-seg", encoder="ir-csn-50", channels=8).eval()
     with torch.no_grad():
         network.decoder.head[-1].weight.mul_(100)  # or all probabilities are near one half

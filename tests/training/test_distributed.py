@@ -116,7 +116,7 @@ def test_two_processes_train_like_one(words, tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds ranks in /proc")
 @pytest.mark.parametrize("victim", [1])
 def test_a_killed_rank_stops_the_job_which_goes_on_later(words, tmp_path, victim):
-    words += ["--set", "validation=null", "--set", "stages.0.steps=60"]
+    words += ["--set", "validation=null", "--set", "stages.0.steps=40"]
     assert main([*words, "-o", str(tmp_path / "whole"), "--set", "accumulate=2"]) == 0
     out = tmp_path / "killed"
     job = start(words, out)
@@ -128,7 +128,7 @@ def test_a_killed_rank_stops_the_job_which_goes_on_later(words, tmp_path, victim
     told = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert len(told) == 1 and "another process of the job has ended" in told[0], errors
     assert "start the same command again" in told[0]
-    assert 5 <= max(losses(read_log(out))) < 60
+    assert 5 <= max(losses(read_log(out))) < 40
 
     again = start(words, out)
     _, errors = again.communicate()

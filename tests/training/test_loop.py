@@ -76,7 +76,7 @@ def test_parts_of_a_batch_add_up_to_the_batch(tiny_data, tmp_path):
     once, twice = (recipe(tiny_data, loss={"cross_entropy": 1.0}, accumulate=n) for n in (1, 2))
     train_tiny(once, network(), tmp_path / "a", log=whole.append)
     train_tiny(twice, network(), tmp_path / "b", log=parts.append)
-    assert losses(parts) == pytest.approx(losses(whole), abs=1e-6)
+    assert losses(parts) == pytest.approx(losses(whole), abs=1e-5)
     assert [r["clips"] for r in parts] == [2] * 10
 
 
@@ -152,7 +152,7 @@ data: {tiny_data}
 imagenet: false
 moving_average: 0.9
 checkpoint_every: 2
-validation: {{root: davis, every: 10}}
+validation: {{root: davis, every: 10, settings: {{short_edge: 32}}}}
 stages:
   - name: motion
     sources: [{{kind: video, root: davis}}, {{kind: stills, root: stills}}]

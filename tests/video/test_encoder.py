@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_videos import gray_frames, quadrants, read_all, write_video
 
-from threedcseg.video.encoder import H264, PRORES_4444, VP9_ALPHA, VideoFormat
+from threedcseg.video.encoder import H264, MP4, PRORES_4444, VP9_ALPHA, VideoFormat
 from threedcseg.video.reader import open_video
 from threedcseg.video.writer import VideoWriter
 
@@ -89,3 +89,80 @@ def test_a_rate_without_a_number_of_frames_is_not_capped(tmp_path: Path) -> None
             for frame in video:
                 writer.write(frame.image, frame.time)
     assert len(read_all(tmp_path / "out.mp4")) == 5
+
+
+def all_tags(stream: object) -> tuple[int, ...]:
+    names = ("color_primaries", "color_trc", "colorspace", "color_range")
+    return tuple(int(getattr(stream, name)) for name in names)
+
+
+@pytest.mark.parametrize("format", [H264, MP4, PRORES_4444], ids=["h264", "mp4", "prores"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_tags_in_the_bitstream_are_those_of_the_container(
+    tmp_path: Path, format: VideoFormat, deep: bool
+) -> None:
+    hlg = (BT2020, LIMITED, 9, 18)
+    pixels = "yuv420p10le" if deep else "yuv420p"
+    images = [quadrants(96, 128)] * 2
+    source = write_video(tmp_path / "in.mp4", images, pix_fmt=pixels, color=hlg)
+    target = copy(source, tmp_path / f"out{format.suffix}", format)
+    with av.open(str(target)) as file:
+        stream = file.streams.video[0]
+        in_container = all_tags(stream.codec_context)
+        packet = next(file.demux(stream))
+    with av.open(str(target)) as file:
+        frame = next(file.decode(video=0))
+    assert in_container == (9, 18, BT2020, LIMITED)
+    assert all_tags(frame) == in_container
+    if format is PRORES_4444:  # whose decoder may believe the container: its frame header itself
+        assert bytes(packet)[4:8] == b"icpf"
+        assert tuple(bytes(packet)[22:25]) == in_container[:3]
+
+
+def ramp() -> np.ndarray:
+    """``(64, 1024)``: gray from 0 to 1023."""
+    return np.tile(np.arange(1024, dtype=np.uint16), (64, 1))
+
+
+@pytest.mark.parametrize("format", [MP4, PRORES_4444], ids=["mp4", "prores"])
+def test_ten_bits_stay_ten_bits(tmp_path: Path, format: VideoFormat) -> None:
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as file:
+        stream = file.add_stream("ffv1", rate=24, width=1024, height=64)
+        stream.pix_fmt = "gray10le"
+        for _ in range(2):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(ramp(), "gray10le")))
+        file.mux(stream.encode(None))
+    target = tmp_path / f"out{format.suffix}"
+    video = open_video(source)
+    video.num_bytes = None  # or the rate is capped, and the ramp smoothed
+    with video, VideoWriter(target, video, format) as writer:
+        assert video.depth == 10
+        for frame in video:
+            assert frame.deep is not None
+            image = frame.deep()
+            assert image.dtype == np.uint16
+            assert np.abs(image[..., 0] / 65535 * 1023 - ramp()).max() < 1  # it shifts
+            if format.alpha:
+                image = np.dstack([image, np.full(image.shape[:2], 65535, np.uint16)])
+            writer.write(image, frame.time)
+    with open_video(target) as video:
+        assert video.depth >= 10
+        got = next(iter(video)).deep
+        assert got is not None
+        levels = got()[..., 1]
+    assert len(np.unique(levels)) > 500, "256 of them would be 8 bits"
+    assert np.abs(levels / 65535 * 1023 - ramp()).mean() < 3
+
+
+def test_eight_bits_stay_what_every_player_opens(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", gray_frames(2))
+    with av.open(str(copy(source, tmp_path / "out.mp4", MP4))) as file:
+        assert file.streams.video[0].codec_context.name == "h264"
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 2), (16, 16), (17, 33), (6, 300)])
+def test_ten_bits_of_any_size(tmp_path: Path, height: int, width: int) -> None:
+    images = gray_frames(3, height, width)
+    source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pix_fmt="yuv444p10le")
+    assert len(read_all(copy(source, tmp_path / "out.mp4", MP4))) == 3

@@ -81,8 +81,8 @@ def test_output_names(tmp_path: Path) -> None:
         "clip.v2",
         "x-take",
         "y-Take",
-        "z-same",
-        "z-same-2",
+        "same-mp4",
+        "same-mov",
         "a_b_c_",
         "video",
     ]
@@ -92,6 +92,30 @@ def test_output_name_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "dog").mkdir()
     monkeypatch.chdir(tmp_path / "dog")
     assert output_names([Path(".")]) == ["dog"]
+
+
+def test_output_names_say_which_is_which(tmp_path: Path) -> None:
+    def names(*given: str) -> list[str]:
+        return output_names([tmp_path / name for name in given])
+
+    assert names("x/dog.mp4", "x/dog.MOV") == ["dog-mp4", "dog-MOV"]
+    assert names("x/dog.mp4", "x/dog.MOV", "y/dog.mp4") == ["dog-mp4", "dog-MOV", "y-dog"]
+    assert names("a/x/dog.mp4", "b/x/dog.mp4", "cat.mp4") == ["a-x-dog", "b-x-dog", "cat"]
+    touch(tmp_path / "x" / "dog" / "0.png")
+    assert names("x/dog", "x/dog.mp4") == ["dog", "dog-mp4"]
+    assert names("x/cat.mp4", "x/CAT.mp4") == ["cat-mp4", "CAT-mp4-2"]
+    assert names("x/cat", "x/Cat") == ["cat", "Cat-2"]
+
+
+def test_patterns_are_expanded_where_the_shell_leaves_them(tmp_path: Path) -> None:
+    touch(*(tmp_path / "in" / name for name in ("b10.mp4", "b9.mp4", "a.mov", "[1].mp4")))
+    touch(tmp_path / "frames" / "0.png")
+    found = expand_inputs([f"{tmp_path}/in/*.mp4", f"{tmp_path}/fr*s"])
+    names = ["in/[1].mp4", "in/b9.mp4", "in/b10.mp4", "frames"]
+    assert [str(path.relative_to(tmp_path)) for path in found] == names
+    assert expand_inputs([tmp_path / "in" / "[1].mp4"]) == [tmp_path / "in" / "[1].mp4"]
+    with pytest.raises(InputError, match=r"\*.mkv matches nothing"):
+        expand_inputs([tmp_path / "*.mkv"])
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "A", "a-2", "b", "..", "é"]), min_size=1)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.sidedata.sidedata import Type
 from made_videos import gray_frames, level, quadrants, read_all, write_video
 
 from threedcseg.errors import InputError
@@ -98,17 +99,56 @@ def test_times_that_start_over_go_on_growing(tmp_path: Path) -> None:
     assert all(a < b for a, b in pairwise(times))
 
 
+def as_ffmpeg_shows(path: Path) -> np.ndarray:
+    """The first frame by the filters that FFmpeg's own player puts in (``ffmpeg_filter.c``)."""
+    with av.open(str(path)) as file:
+        frame = next(file.decode(video=0))
+    matrix = np.frombuffer(bytes(frame.side_data[Type.DISPLAYMATRIX]), np.int32).tolist()
+    filters: list[tuple[str, str | None]] = []
+    match frame.rotation % 360:
+        case 90:
+            filters = [("transpose", "clock_flip" if matrix[3] < 0 else "cclock")]
+        case 270:
+            filters = [("transpose", "cclock_flip" if matrix[3] > 0 else "clock")]
+        case 180:
+            filters = [("hflip", None)] * (matrix[0] < 0) + [("vflip", None)] * (matrix[4] < 0)
+        case 0:
+            filters = [("vflip", None)] * (matrix[4] < 0)
+    graph = av.filter.Graph()
+    nodes = [
+        graph.add_buffer(
+            width=frame.width, height=frame.height, format="yuv420p", time_base=frame.time_base
+        )
+    ]
+    nodes += [graph.add(name, args) for name, args in filters]
+    graph.link_nodes(*nodes, graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    return graph.vpull().to_ndarray(format="rgb24")
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_rotation_is_honoured(tmp_path: Path, rotation: int) -> None:
-    """The picture is stored lying; the display matrix turns it counter-clockwise."""
+def test_all_eight_orientations_are_those_that_ffmpeg_shows(
+    tmp_path: Path, rotation: int, mirrored: bool
+) -> None:
+    """The display matrix turns what is stored counter-clockwise, then mirrors it."""
     stored = quadrants(48, 64)
-    path = write_video(tmp_path / "r.mp4", [stored] * 3, rotation=rotation)
-    upright = np.rot90(stored, rotation // 90)
+    path = write_video(tmp_path / "r.mp4", [stored] * 3, rotation=rotation, mirrored=mirrored)
+    upright = np.rot90(stored, rotation // 90)[:, :: -1 if mirrored else 1]
     with open_video(path) as video:
         assert (video.height, video.width) == upright.shape[:2]
         frame = next(iter(video))
-    assert frame.image.shape == upright.shape
+    assert frame.image.shape == upright.shape and frame.image.flags.c_contiguous
     assert np.abs(frame.image.astype(int) - upright).mean() < 5
+    if rotation or mirrored:
+        assert np.abs(frame.image.astype(int) - as_ffmpeg_shows(path)).mean() < 5
+
+
+@pytest.mark.parametrize("turn", [10, -10])
+def test_a_matrix_that_is_nearly_upright_is_taken_as_upright(tmp_path: Path, turn: int) -> None:
+    stored = quadrants(48, 64)
+    path = write_video(tmp_path / "r.mp4", [stored], rotation=turn)
+    assert np.abs(read_all(path)[0].image.astype(int) - stored).mean() < 5
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from PIL import Image
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.overlay import overlay
-from threedcseg.video.audio import AudioTrack
 from threedcseg.video.reader import open_video
+from threedcseg.video.tracks import MP4_TRACKS, Tracks
 from threedcseg.video.writer import VideoWriter
 
 
@@ -131,7 +131,8 @@ def test_sound_is_read_along_with_the_picture_not_all_at_once(tmp_path: Path) ->
     """Memory would grow with the video otherwise."""
     source = write_video(tmp_path / "in.mp4", gray_frames(48), audio="aac")
     with av.open(str(tmp_path / "half.mp4"), "w") as file:
-        track = AudioTrack(source, file, Fraction(0))
+        picture = file.add_stream("libx264", rate=24, width=64, height=48)
+        track = Tracks(str(source), file, picture, Fraction(0), MP4_TRACKS)
         track.write_until(Fraction(1))
         track.close()
     assert sound_end(source) > 1.9

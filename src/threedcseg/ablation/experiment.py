@@ -28,7 +28,7 @@ from threedcseg.models.loading import load_model
 from threedcseg.models.registry import ENCODERS
 from threedcseg.models.weights import load_weights
 from threedcseg.published import TABLE_1
-from threedcseg.segmentation.timing import time_clip
+from threedcseg.segmentation.timing import seconds_a_frame, time_clip
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.dry_run import check_inputs
 from threedcseg.training.recipe import DataSource, InitialWeights, Recipe, Stage, plain, read_recipe
@@ -167,7 +167,7 @@ class Ablation:
         device = pick_device(self.device)
         clip = settings.clip_length
         timing = time_clip(network, clip, self.size, device, torch.float32, self.repeats)
-        return timing.median / (clip - settings.overlap)
+        return seconds_a_frame(timing.median, clip, settings.overlap)
 
     def _timed_encoder(self, name: str) -> Figures:
         device = pick_device(self.device)

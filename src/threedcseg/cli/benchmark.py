@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from threedcseg.inference.settings import Settings
     from threedcseg.segmentation.timing import Timing
+
+BUDGET = 60.0
+"""Seconds for the timing of a video: with imports and the first block, less than two minutes."""
 
 EPILOG = """\
 Times every encoder (Table 1: feature maps of one clip) and every model (Table 4: seconds a frame)
 on a clip of noise. Each is run once before it is timed, and the device is waited for. Networks have
 fresh weights, which take the same time as trained ones, and are made ready as for `segment`.
+Seconds a frame are the paper's: of clips that overlap by 3 frames, 5 of 8 are new.
 
-With --video, a whole video is segmented instead, by the model that --names gives (default: compact,
-with its weights), and reading, network and writing are timed by themselves as well.
+With --video, a video is segmented instead, by the model that --names gives (default: compact, with
+its weights), and its parts are timed by themselves as well; of a long video, or on a slow machine,
+only so much that it ends within a minute or two.
 
 Give the machine nothing else to do meanwhile. The spread is from the least to the most.
 
@@ -39,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", default="480x854", metavar="HxW", help="of a clip's frames (480x854)"
     )
-    parser.add_argument("--clip-length", type=int, default=8, metavar="N", help="(8)")
+    parser.add_argument(
+        "--clip-length", type=int, metavar="N", help="(8; with --video what the weights say)"
+    )
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="timed runs (3)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
@@ -60,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.models.device import pick_device
     from threedcseg.models.loading import load_model
 
-    if args.repeats < 1 or args.clip_length < 1:
+    if args.repeats < 1 or (args.clip_length is not None and args.clip_length < 1):
         raise InputError("--repeats and --clip-length", "give 1 or more")
     device = pick_device(args.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -73,11 +81,14 @@ def run(args: argparse.Namespace) -> int:
         networks = (
             (name, load_model(name, args.device, precision=args.precision)) for name in names
         )
-        measured = _of_video(args.video, networks, args.clip_length, device, args.repeats)
+        measured = _of_video(
+            args.video, networks, args.clip_length, device, args.precision, args.repeats
+        )
     else:
         size = [-(-side // 32) * 32 for side in _size(args.size)]
         dtype = getattr(torch, args.precision)
-        measured = _of_clips(args.names, (args.clip_length, *size), device, dtype, args.repeats)
+        shape = (args.clip_length or 8, *size)
+        measured = _of_clips(args.names, shape, device, dtype, args.repeats)
     for row in measured:
         if first:
             print("| " + " | ".join(row) + " |\n|" + " --- |" * len(row))
@@ -101,7 +112,7 @@ def _of_clips(
 ) -> Iterator[dict[str, Any]]:
     from threedcseg.models.fast.prepare import prepare_for_inference
     from threedcseg.published import TABLE_1, TABLE_4
-    from threedcseg.segmentation.timing import time_clip
+    from threedcseg.segmentation.timing import seconds_a_frame, time_clip
 
     frame_seconds = {"3dc-seg": TABLE_4["3DC-Seg"]["seconds a frame"]}
     frames, height, width = shape
@@ -121,7 +132,7 @@ def _of_clips(
             "clip": "x".join(map(str, shape)),
             "seconds a clip": f"{timing.median:.3f}",
             "spread": _spread(timing),
-            "seconds a frame": f"{timing.median / frames:.4f}",
+            "seconds a frame": f"{seconds_a_frame(timing.median, frames):.4f}",
             "paper, GTX 1080 Ti": published,
         }
 
@@ -129,17 +140,19 @@ def _of_clips(
 def _of_video(
     video: Path,
     networks: Iterable[tuple[str, "nn.Module"]],
-    clip_length: int,
+    clip_length: int | None,
     device: "torch.device",
+    precision: str,
     repeats: int,
 ) -> Iterator[dict[str, Any]]:
     from threedcseg.inference.settings import Settings
     from threedcseg.segmentation.timing import time_video
 
-    settings = Settings(clip_length=clip_length)
+    given: dict[str, Any] = {} if clip_length is None else {"clip_length": clip_length}
     for name, network in networks:
-        times = time_video(video, network, settings, device, repeats)
-        for part in ("reading", "network", "writing", "end_to_end"):
+        settings = Settings.recommended_by(network, **given)
+        times = time_video(video, network, settings, device, repeats, budget=BUDGET)
+        for part in ("reading", "network", "resizing", "writing", "end_to_end"):
             timing = getattr(times, part)
             yield {
                 "network": name,
@@ -148,6 +161,27 @@ def _of_video(
                 "spread": _spread(timing),
                 "frames/s": f"{1 / timing.median:.1f}",
             }
+        print(f"{times.num_frames} frames, {len(times.network.seconds)} times", file=sys.stderr)
+        for line in _advice(settings, device, precision):
+            print(line, file=sys.stderr)
+
+
+def _advice(settings: "Settings", device: "torch.device", precision: str) -> Iterator[str]:
+    """What the user may do for more frames a second, and what it costs."""
+    from threedcseg.models.device import computes_bfloat16
+
+    yield "To be faster:"
+    if precision == "float32" and device.type != "cpu":
+        yield "  --precision float16       half as many bytes"
+    elif precision == "float32" and computes_bfloat16():
+        yield "  --precision bfloat16      this CPU computes in it; masks differ by a few pixels"
+    if settings.tta > 1:
+        yield f"  --tta 1                   one view of each clip instead of {settings.tta}"
+    if settings.short_edge > 224:
+        share = (224 / settings.short_edge) ** 2
+        yield f"  --short-edge 224          {share:.0%} of the network's work; coarser edges"
+    if device.type == "cpu":
+        yield "  3dcseg export             and --model FILE.onnx or FILE.xml: another runtime"
 
 
 def _networks(names: str | None) -> Iterator[tuple[str, str, "Callable[[], nn.Module]"]]:

@@ -197,7 +197,7 @@ def _kept(
 
     write = ("masks", PROBABILITIES) if probabilities else ("masks",)
     frames, out = sequence.frames[0].parent, folder / sequence.name
-    segment_video(frames, out, network, settings, write=write, provenance=provenance)
+    segment_video(frames, out, network, settings, write=write, provenance=provenance, redo=True)
     maps = out / PROBABILITIES if probabilities else out
     return (read_values(maps / f"{frame.stem}.png") for frame in sequence.frames)
 

@@ -57,6 +57,7 @@ class LiveOptions:
     queue: int
     raw: "RawFormat | None"
     pipe_format: "PipeFormat"
+    quiet: bool
 
 
 def live_from(args: argparse.Namespace) -> LiveOptions:
@@ -64,7 +65,7 @@ def live_from(args: argparse.Namespace) -> LiveOptions:
     from threedcseg.video.pipe import RawFormat
 
     raw = RawFormat.parse(args.size, args.pixel_format, args.rate) if args.size else None
-    return LiveOptions(args.when_behind, args.queue, raw, args.pipe_format)
+    return LiveOptions(args.when_behind, args.queue, raw, args.pipe_format, args.quiet)
 
 
 def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") -> int:
@@ -79,7 +80,7 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
             return _to_pipe(video, worker, options.pipe_format, lambda source: None)
     live = LiveSource(name, raw=options.raw, when_behind=options.when_behind, queue=options.queue)
     with _stopped_by_signals(live), live as source:
-        report = _Report(source, worker.settings)
+        report = _Report(source, worker.settings, options.quiet)
         if output == STDOUT:
             status = _to_pipe(source, worker, options.pipe_format, report)
             report.end()
@@ -93,11 +94,13 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
             write=worker.task.write,
             rendering=worker.task.rendering,
             provenance=worker.provenance,
+            redo=worker.task.redo,
             live=source.record,
             on_frame=report,
         )
         report.end()
-    print(f"{result.num_frames} frames of {source.shown} -> {result.folder}", flush=True)
+    if not options.quiet:
+        print(f"{result.num_frames} frames of {source.shown} -> {result.folder}", flush=True)
     return 0
 
 
@@ -149,14 +152,14 @@ def _window_delay(settings: "Settings") -> int:
 class _Report:
     """What goes on, on standard error: a line on a terminal, now and then one in a log."""
 
-    def __init__(self, source: "LiveSource", settings: "Settings") -> None:
+    def __init__(self, source: "LiveSource", settings: "Settings", quiet: bool) -> None:
         self._source, self._count, self._last = source, 0, time.monotonic()
+        self._quiet = quiet
         frames = _window_delay(settings)
-        print(
+        self._print(
             f"{source.shown}: {source.width}x{source.height}, {float(source.rate):g} frames/s; "
             f"windows delay up to {frames} frames ({1000 * frames / float(source.rate):.0f} "
-            f"ms); when behind: {source.when_behind}; Ctrl-C stops",
-            file=sys.stderr,
+            f"ms); when behind: {source.when_behind}; Ctrl-C stops"
         )
 
     def __call__(self, source: "FrameSource") -> None:
@@ -164,19 +167,20 @@ class _Report:
         self._count += 1
         if time.monotonic() - self._last >= _REPORT_EVERY:
             self._last = time.monotonic()
-            self._print("\r" if sys.stderr.isatty() else "\n")
+            self._print(self._state(), "\r" if sys.stderr.isatty() else "\n")
 
     def end(self) -> None:
-        self._print("\n")
+        self._print(self._state())
         if self._source.ended_by is not None:
             print(f"the source ended early: {self._source.ended_by}", file=sys.stderr)
 
-    def _print(self, end: str) -> None:
+    def _print(self, line: str, end: str = "\n") -> None:
+        if not self._quiet:
+            print(line, end=end, file=sys.stderr, flush=True)
+
+    def _state(self) -> str:
         source, delay = self._source, self._source.delay
-        print(
+        return (
             f"{self._count} frames, delay {delay} (most {delay.max_frames} frames, "
-            f"{1000 * delay.max_seconds:.0f} ms), {source.num_dropped} dropped",
-            end=end,
-            file=sys.stderr,
-            flush=True,
+            f"{1000 * delay.max_seconds:.0f} ms), {source.num_dropped} dropped"
         )

@@ -10,7 +10,9 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
 
 COMMANDS = {
@@ -30,9 +32,18 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as for any other mistake, in place of the whole usage."""
+        raise InputError(message, f"`{self.prog} --help` lists what there is")
+
+
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser; with ``command``, only that sub-command's arguments are imported and added."""
-    parser = argparse.ArgumentParser(
+    """The parser; with ``command``, only that sub-command's arguments are imported and added.
+
+    What it parses raises `InputError` for options that there are not.
+    """
+    parser = _Parser(
         prog="3dcseg",
         description="Segment the salient, moving objects of any video. No clicks, no prompts, "
         "no optical flow.",
@@ -85,6 +96,7 @@ def _run(argv: list[str]) -> int:
     if args.command is None:
         parser.print_help()
         return 0
+    keep_freed_memory()
     return int(_module(args.command).run(args) or 0)
 
 

@@ -48,9 +48,13 @@ class ModelChoice:
     device: str = "auto"
     precision: Any = "auto"
     runtime: Any = None
+    quiet: bool = False
 
     def load(self) -> tuple["Network", "Provenance"]:
-        """The network ready to segment, and what the record says of it; prints what it runs on."""
+        """The network ready to segment, and what the record says of it.
+
+        Prints what it runs on, unless ``quiet``.
+        """
         from threedcseg.models import load_model, provenance
         from threedcseg.models.fast.prepare import precision_of
         from threedcseg.outputs.record import Provenance
@@ -66,7 +70,7 @@ class ModelChoice:
                 )
             runtime = self.runtime or exported.ENDINGS[Path(self.name).suffix]
             network = exported.open_exported(self.name, runtime)
-            print(f"model {self.name} with {runtime} on cpu", file=sys.stderr)
+            self._say(f"model {self.name} with {runtime} on cpu")
             return network, Provenance(**exported.provenance(self.name, runtime))
         if self.runtime is not None:
             raise InputError(
@@ -74,9 +78,13 @@ class ModelChoice:
                 f"make one with `3dcseg export {self.name} -o FILE.onnx` and give it as --model",
             )
         loaded = load_model(self.name, self.device, self.weights, self.precision)
-        print(f"model {self.name} on {next(loaded.parameters()).device}", file=sys.stderr)
+        self._say(f"model {self.name} on {next(loaded.parameters()).device}")
         made_by = provenance(self.name, self.weights)
         return loaded, Provenance(**made_by, precision=precision_of(loaded))
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr)
 
 
 def model_from(args: argparse.Namespace) -> ModelChoice:

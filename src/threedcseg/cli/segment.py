@@ -3,10 +3,10 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from threedcseg.cli.live import STDOUT, add_live, live_from, run_live
 from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_from, settings_from
@@ -14,7 +14,7 @@ from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
     from threedcseg.outputs.rendering import Rendering
-    from threedcseg.segmentation.batch import VideoOutcome
+    from threedcseg.segmentation.batch import VideoOutcome, Work
     from threedcseg.segmentation.shards import Shard
     from threedcseg.segmentation.task import Task
 
@@ -29,6 +29,7 @@ Each input gets a folder of its own below the output folder:
 Examples:
   3dcseg segment dog.mp4 -o masks
   3dcseg segment dog.mp4 -o masks --overlay
+  3dcseg segment dog.mp4 -o cut.mp4 --write cutout
   3dcseg segment dog.mp4 -o edit --write matte,alpha.mov --edges soft
   3dcseg segment dog.mp4 -o edit --write cutout --background beach.jpg
   3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
@@ -55,9 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        required=True,
         metavar="DIR",
-        help="folder for the results; - for masks to a pipe",
+        help="folder for the results (default: INPUT-masks, beside it); a file, such as cut.mp4, "
+        "for one input and one format; - for masks to a pipe",
+    )
+    parser.add_argument(
+        "--redo",
+        action="store_true",
+        help="do again what is done, and replace results of another source",
+    )
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
+    said.add_argument(
+        "--json", action="store_true", help="say it in JSON, an object a line (docs/scale.md)"
     )
     many = parser.add_argument_group(
         "many videos", "what an earlier run, or another process, has done is not done again"
@@ -81,9 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ray-workers", type=int, metavar="N", help="default: one a GPU, else one a machine"
     )
     what = parser.add_argument_group("what to write")
-    what.add_argument(
-        "--write", default="masks", metavar="NAME[,NAME...]", help="see below (default: masks)"
-    )
+    what.add_argument("--write", metavar="NAME[,NAME...]", help="see below (default: masks)")
     what.add_argument("--probabilities", action="store_true", help="write probabilities as well")
     what.add_argument("--overlay", action="store_true", help="write the overlay as well")
     what.add_argument(
@@ -104,15 +113,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"]:
     """What to write, and how it is drawn."""
-    from threedcseg.outputs.formats import parse_outputs
+    from threedcseg.cli.destination import looks_like_a_file
+    from threedcseg.outputs.formats import DEFAULT, parse_outputs
     from threedcseg.outputs.rendering import Rendering
 
     extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
+    given = [] if args.write is None else [args.write]
+    if not given and not (extra and looks_like_a_file(args.output or Path())):
+        given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
     rendering = Rendering(args.edges)
     if args.background is not None:
         rendering = Rendering(args.edges, args.background)
     rendering.check()
-    return parse_outputs(",".join([args.write, *extra])), rendering
+    return parse_outputs(",".join([*given, *extra])), rendering
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:
@@ -137,8 +150,19 @@ def videos_from(args: argparse.Namespace) -> list[Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment every input; returns 0, or 2 where some of a list could not be used."""
-    from threedcseg.cli.progress import frame_progress
+    """Segment every input; returns 0, or 2 where some of them could not be used."""
+    try:
+        return _run(args)
+    except InputError as error:
+        if args.json:
+            from threedcseg.cli.progress import print_event
+
+            print_event("failed", sys.stdout, video=None, reason=str(error))
+        raise
+
+
+def _run(args: argparse.Namespace) -> int:
+    from threedcseg.cli.destination import check_file, default_folder, looks_like_a_file
     from threedcseg.segmentation.shards import Shard
     from threedcseg.video.live import is_live
     from threedcseg.video.paths import output_names
@@ -147,46 +171,72 @@ def run(args: argparse.Namespace) -> int:
     live = any(map(is_live, args.inputs))
     settings = settings_from(args, "live" if live else "default")
     write, rendering = outputs_from(args)
-    model = model_from(args)
+    model = replace(model_from(args), quiet=args.quiet)
     alone = live or args.output == STDOUT
     if alone:
-        if args.manifest is not None or len(args.inputs) != 1:
-            raise InputError(
-                "a live input, or masks to standard output (-o -), goes alone", "give one INPUT"
-            )
-        if args.output == STDOUT and write != ("masks",):
-            raise InputError("standard output takes masks only", "give -o DIR for other formats")
+        _check_alone(args, write)
     videos = [] if alone else videos_from(args)
+    output: Path = args.output or default_folder([args.manifest] if args.manifest else args.inputs)
     names = output_names(videos)
-    jobs = [(video, args.output / name) for video, name in zip(videos, names, strict=True)]
+    jobs = [(video, output / name) for video, name in zip(videos, names, strict=True)]
+    to_file = not alone and looks_like_a_file(output)
+    if to_file:
+        check_file(output, videos, write, args.redo)
+        jobs = [(videos[0], output)]
     shard = Shard() if args.shard is None else Shard.parse(args.shard)
     if args.shard is None and args.manifest is not None and args.ray is None:
         shard = Shard.from_environment(os.environ)
+    report = _Report(args)
+    if args.output is None:
+        report.say(f"no -o given: results go to {output}")
 
     from threedcseg.segmentation.task import Task
 
-    task = Task(model.load, settings.on, write, rendering, frame_progress)
+    task = Task(model.load, settings.on, write, rendering, report.progress, args.redo)
     if alone:
-        return run_live(args.inputs[0], live_from(args), args.output, task.start())
-    if args.manifest is None:
-        return _run_here(jobs, task)
+        return run_live(args.inputs[0], live_from(args), output, task.start())
     if args.ray is not None:
-        return _run_on_ray(jobs, task, args.ray, args.ray_workers, model.device)
-    return _run_shard(jobs, shard, task, model)
+        return _run_on_ray(jobs, task, args.ray, args.ray_workers, model.device, report)
+    if args.manifest is not None:
+        return _run_shard(jobs, shard, task, model, report)
+    worker = task.start()
+    return _run_here(jobs, worker.to_file if to_file else worker, report)
+
+
+def _check_alone(args: argparse.Namespace, write: Sequence[str]) -> None:
+    """Raise `InputError` for what does not go with a live input or masks to a pipe."""
+    from threedcseg.cli.destination import looks_like_a_file
+
+    if args.manifest is not None or len(args.inputs) != 1:
+        raise InputError(
+            "a live input, or masks to standard output (-o -), goes alone", "give one INPUT"
+        )
+    if args.json:
+        raise InputError("--json tells of files, not of live input or pipes", "leave it out")
+    if args.output == STDOUT and write != ("masks",):
+        raise InputError("standard output takes masks only", "give -o DIR for other formats")
+    if args.output is None:
+        raise InputError("a live input needs an output folder", "add one, such as -o live")
+    if args.output != STDOUT and looks_like_a_file(args.output):
+        raise InputError(f"-o {args.output}: a live input needs a folder", "give a folder")
 
 
 Jobs = list[tuple[Path, Path]]
 """Videos, or folders of frames, with the folders for their results."""
 
 
-def _run_here(jobs: Jobs, task: "Task") -> int:
-    worker = task.start()
-    for path, folder in jobs:
-        print(worker(path, folder), flush=True)
-    return 0
+def _run_here(jobs: Jobs, work: "Work", report: "_Report") -> int:
+    from threedcseg.segmentation.batch import Tally, do_once
+
+    tally = Tally.of((do_once(*job, work) for job in jobs), report)
+    if len(jobs) > 1:
+        report.say(str(tally))
+    return 2 if tally.failed or tally.elsewhere else 0
 
 
-def _run_shard(jobs: Jobs, shard: "Shard", task: "Task", model: ModelChoice) -> int:
+def _run_shard(
+    jobs: Jobs, shard: "Shard", task: "Task", model: ModelChoice, report: "_Report"
+) -> int:
     import torch
 
     from threedcseg.segmentation.batch import Tally, do_once
@@ -195,25 +245,60 @@ def _run_shard(jobs: Jobs, shard: "Shard", task: "Task", model: ModelChoice) -> 
     device = own_device(model.device, os.environ, torch.cuda.device_count())
     worker = replace(task, load=replace(model, device=device).load).start()
     ours = shard.of(jobs)
-    print(f"shard {shard}: {len(ours)} of {len(jobs)} videos", file=sys.stderr)
-    tally = Tally.of((do_once(*job, worker, worker.terms) for job in ours), _print)
-    print(f"shard {shard}: {tally}", file=sys.stderr)
+    report.say(f"shard {shard}: {len(ours)} of {len(jobs)} videos")
+    tally = Tally.of((do_once(*job, worker) for job in ours), report)
+    report.say(f"shard {shard}: {tally}")
     return 2 if tally.failed else 0
 
 
-def _run_on_ray(jobs: Jobs, task: "Task", address: str, count: int | None, device: str) -> int:
+def _run_on_ray(
+    jobs: Jobs, task: "Task", address: str, count: int | None, device: str, report: "_Report"
+) -> int:
     from threedcseg.segmentation.batch import Tally
     from threedcseg.segmentation.ray import Workers, connected, over_cluster
 
-    report = partial(_print, stdout=sys.stdout)
     with connected(address, count) as machines:
         workers = Workers.on(machines, device, count)
-        print(f"ray: {len(jobs)} videos, {workers}", file=sys.stderr)
+        report.say(f"ray: {len(jobs)} videos, {workers}")
         tally = Tally.of(over_cluster(jobs, task, workers), report)
-    print(f"ray: {tally}", file=sys.stderr)
+    report.say(f"ray: {tally}")
     return 2 if tally.failed else 0
 
 
-def _print(outcome: "VideoOutcome", stdout: TextIO | None = None) -> None:
-    stream = sys.stderr if outcome.kind == "failed" else stdout or sys.stdout
-    print(outcome.message, file=stream, flush=True)
+class _Report:
+    """What is told while the videos are done: for people or, with ``--json``, for programs."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        from threedcseg.cli import progress
+
+        self._json, self._quiet = args.json, args.quiet
+        self._tells_done_before = args.manifest is None
+        self._stdout = sys.stdout  # Ray's is another
+        self.progress = progress.frame_progress
+        if args.json:
+            self.progress = progress.event_progress
+        if args.quiet:
+            self.progress = progress.no_progress
+
+    def say(self, line: str) -> None:
+        """Something for people alone."""
+        if not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def __call__(self, outcome: "VideoOutcome") -> None:
+        from threedcseg.cli.progress import print_event
+
+        if self._json:
+            facts: dict[str, object] = {"video": str(outcome.video), "folder": str(outcome.folder)}
+            if outcome.kind == "failed":
+                print_event("failed", self._stdout, **facts, reason=outcome.reason)
+            elif outcome.kind == "elsewhere":
+                print_event("elsewhere", self._stdout, **facts)
+            else:
+                facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
+                before = outcome.kind == "before"
+                print_event("done", self._stdout, **facts, done_before=before)
+        elif outcome.kind in ("failed", "elsewhere"):
+            print(f"error: {outcome}", file=sys.stderr, flush=True)
+        elif not self._quiet and (outcome.kind == "done" or self._tells_done_before):
+            print(outcome, file=self._stdout, flush=True)

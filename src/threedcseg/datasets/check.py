@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from threedcseg.datasets.registry import detect, find_kind, open_dataset
 from threedcseg.datasets.sequence import Sequence, list_folders
 from threedcseg.errors import InputError
 from threedcseg.video.images import read_image
+from threedcseg.video.paths import expand_inputs
 
 Severity = Literal["error", "warning"]
 
@@ -127,6 +129,14 @@ def _unrecognised(root: Path) -> InputError:
     inside = [child for child in list_folders(root) if detect(child)]
     if inside:
         return InputError(f"{root}: not a data set itself", f"did you mean {inside[0]}?")
+    with suppress(InputError):
+        clips = expand_inputs([root])
+        return InputError(
+            f"{root}: no data set, but {_count(len(clips), 'clip')} without masks (such as "
+            f"{clips[0].name})",
+            f"they can be segmented, by `3dcseg segment {root}`; to train on them or score them, "
+            "give each NAME/frames and NAME/masks (docs/data.md)",
+        )
     return InputError(
         f"{root}: not laid out as any known data set",
         "docs/data.md shows the layouts, and --kind "

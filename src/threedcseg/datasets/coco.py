@@ -68,6 +68,7 @@ def coco_splits(root: Path) -> list[str]:
     coco_splits,
     "annotations/instances_train2017.json, train2017",
     stills=True,
+    address="https://cocodataset.org",
 )
 def coco_instances(
     root: str | Path,

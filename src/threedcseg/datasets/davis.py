@@ -12,7 +12,8 @@ Three ground truths go by the name of DAVIS, and figures against one say little 
 In the masks of 2017 and 2019 palette index 255 is void.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,28 @@ from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pa
 from threedcseg.errors import InputError
 
 VOID_LABEL = 255
+LISTS_2016 = {
+    # Of the validation set, those that were used while the network that ships was made
+    "dev": ("blackswan", "breakdance", "car-roundabout", "dog", "horsejump-high", "libby"),
+    "val": (
+        *("blackswan", "bmx-trees", "breakdance", "camel", "car-roundabout", "car-shadow", "cows"),
+        *("dance-twirl", "dog", "drift-chicane", "drift-straight", "goat", "horsejump-high"),
+        *("kite-surf", "libby", "motocross-jump", "paragliding-launch", "parkour"),
+        *("scooter-black", "soapbox"),
+    ),
+}
+"""Known by name where no list of that name lies there."""
 
 
 @dataclass(frozen=True)
 class Davis:
-    """One of the three: the folder of its masks, those of its lists, and which label is void."""
+    """One of the three: the folder of its masks, those of its lists, which label is void, and the
+    lists that are known by name."""
 
     annotations: str
     lists: tuple[str, ...]
     void: int | None = None
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(
         self, root: str | Path, split: str = "train", resolution: str = "480p"
@@ -38,7 +52,8 @@ class Davis:
         """The sequences that the list of ``split`` names, all objects merged.
 
         A list names one sequence or, as in 2016, one ``/JPEGImages/.. /Annotations/..`` pair a
-        line; ``2016/val`` is the list of that name in ``ImageSets/2016``. Raises `InputError`
+        line; ``2016/val`` is the list of that name in ``ImageSets/2016``. Of DAVIS 2016, ``dev``
+        and ``val`` are known without a list. Raises `InputError`
         where a folder or a list is missing or empty.
         """
         root = Path(root)
@@ -61,9 +76,14 @@ class Davis:
         """The splits that ``root`` lists, none if it is laid out otherwise."""
         if not (root / self.annotations).is_dir():
             return []
-        resolutions = [folder.name for folder in list_folders(root / "JPEGImages")]
-        lists = {place for name in resolutions for place in self._lists(root, name)}
-        return sorted({path.stem for place in lists for path in place.glob("*.txt")})
+        folders = list_folders(root / "JPEGImages")
+        lists = {place for folder in folders for place in self._lists(root, folder.name)}
+        there = {
+            split
+            for split, names in self.known.items()
+            if any(all((folder / name).is_dir() for name in names) for folder in folders)
+        }
+        return sorted({path.stem for place in lists for path in place.glob("*.txt")} | there)
 
     def resolutions(self, root: Path, split: str) -> list[str]:
         """The folders of ``JPEGImages`` that hold something of a split: ``480p``, ``1080p``, .."""
@@ -90,6 +110,9 @@ class Davis:
         places = self._lists(root, resolution) + [root / "ImageSets"] * ("/" in split)
         candidates = [place / f"{split}.txt" for place in places]
         found = next((path for path in candidates if path.is_file()), None)
+        frames = root / "JPEGImages" / resolution
+        if found is None and any((frames / name).is_dir() for name in self.known.get(split, ())):
+            return list(self.known[split])
         if found is None:
             raise InputError(
                 f"{candidates[0]}: no such list ({root} has "
@@ -108,10 +131,20 @@ def _register(name: str, title: str, davis: Davis, lists: str) -> Reader:
         return [{"resolution": found} for found in davis.resolutions(root, split)]
 
     layout = f"JPEGImages/480p/SEQ, {davis.annotations}/480p/SEQ, ImageSets/{lists}/train.txt"
-    return register_kind(name, title, davis.splits, layout, variants=variants)(davis.read)
+    return register_kind(
+        name,
+        title,
+        davis.splits,
+        layout,
+        variants=variants,
+        published=davis.known,
+        address="https://davischallenge.org",
+    )(davis.read)
 
 
-davis16 = _register("davis16", "DAVIS 2016", Davis("Annotations", ("", "{resolution}")), "480p")
+davis16 = _register(
+    "davis16", "DAVIS 2016", Davis("Annotations", ("", "{resolution}"), known=LISTS_2016), "480p"
+)
 davis17 = _register(
     "davis17", "DAVIS 2017 merged", Davis("Annotations", ("2017",), VOID_LABEL), "2017"
 )

@@ -51,6 +51,7 @@ def fbms_splits(root: Path) -> list[str]:
     "Trainingset/SEQ, Trainingset/SEQ/GroundTruth, Testset likewise",
     sparse=True,
     published=PUBLISHED,
+    address="https://lmb.informatik.uni-freiburg.de/resources/datasets",
 )
 def fbms(root: str | Path, split: str = "test") -> list[Sequence]:
     """The sequences of ``Trainingset`` (``split`` "train") or ``Testset`` ("test").

@@ -23,7 +23,7 @@ class Kind:
     ``variants(root, split)`` are the options with which something of a split can be read.
     ``stills``: sequences of one frame. ``sparse``: masks for some frames only, as published.
     ``own``: for data of one's own, whose ground truth is called by its folder. ``published``: the
-    sequences that belong to each split.
+    sequences that belong to each split. ``address``: where it is to be had.
     """
 
     title: str
@@ -35,6 +35,7 @@ class Kind:
     sparse: bool = False
     own: bool = False
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    address: str = ""
 
 
 KINDS: dict[str, Kind] = {}

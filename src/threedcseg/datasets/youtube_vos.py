@@ -28,6 +28,7 @@ def youtube_vos_splits(root: Path) -> list[str]:
     "YouTube-VOS",
     youtube_vos_splits,
     "train/JPEGImages/ID, train/Annotations/ID, train/meta.json",
+    address="https://youtube-vos.org",
 )
 def youtube_vos(
     root: str | Path, split: str = "train", annotations: str = "Annotations"

@@ -29,9 +29,10 @@ def load_model(
     ``name_or_path``: a name that ships with weights ("compact"), a file, or, with ``weights``, the
     name of the model that the file must hold. Files are `3dcseg convert`'s, a training run's, or
     a published checkpoint, which is converted on the way. ``device``: see `pick_device`.
-    ``precision`` of the computation: "auto" is float32, unless the weights' card recommends
-    bfloat16 and this CPU computes in it. To go on training, see `load_network`. What comes out has
-    the ``recommended`` settings of the file as an attribute, for `Settings.recommended_by`.
+    ``precision`` of the computation: "auto" is float32, unless the weights' card recommends less
+    and the device computes in it (`pick_precision`). To go on training, see `load_network`. What
+    comes out has the ``recommended`` settings of the file as an attribute, for
+    `Settings.recommended_by`.
     Raises `InputError` where any of this does not fit together.
     """
     where = pick_device(device)

@@ -14,7 +14,7 @@ def on_meta() -> Iterator[None]:
     """Modules made in this block live on the meta device.
 
     Random initialisation is skipped: there is nothing to fill, and on the meta device the attempt
-    would import the compiler, which takes a second.
+    would import the compiler, which takes two seconds or more.
     """
     with torch.device("meta"), _Uninitialised():
         yield
@@ -28,6 +28,12 @@ class _Uninitialised(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in (Tensor.normal_, Tensor.uniform_) or _of_init(func):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def _of_init(func: Callable[..., Any]) -> bool:
+    """Whether it is of `torch.nn.init`, which calls Tensor's methods where no mode sees them."""
+    return getattr(func, "__module__", None) == "torch.nn.init"

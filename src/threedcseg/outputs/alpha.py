@@ -6,28 +6,39 @@ import numpy as np
 from threedcseg.outputs.formats import SegmentedFrame, video_format
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.encoder import PRORES_4444, VP9_ALPHA
+from threedcseg.video.picture import in_depth_of
 
 _RIM = 16  # pixels of surroundings kept under transparent alpha, so that no codec bleeds black in
 
 
 @video_format(
-    "alpha.webm", "alpha.webm", summary="VP9 with alpha, for browsers", encoding=VP9_ALPHA
+    "alpha.webm",
+    "alpha.webm",
+    summary="VP9 with alpha, for browsers",
+    drawn_by=("edges",),
+    encoding=VP9_ALPHA,
 )
 @video_format(
-    "alpha.mov", "alpha.mov", summary="ProRes 4444 with alpha, for editors", encoding=PRORES_4444
+    "alpha.mov",
+    "alpha.mov",
+    summary="ProRes 4444 with alpha, for editors",
+    drawn_by=("edges",),
+    encoding=PRORES_4444,
 )
 def picture_with_alpha(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
     """The frame with its alpha; in ProRes the alpha is the mask, bit for bit."""
-    return with_alpha(result.frame.image, result.alpha(rendering.edges))
+    return with_alpha(result.picture, result.alpha(rendering.edges))
 
 
 def with_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """RGBA with straight (not premultiplied) colour: ``(H, W, 4)`` uint8.
+    """RGBA with straight (not premultiplied) colour: ``(H, W, 4)``.
+
+    ``image`` is uint8 or uint16, and so is the result; ``alpha`` is uint8.
 
     Further than a rim from the object the colour is black: nothing of the surroundings is in the
     file, and it is much smaller.
     """
     near = cv2.dilate(alpha, np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)) > 0
-    rgba = np.dstack([image, alpha])
+    rgba = np.dstack([image, in_depth_of(image, alpha)])
     rgba[~near] = 0
     return rgba

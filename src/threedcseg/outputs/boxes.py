@@ -14,7 +14,11 @@ COLUMNS = ("frame", "name", "seconds", "track", "x", "y", "width", "height", "ar
 
 
 @output_format(
-    "boxes", "boxes.csv", summary="CSV, a line for each object in each frame", needs_objects=True
+    "boxes",
+    "boxes.csv",
+    summary="CSV, a line for each object in each frame",
+    needs_objects=True,
+    drawn_by=(),
 )
 @contextmanager
 def open_boxes(path: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:

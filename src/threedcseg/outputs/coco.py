@@ -74,6 +74,7 @@ class CocoAnnotations:
     "coco.json",
     summary="COCO JSON with run lengths and numbered objects",
     needs_objects=True,
+    drawn_by=(),
     extra="coco",
     module="pycocotools",
 )

@@ -11,6 +11,7 @@ from threedcseg.outputs.background import open_background
 from threedcseg.outputs.formats import SegmentedFrame, Sink, open_video_of, output_format
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.frame import FrameSource
+from threedcseg.video.picture import in_depth_of
 
 
 @output_format("cutout", "cutout.mp4", summary="MP4, the object on --background")
@@ -21,7 +22,7 @@ def open_cutout(path: Path, source: FrameSource, rendering: Rendering) -> Iterat
 
         def picture(result: SegmentedFrame) -> np.ndarray:
             behind = background.at(result.frame.time)
-            return cut_out(result.frame.image, result.alpha(rendering.edges), behind)
+            return cut_out(result.picture, result.alpha(rendering.edges), behind)
 
         with open_video_of(path, source, picture) as sink:
             yield sink
@@ -31,11 +32,15 @@ def cut_out(image: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.
     """``image`` where ``alpha`` is 255, ``background`` where it is 0, a blend between.
 
     Args:
-        image, background: ``(H, W, 3)`` uint8 RGB.
+        image: ``(H, W, 3)`` RGB, uint8 or uint16.
+        background: ``(H, W, 3)`` uint8 RGB.
         alpha: ``(H, W)`` uint8.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB.
+        ``(H, W, 3)`` RGB of the type of ``image``.
     """
     weight = alpha.astype(np.float32) / 255
+    if image.dtype == np.uint16:
+        both = (image.astype(np.float32), in_depth_of(image, background).astype(np.float32))
+        return np.rint(cv2.blendLinear(*both, weight, 1 - weight)).astype(np.uint16)
     return cv2.blendLinear(image, background, weight, 1 - weight)

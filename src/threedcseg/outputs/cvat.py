@@ -68,7 +68,11 @@ class CvatTracks:
 
 
 @output_format(
-    "cvat", "cvat.xml", summary="CVAT for video 1.1, a track for each object", needs_objects=True
+    "cvat",
+    "cvat.xml",
+    summary="CVAT for video 1.1, a track for each object",
+    needs_objects=True,
+    drawn_by=(),
 )
 @contextmanager
 def open_cvat(path: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:

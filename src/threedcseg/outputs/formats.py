@@ -6,7 +6,8 @@ the help, the demo, the record of a run and the clearing of earlier results foll
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.outputs.rendering import Edges, Rendering
 from threedcseg.outputs.tracking import TrackedObject
-from threedcseg.video.encoder import H264, VideoFormat
+from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.writer import VideoWriter, to_levels
 
 DEFAULT = "masks"
 FRAME = "*"
 """Stands for the name of a frame among the files of a format."""
+EVERY_OPTION = tuple(each.name for each in fields(Rendering))
 SOFT_LEVELS = to_levels((np.arange(256) / 255 - 0.05) / 0.9)
 
 
@@ -41,6 +43,11 @@ class SegmentedFrame:
     mask: np.ndarray
     objects: Sequence[TrackedObject] = field(default_factory=tuple)
 
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """``(H, W, 3)`` RGB: uint16 where the source has more than 8 bits, else uint8."""
+        return self.frame.image if self.frame.deep is None else self.frame.deep()
+
     def alpha(self, edges: Edges) -> np.ndarray:
         """``(H, W)`` uint8, 255 where the object is."""
         if edges == "soft":
@@ -51,7 +58,7 @@ class SegmentedFrame:
 Sink = Callable[[SegmentedFrame], None]
 """Takes the frames in order."""
 Picture = Callable[[SegmentedFrame, Rendering], np.ndarray]
-"""Makes of a frame ``(H, W)`` gray, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8."""
+"""Makes of a frame ``(H, W)`` gray, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16."""
 Open = Callable[[Path, FrameSource, Rendering], AbstractContextManager[Sink]]
 """Opens a format's file, or the folder of its images; files appear at the end, when whole."""
 
@@ -67,6 +74,7 @@ class Format:
         summary: one line on what it is.
         open: opens the first of ``files`` (for images, their folder) for the frames of a source.
         needs_objects: whether frames must come with their connected objects.
+        drawn_by: names of the rendering options that decide what is in it (default: all).
         extra: the extra of this package that brings ``module``, without which it cannot be written.
     """
 
@@ -75,6 +83,7 @@ class Format:
     summary: str
     open: Open
     needs_objects: bool = False
+    drawn_by: tuple[str, ...] = EVERY_OPTION
     extra: str | None = None
     module: str | None = None
 
@@ -105,13 +114,14 @@ def output_format(
     *files: str,
     summary: str,
     needs_objects: bool = False,
+    drawn_by: tuple[str, ...] = EVERY_OPTION,
     extra: str | None = None,
     module: str | None = None,
 ) -> Callable[[Open], Open]:
     """Declares the format that the decorated function opens; see `Format`."""
 
     def declare(open: Open) -> Open:
-        FORMATS[name] = Format(name, files, summary, open, needs_objects, extra, module)
+        FORMATS[name] = Format(name, files, summary, open, needs_objects, drawn_by, extra, module)
         return open
 
     return declare
@@ -122,7 +132,7 @@ def open_video_of(
     path: Path,
     source: FrameSource,
     picture: Callable[[SegmentedFrame], np.ndarray],
-    encoding: VideoFormat = H264,
+    encoding: VideoFormat = MP4,
 ) -> Iterator[Sink]:
     """A video with a picture of each frame, and the source's timing and sound."""
     with VideoWriter(path, source, encoding) as writer:
@@ -130,12 +140,17 @@ def open_video_of(
 
 
 def video_format(
-    name: str, file: str, *, summary: str, encoding: VideoFormat = H264
+    name: str,
+    file: str,
+    *,
+    summary: str,
+    drawn_by: tuple[str, ...] = EVERY_OPTION,
+    encoding: VideoFormat = MP4,
 ) -> Callable[[Picture], Picture]:
     """Declares a video of the pictures that the decorated function makes of each frame."""
 
     def declare(picture: Picture) -> Picture:
-        @output_format(name, file, summary=summary)
+        @output_format(name, file, summary=summary, drawn_by=drawn_by)
         def open(
             path: Path, source: FrameSource, rendering: Rendering
         ) -> AbstractContextManager[Sink]:

@@ -10,7 +10,7 @@ from threedcseg.video.frame import FrameSource
 from threedcseg.video.writer import MaskWriter, ProbabilityWriter
 
 
-@output_format("masks", "*.png", summary="PNG, 0 and 255, at the source's size")
+@output_format("masks", "*.png", summary="PNG, 0 and 255, at the source's size", drawn_by=())
 @contextmanager
 def open_masks(folder: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:
     """See `MaskWriter`."""
@@ -18,7 +18,9 @@ def open_masks(folder: Path, source: FrameSource, rendering: Rendering) -> Itera
         yield lambda result: writer.write(result.frame.name, result.mask)
 
 
-@output_format("probabilities", "probabilities/*.png", summary="PNG, 8 bits, round(255 p)")
+@output_format(
+    "probabilities", "probabilities/*.png", summary="PNG, 8 bits, round(255 p)", drawn_by=()
+)
 @contextmanager
 def open_probabilities(folder: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:
     """See `ProbabilityWriter`."""

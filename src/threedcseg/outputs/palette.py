@@ -20,6 +20,7 @@ from threedcseg.video.writer import PngFolder
     "palette/*.png",
     summary="PNG, objects numbered and coloured as in DAVIS",
     needs_objects=True,
+    drawn_by=(),
 )
 @contextmanager
 def open_palette(folder: Path, source: FrameSource, rendering: Rendering) -> Iterator[Sink]:

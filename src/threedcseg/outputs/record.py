@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
-from threedcseg.outputs.formats import FRAME
+from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
 
 RECORD_NAME = "3dcseg.json"
@@ -68,9 +68,12 @@ class LiveRecord(_Part):
 
 
 class RunTerms(_Part):
-    """What is asked of a run: results of the same source by the same terms are the same.
+    """What is asked of a run: results by the same terms are the same.
 
     Attributes:
+        source: a file or folder by its whole path, anything else as it was given; of live sources
+            without a password.
+        source_digest: of what a file or folder holds; None for anything else.
         outputs: names of formats, with the files each of them writes; ``*`` stands for the names
             of the frames.
         rendering: rendering options.
@@ -78,17 +81,39 @@ class RunTerms(_Part):
         provenance: the network.
     """
 
+    source: str
+    source_digest: str | None = None
     outputs: dict[str, tuple[FileName, ...]]
     rendering: Rendering = Rendering()
     settings: dict[str, JsonValue] = {}
     provenance: Provenance = Provenance()
+
+    def is_of_source(self, other: "RunTerms") -> bool:
+        """Whether both are of one source: of one path, or wherever it lies, with one content."""
+        same = self.source_digest is not None and self.source_digest == other.source_digest
+        return same or self.source == other.source
+
+    def makes(self, output: str, other: "RunTerms") -> bool:
+        """Whether a run by these terms would make of ``output`` what one by ``other`` made.
+
+        Nothing is known of networks without the hash of their weights, nor of live sources, which
+        have no digest.
+        """
+        drawn_by = FORMATS[output].drawn_by if output in FORMATS else EVERY_OPTION
+        return (
+            self.source_digest is not None
+            and self.source_digest == other.source_digest
+            and self.provenance.weights_sha256 is not None
+            and self.provenance == other.provenance
+            and self.settings == other.settings
+            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
+        )
 
 
 class RunRecord(RunTerms):
     """What a run did, or is about to do.
 
     Attributes:
-        source: as it was given; of live sources without a password.
         size: width and height in pixels.
         num_frames: that were segmented.
         shots: as they were segmented.
@@ -97,7 +122,6 @@ class RunRecord(RunTerms):
     """
 
     format: Literal["3dcseg run 1"] = "3dcseg run 1"
-    source: str
     size: tuple[int, int]
     num_frames: int = 0
     shots: tuple[ShotRecord, ...] = ()
@@ -127,15 +151,9 @@ class RunRecord(RunTerms):
         """The frames that begin a new shot, but the first one."""
         return tuple(shot.first_frame for shot in self.shots[1:])
 
-    def fulfils(self, source: str, terms: RunTerms) -> bool:
-        """Whether it is of this source, and by these terms."""
-        return source == self.source and all(
-            getattr(self, name) == getattr(terms, name) for name in RunTerms.model_fields
-        )
-
     def write(self, path: Path) -> None:
         """Write it as JSON, under its name when whole."""
-        facts = {"format": self.format, "source": self.source, **self.model_dump()}  # these first
+        facts = {"format": self.format, **self.model_dump()}  # this first
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         with replacing(path) as temporary:
             # Names may hold bytes that are not UTF-8; this makes escapes of JSON of them.

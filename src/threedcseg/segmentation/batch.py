@@ -1,76 +1,99 @@
 """Many videos, each of which is done once, however often and by however many it is tried."""
 
+import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from threedcseg.atomic import claimed
 from threedcseg.errors import InputError
-from threedcseg.outputs.record import RunRecord, RunTerms
+from threedcseg.outputs.result_folder import FolderInUse
+from threedcseg.segmentation.video import VideoResult
 
-Work = Callable[[Path, Path], str]
-"""Makes the result of a video in a folder, and returns a line that says what was made."""
+Work = Callable[[Path, Path], VideoResult]
+"""Makes the result of a video in a folder, unless it is there."""
 
 
 @dataclass(frozen=True)
 class VideoOutcome:
-    """What became of one video, and the line that says so if there is something to say.
+    """What became of one video.
 
-    ``done`` now, done ``before``, being done ``elsewhere`` by another process, or ``failed``.
+    ``done`` now, done ``before``, being done ``elsewhere`` by another process, or ``failed``:
+    then ``reason`` is one line on why.
     """
 
     kind: Literal["done", "before", "elsewhere", "failed"]
-    message: str = ""
+    video: Path
+    folder: Path
+    num_frames: int = 0
+    cuts: tuple[int, ...] = ()
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        if self.kind == "failed":
+            named = "" if str(self.video) in self.reason else f"{self.video}: "
+            return f"{named}{self.reason}"
+        if self.kind == "elsewhere":
+            return f"{self.video}: another run is writing into {self.folder}"
+        shots = f" in {len(self.cuts) + 1} shots" if self.cuts else ""
+        before = ", done before (--redo does it again)" if self.kind == "before" else ""
+        return f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}"
 
 
 @dataclass
 class Tally:
-    """How many videos were done now, had been done before, are being done elsewhere, and failed."""
+    """How many videos were done now, had been done before, are being done elsewhere, and which
+    ones failed."""
 
     done: int = 0
     before: int = 0
     elsewhere: int = 0
-    failed: int = 0
+    failed: list[VideoOutcome] = field(default_factory=list)
 
     @classmethod
     def of(
         cls, outcomes: Iterable[VideoOutcome], report: Callable[[VideoOutcome], None]
     ) -> "Tally":
-        """Counts the outcomes as they come, and hands those with a message to ``report``."""
+        """Counts the outcomes as they come, and hands each to ``report``."""
         tally = cls()
         for outcome in outcomes:
-            setattr(tally, outcome.kind, getattr(tally, outcome.kind) + 1)
-            if outcome.message:
-                report(outcome)
+            if outcome.kind == "failed":
+                tally.failed.append(outcome)
+            else:
+                setattr(tally, outcome.kind, getattr(tally, outcome.kind) + 1)
+            report(outcome)
         return tally
 
     def __str__(self) -> str:
         said = f"{self.done} done, {self.before} done before"
         said += f", {self.elsewhere} being done by another process" if self.elsewhere else ""
-        return said + (f", {self.failed} failed" if self.failed else "")
+        said += f", {len(self.failed)} failed" if self.failed else ""
+        return "\n".join([said, *(f"  failed: {outcome}" for outcome in self.failed)])
 
 
-def do_once(video: Path, folder: Path, work: Work, terms: RunTerms) -> VideoOutcome:
-    """Call ``work(video, folder)`` unless ``folder`` holds the result already.
+def do_once(video: Path, folder: Path, work: Work) -> VideoOutcome:
+    """What ``work(video, folder)`` comes to, so that the next video's turn comes.
 
-    A result counts if its record is there and is of the same source by the same terms. A video that
-    another process is working on is left to it. One that cannot be used has failed; faults that are
-    not the video's are raised.
+    A video that another process is working on is left to it. One that cannot be used has failed,
+    and so has one that meets a fault of ours, which is logged. `OSError`, such as a full disk, is
+    raised: no other video would fare better.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with claimed(folder.with_name(f".{folder.name}.claim")) as ours:
-        if not ours:
-            return VideoOutcome("elsewhere")
-        record = RunRecord.read(folder)
-        if record is not None and record.fulfils(str(video), terms):
-            return VideoOutcome("before")
-        try:
-            return VideoOutcome("done", work(video, folder))
-        except InputError as error:
-            return failure(video, error)
+    try:
+        result = work(video, folder)
+    except FolderInUse:
+        return VideoOutcome("elsewhere", video, folder)
+    except InputError as error:
+        return failure(video, folder, str(error))
+    except OSError:
+        raise
+    except Exception as error:
+        logging.exception("%s", video)
+        return failure(video, folder, f"{type(error).__name__}: {error}")
+    kind: Literal["done", "before"] = "before" if result.done_before else "done"
+    return VideoOutcome(kind, video, folder, result.num_frames, result.cuts)
 
 
-def failure(video: Path, reason: object) -> VideoOutcome:
+def failure(video: Path, folder: Path, reason: str) -> VideoOutcome:
     """That ``video`` has failed, in one line."""
-    return VideoOutcome("failed", f"error: {video}: {' '.join(str(reason).split())}")
+    return VideoOutcome("failed", video, folder, reason=" ".join(reason.split()))

@@ -13,11 +13,12 @@ import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
 from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
 from threedcseg.segmentation.task import Task, Worker
@@ -125,13 +126,14 @@ def over_cluster(
         )
         for row in outcomes.iter_rows():
             if row["kind"] == "InputError":
-                raise InputError(row["message"], row["remedy"])
+                raise InputError(row["reason"], row["remedy"])
             if row["kind"] == "OSError":
-                raise OSError(row["message"])
-            del waiting[row["job"]]
-            yield VideoOutcome(row["kind"], row["message"])
-    for video, _folder in waiting.values():
-        yield failure(video, "its worker died and could not be started again")
+                raise OSError(row["reason"])
+            video, folder = waiting.pop(row["job"])
+            cuts = tuple(map(int, row["cuts"].split()))
+            yield VideoOutcome(row["kind"], video, folder, row["num_frames"], cuts, row["reason"])
+    for video, folder in waiting.values():
+        yield failure(video, folder, "its worker died and could not be started again")
 
 
 class _Starts:
@@ -156,28 +158,25 @@ class _Actor:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         try:
-            outcome = asdict(self._outcome(row["job"], Path(row["video"]), Path(row["folder"])))
+            done = self._outcome(row["job"], Path(row["video"]), Path(row["folder"]))
+            outcome = {"kind": done.kind, "num_frames": done.num_frames, "reason": done.reason}
+            outcome["cuts"] = " ".join(map(str, done.cuts))
         except InputError as error:
-            outcome = {"kind": "InputError", "message": error.what, "remedy": error.remedy}
+            outcome = {"kind": "InputError", "reason": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            outcome = {"kind": "OSError", "message": f"{where}{error.strerror or error}"}
-        return {"job": row["job"], "remedy": "", **outcome}
+            outcome = {"kind": "OSError", "reason": f"{where}{error.strerror or error}"}
+        return {"job": row["job"], "remedy": "", "num_frames": 0, "cuts": "", **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
         if self._worker is None:
+            keep_freed_memory()
             os.chdir(self._cwd)
             self._worker = self._task.start()
         begun = _import_ray().get(self._starts.one_more.remote(job))
         if begun > TRIES:
-            return failure(video, f"its worker died each time, {TRIES} times")
-        try:
-            return do_once(video, folder, self._worker, self._worker.terms)
-        except OSError:
-            raise
-        except Exception as error:  # a fault of ours must not take the others' results
-            logging.exception("%s", video)  # to the worker's log
-            return failure(video, f"{type(error).__name__}: {error}")
+            return failure(video, folder, f"its worker died each time, {TRIES} times")
+        return do_once(video, folder, self._worker)
 
 
 @contextmanager

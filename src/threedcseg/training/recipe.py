@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from threedcseg.datasets.registry import find_kind
@@ -158,8 +158,9 @@ class Validation(DataSource):
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Files to start from, relative to the working folder: of an encoder, of a whole network, or
-    of several ``networks``, from whose mean the training goes on."""
+    """What to start from: the file of an encoder, that of a whole network or its name if it ships
+    ("compact"), or several ``networks``, from whose mean the training goes on. Files are relative
+    to the working folder. In a recipe, ``initial_weights: compact`` is a whole network."""
 
     encoder: str | None = None
     network: str | None = None
@@ -168,6 +169,10 @@ class InitialWeights:
     def __post_init__(self) -> None:
         if self.network is not None and self.networks:
             raise InputError("both network and networks are given", "keep one of them")
+
+
+def _a_network(value: Any) -> Any:
+    return {"network": value} if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,9 @@ class Recipe:
     data: str = "."
     seed: int = 0
     imagenet: bool = True
-    initial_weights: InitialWeights = field(default_factory=InitialWeights)
+    initial_weights: Annotated[InitialWeights, BeforeValidator(_a_network)] = field(
+        default_factory=InitialWeights
+    )
     optimizer: Literal["adam", "adamw"] = "adamw"
     weight_decay: float = 1e-4
     clip_gradient: float = 1.0

@@ -19,11 +19,13 @@ FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock:
 class FolderReader:
     """The images of a folder as frames, in natural order; sub-folders and other files ignored."""
 
+    address: str | None = None
     num_frames: int | None
     has_audio = False
     start = Fraction(0)
     pixel_aspect = Fraction(1)
     color = Color()
+    depth = 8
     num_bytes: int | None = None
 
     def __init__(self, path: str | Path, rate: Fraction = FOLDER_RATE) -> None:

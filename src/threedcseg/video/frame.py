@@ -1,6 +1,6 @@
 """One frame of a video, what gives frames, and how their colour is coded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -8,14 +8,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
-from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
-from av.video.stream import VideoStream
+from av.video.reformatter import Colorspace
 
 UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
 SMPTE170M = 6  # the matrix of BT.601 by its second number
-EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
-"""FFmpeg's way from YUV to RGB that rounds; its usual one makes pictures a gray level darker."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +33,18 @@ class Frame:
     """One frame.
 
     Attributes:
-        index: 0, 1, 2, ...
+        index: 0, 1, 2, ...; of live sources, those that were dropped are counted, too.
         image: ``(H, W, 3)`` uint8 RGB, upright.
         name: five-digit index for videos, the file's stem for folders; names the output files.
         time: presentation time in seconds, exact, from the ``start`` of the source; grows strictly.
+        deep: of sources with more than 8 bits, gives the same as ``(H, W, 3)`` uint16.
     """
 
     index: int
     image: np.ndarray
     name: str
     time: Fraction
+    deep: Callable[[], np.ndarray] | None = None
 
 
 class FrameSource(Protocol):
@@ -56,6 +54,7 @@ class FrameSource(Protocol):
 
     Attributes:
         path: as given.
+        address: what FFmpeg opens for its other tracks; None where there are none.
         height, width: of every frame, upright, in pixels.
         rate: average number of frames per second, exact.
         num_frames: an estimate to show progress with; None if unknown.
@@ -64,10 +63,12 @@ class FrameSource(Protocol):
         start: seconds; the file's own time that is 0 here (that of its first frame or sound).
         pixel_aspect: width over height of one pixel.
         color: how colour is coded.
+        depth: bits of each colour.
         num_bytes: size of the whole file; None where there is none.
     """
 
     path: Path
+    address: str | None
     height: int
     width: int
     rate: Fraction
@@ -77,6 +78,7 @@ class FrameSource(Protocol):
     start: Fraction
     pixel_aspect: Fraction
     color: Color
+    depth: int
     num_bytes: int | None
 
     def __iter__(self) -> Iterator[Frame]: ...
@@ -89,24 +91,3 @@ class FrameSource(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
-
-
-def color_matrix(frame: VideoFrame) -> int | None:
-    """The YUV matrix to assume where the file names none: as players do, BT.709 from HD on."""
-    if frame.colorspace != UNSPECIFIED_COLOR or len(frame.format.components) < 3:
-        return None
-    if frame.format.is_rgb or frame.format.has_palette:
-        return None
-    return int(Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601)
-
-
-def color_of(stream: VideoStream, frame: VideoFrame, assumed_matrix: int | None) -> Color:
-    context = stream.codec_context
-    primaries, transfer = context.color_primaries, context.color_trc
-    if frame.format.is_rgb or frame.format.has_palette:
-        return Color(primaries, transfer)
-    matrix = assumed_matrix or int(frame.colorspace)
-    if matrix not in (*Colorspace, SMPTE170M):  # a rare one, to which FFmpeg does not convert
-        matrix = int(Colorspace.ITU709)
-    full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Color(primaries, transfer, matrix, full_range)

@@ -10,22 +10,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
-from threedcseg.video.frame import EXACT, Color, Frame, color_matrix, color_of
+from threedcseg.video.deinterlace import deinterlaced
+from threedcseg.video.frame import Color, Frame
 from threedcseg.video.paths import shortened
+from threedcseg.video.picture import PictureFormat
 from threedcseg.video.pipe import RawFormat, open_pipe
 
 STDIN = "-"
@@ -106,6 +108,7 @@ class LiveSource:
         when_behind: None for what fits: pipes wait, cameras and streams drop.
         queue: frames that may wait for the network.
         stdin: read instead of standard input.
+        deinterlace: make whole pictures of interlaced ones.
 
     Attributes:
         num_read: frames that arrived; num_dropped: of these, thrown away unseen.
@@ -116,6 +119,7 @@ class LiveSource:
         InputError: it cannot be opened, or nothing arrives.
     """
 
+    address: str | None = None
     num_frames: int | None = None
     has_audio = False
     start = Fraction(0)
@@ -126,6 +130,7 @@ class LiveSource:
     time_base: Fraction
     pixel_aspect: Fraction
     color: Color
+    depth: int
 
     def __init__(
         self,
@@ -135,6 +140,7 @@ class LiveSource:
         when_behind: WhenBehind | None = None,
         queue: int = 8,
         stdin: BinaryIO | None = None,
+        deinterlace: bool = True,
     ) -> None:
         if not 1 <= queue <= 1000:
             raise InputError(f"a queue of {queue} frames", "give 1 to 1000")
@@ -148,6 +154,7 @@ class LiveSource:
         self.stopped = False
         self.ended_by: str | None = None
         self._raw, self._stdin, self._size = raw, stdin, queue
+        self._deinterlace = deinterlace
         self._queue: deque[tuple[int, float, VideoFrame]] = deque()
         self._pending: deque[tuple[int, float]] = deque()  # handed out, not yet delivered
         self._changed = threading.Condition()
@@ -177,22 +184,27 @@ class LiveSource:
         self._thread.join(0.5)  # it may wait for data that never comes; it dies with the process
 
     def __iter__(self) -> Iterator[Frame]:
-        reformatter = VideoReformatter()
-        index, seconds, first = 0, Fraction(0), Fraction(0)
+        rgb = self._format.rgb
+        first = seconds = Fraction(0)
+        begun = False
         while (item := self._take()) is not None:
             number, arrival, picture = item
-            if index == 0 and picture.pts is not None:
-                first = picture.pts * self.time_base
-            if index:
-                following = seconds + 1 / self.rate
-                stamp = None if picture.pts is None else picture.pts * self.time_base - first
-                seconds = stamp if stamp is not None and stamp > seconds else following
-            rgb = reformatter.reformat(
-                picture, format="rgb24", src_colorspace=self._matrix, interpolation=EXACT
-            )
+            stamp = self._stamp(picture)
+            if not begun:
+                begun, first = True, stamp or first
+            elif stamp is not None and stamp - first > seconds:
+                seconds = stamp - first
+            else:
+                seconds = seconds + 1 / self.rate
+            deep = partial(rgb, picture, "rgb48le") if self.depth > 8 else None
             self._pending.append((number, arrival))
-            yield Frame(index, np.ascontiguousarray(rgb.to_ndarray()), f"{index:07d}", seconds)
-            index += 1
+            yield Frame(number, rgb(picture), f"{number:07d}", seconds, deep)
+
+    @staticmethod
+    def _stamp(picture: VideoFrame) -> Fraction | None:
+        if picture.pts is None or picture.time_base is None:
+            return None
+        return picture.pts * picture.time_base
 
     def stop(self) -> None:
         """End the iteration with the frames handed out so far; safe in a signal handler."""
@@ -271,9 +283,8 @@ class LiveSource:
             return open_pipe(self._stdin, self._raw)
         if self.name.startswith("camera:"):
             return self._open_camera(self.name.removeprefix("camera:"))
-        options = {"fflags": "nobuffer"}
-        if self.name.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"  # UDP loses packets without a word
+        # UDP loses packets without a word.
+        options = {"rtsp_transport": "tcp"} if self.name.startswith("rtsp") else {}
         timeout = (_OPEN_TIMEOUT, _READ_TIMEOUT)
         return av.open(self.name, "r", options=options, timeout=timeout, metadata_errors="replace")
 
@@ -299,29 +310,21 @@ class LiveSource:
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
             raise InputError(f"{self.shown} holds no picture that can be decoded", "send video")
         stream.thread_type = "SLICE"  # threads by frame would hold frames back
-        size = None
-        for packet in container.demux(stream):
-            try:
-                pictures = packet.decode()
-            except av.InvalidDataError:
-                continue  # lost on the way; the next key frame mends it
-            for picture in pictures:
-                if not self._opened:
-                    self._describe(stream, picture)
-                    size = picture.width, picture.height
-                if (picture.width, picture.height) != size:
-                    self.ended_by = f"size changed to {picture.width}x{picture.height}"
-                    return
-                if not self._put(picture):
-                    return
+        pictures = _decoded(container, stream)
+        for picture in deinterlaced(pictures, stream) if self._deinterlace else pictures:
+            if not self._opened:
+                self._describe(PictureFormat(stream, picture))
+            if (picture.width, picture.height) != self._format.coded_size:
+                self.ended_by = f"size changed to {picture.width}x{picture.height}"
+                return
+            if not self._put(picture):
+                return
 
-    def _describe(self, stream: VideoStream, picture: VideoFrame) -> None:
-        self.width, self.height = picture.width, picture.height
-        self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        self.time_base = stream.time_base or 1 / self.rate
-        self.pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
-        self._matrix = color_matrix(picture)
-        self.color = color_of(stream, picture, self._matrix)
+    def _describe(self, form: PictureFormat) -> None:
+        self._format = form
+        self.width, self.height, self.rate = form.width, form.height, form.rate
+        self.time_base, self.pixel_aspect = form.time_base, form.pixel_aspect
+        self.color, self.depth = form.color, form.depth
 
     def _put(self, picture: VideoFrame) -> bool:
         """False once nobody wants frames any more."""
@@ -338,3 +341,9 @@ class LiveSource:
             self._opened = True
             self._changed.notify_all()
             return not (self._ended or self.stopped)
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    for packet in container.demux(stream):
+        with suppress(av.InvalidDataError):  # lost on the way; the next key frame mends it
+            yield from packet.decode()

@@ -1,5 +1,6 @@
 """What was given on the command line: which videos and folders of frames it means, and names."""
 
+import glob
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -37,7 +38,8 @@ def is_image(path: Path) -> bool:
 def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
     """The videos and frame folders that ``inputs`` mean, in order, each once.
 
-    A video file and a folder of frames stand for themselves. A folder of videos, or of frame
+    A video file and a folder of frames stand for themselves, and a pattern such as ``*.mp4``, which
+    some shells leave as it is, for what it matches. A folder of videos, or of frame
     folders (DAVIS ``JPEGImages/480p``), stands for each of them, naturally sorted; deeper folders
     are not searched.
 
@@ -57,19 +59,34 @@ def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
 def output_names(paths: Sequence[Path]) -> list[str]:
     """One folder name for each input: unique (whatever the case), safe, not too long.
 
-    The file's stem or the folder's name; with the parent's name before it where two are alike, and
-    with a number behind it where they are alike still.
+    The file's stem or the folder's name; where two are alike, with its ending behind it if they lie
+    in one folder, else with the names of as many parents before it as tell them apart; and with a
+    number where they are alike still.
 
-    >>> output_names([Path("a/clip.mp4"), Path("b/clip.mp4"), Path("dog.mov")])
-    ['a-clip', 'b-clip', 'dog']
+    >>> output_names([Path("a/clip.mp4"), Path("b/clip.mp4"), Path("b/dog.mp4"), Path("b/dog.MOV")])
+    ['a-clip', 'b-clip', 'dog-mp4', 'dog-MOV']
     """
     resolved = [path.resolve() for path in paths]
     names = [_safe(path.name if path.is_dir() else path.stem) for path in resolved]
-    times = Counter(name.casefold() for name in names)
-    names = [
-        shortened(f"{_safe(path.parent.name)}-{name}") if times[name.casefold()] > 1 else name
-        for path, name in zip(resolved, names, strict=True)
-    ]
+    before = [list(path.parents)[:-1] for path in resolved]
+    behind = ["" if path.is_dir() else path.suffix for path in resolved]
+    changed = True
+    while changed:
+        changed = False
+        times = Counter(name.casefold() for name in names)
+        places = Counter(
+            (name.casefold(), path.parent) for name, path in zip(names, resolved, strict=True)
+        )
+        for i, (name, path) in enumerate(zip(list(names), resolved, strict=True)):
+            if times[name.casefold()] == 1:
+                continue
+            if places[name.casefold(), path.parent] > 1:
+                if behind[i]:
+                    names[i], behind[i] = shortened(f"{name}-{_safe(behind[i])}"), ""
+                    changed = True
+            elif before[i]:
+                names[i] = shortened(f"{_safe(before[i].pop(0).name)}-{name}")
+                changed = True
     taken: set[str] = set()
     for i, name in enumerate(names):
         number = 1
@@ -87,7 +104,12 @@ def shortened(name: str) -> str:
 
 def _expand(path: Path) -> list[Path]:
     if not path.exists():
-        raise InputError(f"{path} does not exist", "check the name")
+        matches = [Path(name) for name in glob.glob(str(path), recursive=True)]
+        if not matches:
+            pattern = glob.has_magic(str(path))
+            what = "matches nothing" if pattern else "does not exist"
+            raise InputError(f"{path} {what}", "check the name")
+        return [item for match in _naturally(matches) for item in _expand(match)]
     if not path.is_dir():
         if is_image(path):
             raise InputError(

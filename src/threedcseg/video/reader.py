@@ -2,44 +2,40 @@
 
 from collections.abc import Generator, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
-import cv2
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
-from threedcseg.video.audio import audio_stream
+from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
-from threedcseg.video.frame import EXACT, Frame, color_matrix, color_of
+from threedcseg.video.frame import Frame
 from threedcseg.video.paths import is_image
+from threedcseg.video.picture import PictureFormat
+from threedcseg.video.tracks import audio_streams
 from threedcseg.video.truncation import is_cut_short
 
 # FFmpeg opens these as videos, but they are text shown as on a terminal.
 _TEXT_FORMATS = frozenset(["tty", "bin", "xbin", "adf", "idf"])
-_TURNS = {
-    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
-    180: cv2.ROTATE_180,
-    270: cv2.ROTATE_90_CLOCKWISE,
-}
 
 
 def open_video(
-    path: str | Path, *, folder_rate: Fraction = FOLDER_RATE
+    path: str | Path, *, folder_rate: Fraction = FOLDER_RATE, deinterlace: bool = True
 ) -> "VideoReader | FolderReader":
     """Open a video file, or a folder of images as if it were one.
 
     Args:
         path: a file of any container and codec FFmpeg decodes, or a folder of images.
         folder_rate: frames per second of a folder; files have their own.
+        deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
 
     Raises:
         InputError: missing, empty, unreadable, not a video, no frames in it, ...; while iterating:
@@ -50,19 +46,26 @@ def open_video(
     ...         print(frame.name, float(frame.time), frame.image.shape)
     """
     path = Path(path)
-    return FolderReader(path, folder_rate) if path.is_dir() else VideoReader(path)
+    if path.is_dir():
+        return FolderReader(path, folder_rate)
+    return VideoReader(path, deinterlace=deinterlace)
 
 
 class VideoReader:
-    """The frames of a video file: rotated upright, 8-bit RGB, with the file's own times.
+    """The frames of a video file: upright, deinterlaced RGB, with the file's own times.
 
     Packets that cannot be decoded before the first whole frame are skipped, as players do (a
     recording may begin between key frames); after it they are damage, and an error. Messages call
     it ``shown`` where people know it by another name than ``path``.
     """
 
-    def __init__(self, path: str | Path, shown: str | None = None) -> None:
+    def __init__(
+        self, path: str | Path, shown: str | None = None, *, deinterlace: bool = True
+    ) -> None:
         self.path = Path(path)
+        # An absolute name, since FFmpeg takes "a:b.mp4" for a protocol and "%03d" for a pattern.
+        self.address: str | None = str(self.path.absolute())
+        self._deinterlace = deinterlace
         self.shown = shown or str(path)
         self._cut_short = _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
@@ -71,24 +74,20 @@ class VideoReader:
             first = next(self._decode(container, stream), None)
             if first is None:
                 raise self._not_a_video("it holds no frames")
-            self._coded_size = first.width, first.height
-            # The display matrix of the file, to the nearest quarter turn, counter-clockwise.
-            self._rotation = round(first.rotation / 90) * 90 % 360
-            self._matrix = color_matrix(first)
-            lying = self._rotation in (90, 270)
-            self.width, self.height = self._coded_size[::-1] if lying else self._coded_size
-            self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+            self._format = form = PictureFormat(stream, first)
+            self.height, self.width, self.rate = form.height, form.width, form.rate
+            self.pixel_aspect, self.color, self.depth = form.pixel_aspect, form.color, form.depth
             self.num_frames = _estimated_frames(container, stream, self.rate)
-            self.time_base = stream.time_base or 1 / self.rate
-            audio = audio_stream(container)
-            self.has_audio = audio is not None
+            self.time_base = form.time_base
+            tracks = audio_streams(container)
+            self.has_audio = bool(tracks)
             self.start = self._first_time = (first.pts or 0) * self.time_base
-            if audio is not None and audio.start_time is not None and audio.time_base is not None:
+            for track in tracks:
                 # Sound may begin before the picture. Encoders put a little priming before time 0.
-                self.start = min(self.start, max(audio.start_time * audio.time_base, Fraction(0)))
-            aspect = stream.sample_aspect_ratio or Fraction(1)
-            self.pixel_aspect = 1 / aspect if lying else aspect
-            self.color = color_of(stream, first, self._matrix)
+                if track.start_time is not None and track.time_base is not None:
+                    self.start = min(
+                        self.start, max(track.start_time * track.time_base, Fraction(0))
+                    )
             self.num_bytes: int | None = self.path.stat().st_size
 
     def __iter__(self) -> Iterator[Frame]:
@@ -114,25 +113,21 @@ class VideoReader:
             self._frames = None
 
     def _read(self) -> Generator[Frame]:
-        reformatter = VideoReformatter()
         index, time = 0, Fraction(0)
+        expected, rgb = self._format.coded_size, self._format.rgb
         with self._open() as container:
-            for frame in self._decode(container, self._video_stream(container)):
-                if (frame.width, frame.height) != self._coded_size:
+            stream = self._video_stream(container)
+            frames = self._decode(container, stream)
+            for frame in deinterlaced(frames, stream) if self._deinterlace else frames:
+                if (frame.width, frame.height) != expected:
                     raise InputError(
-                        f"{self.shown} changes its size from {self._coded_size[0]}x"
-                        f"{self._coded_size[1]} to {frame.width}x{frame.height} at frame {index}, "
-                        "expected one size",
+                        f"{self.shown} changes its size from {expected[0]}x{expected[1]} to "
+                        f"{frame.width}x{frame.height} at frame {index}, expected one size",
                         "cut it there, or scale it to one size",
                     )
-                rgb = reformatter.reformat(
-                    frame, format="rgb24", src_colorspace=self._matrix, interpolation=EXACT
-                )
-                image: np.ndarray = rgb.to_ndarray()
-                if self._rotation:
-                    image = cv2.rotate(image, _TURNS[self._rotation])
                 time = self._time(frame, index, time)
-                yield Frame(index, np.ascontiguousarray(image), f"{index:05d}", time)
+                deep = partial(rgb, frame, "rgb48le") if self.depth > 8 else None
+                yield Frame(index, rgb(frame), f"{index:05d}", time, deep)
                 index += 1
 
     def _time(self, frame: VideoFrame, index: int, previous: Fraction) -> Fraction:
@@ -144,10 +139,8 @@ class VideoReader:
         return previous + 1 / self.rate if index else self._first_time - self.start
 
     def _open(self) -> InputContainer:
-        # An absolute name, since FFmpeg takes "a:b.mp4" for a protocol and "%03d" for a pattern.
-        name = str(self.path.absolute())
         try:
-            container = av.open(name, "r", metadata_errors="replace")
+            container = av.open(self.address, "r", metadata_errors="replace")
         except av.EOFError:
             raise self._not_a_video("it ends before its first frame") from None
         except av.FFmpegError as error:

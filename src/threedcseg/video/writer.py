@@ -12,9 +12,9 @@ import numpy as np
 
 from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
-from threedcseg.video.audio import AudioTrack
 from threedcseg.video.encoder import H264, VideoEncoder, VideoFormat
 from threedcseg.video.frame import FrameSource
+from threedcseg.video.tracks import Tracks
 
 ALPHA_FORMATS = "write a .mov (ProRes 4444, for editors) or a .webm (VP9, for browsers)"
 
@@ -76,7 +76,7 @@ def to_levels(probabilities: np.ndarray) -> np.ndarray:
 
 
 class VideoWriter:
-    """A video made of another one's frames: same size, timing and sound.
+    """A video made of another one's frames: same size, timing, sound and other tracks.
 
     Each picture is shown at the time its frame has in the source (also at a variable rate); the
     sound is copied without encoding it anew where the container can hold it. The file appears under
@@ -99,8 +99,8 @@ class VideoWriter:
     def __init__(self, path: str | Path, source: FrameSource, format: VideoFormat = H264) -> None:
         self.path = Path(path)
         self._source = source
-        self._format = format
-        self._audio: AudioTrack | None = None
+        self._format = format.for_source(source)
+        self._tracks: Tracks | None = None
         self._stack = ExitStack()
         self._empty = True
         suffix = format.suffix
@@ -126,11 +126,15 @@ class VideoWriter:
                     f"{self.path} cannot be written ({error.strerror})", "give another place"
                 ) from None
             stack.enter_context(self._encoder.container)
-            if self._source.has_audio:
-                container, start = self._encoder.container, self._source.start
-                sound = self._format.sound
-                self._audio = AudioTrack(self._source.path, container, start, sound)
-                stack.callback(self._audio.close)
+            if self._source.address is not None:
+                self._tracks = Tracks(
+                    self._source.address,
+                    self._encoder.container,
+                    self._encoder.stream,
+                    self._source.start,
+                    self._format.tracks,
+                )
+                stack.callback(self._tracks.close)
             stack.push(self._finish)
             self._stack = stack.pop_all()
         return self
@@ -138,13 +142,14 @@ class VideoWriter:
     def write(self, image: np.ndarray, time: Fraction) -> None:
         """Add a picture at ``time`` seconds; times grow.
 
-        ``image``: uint8, ``(H, W)`` gray, ``(H, W, 3)`` RGB, or RGBA where the format has alpha.
+        ``image``: uint8 or uint16, ``(H, W)`` gray, ``(H, W, 3)`` RGB, or RGBA where the format has
+        alpha.
         """
         if image.ndim == 2:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
         self._encoder.write(image, time)
-        if self._audio is not None:
-            self._audio.write_until(time)
+        if self._tracks is not None:
+            self._tracks.write_until(time)
         self._empty = False
 
     def __exit__(
@@ -162,8 +167,8 @@ class VideoWriter:
         if self._empty:
             raise ValueError("no frame was written")
         self._encoder.finish()
-        if self._audio is not None:
-            self._audio.write_until()
+        if self._tracks is not None:
+            self._tracks.write_until()
 
 
 def _gray_png(image: np.ndarray) -> bytes:

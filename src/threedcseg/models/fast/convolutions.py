@@ -25,9 +25,17 @@ POINTWISE_ROWS = 2048  # voxels of a 1x1x1 convolution's result finished at a ti
 def may_be_fast(*tensors: Tensor) -> bool:
     """Whether unrecorded, in-place float32 operations on the CPU are what is wanted."""
     return (
-        all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
-        and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
+        unrecorded_on_cpu(*tensors)
+        and all(t.dtype == torch.float32 for t in tensors)
         and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def unrecorded_on_cpu(*tensors: Tensor) -> bool:
+    """Whether operations on the CPU are wanted, for neither a gradient nor an export."""
+    return (
+        all(t.device.type == "cpu" for t in tensors)
+        and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
         and not torch.jit.is_tracing()
         and not torch.compiler.is_compiling()
     )

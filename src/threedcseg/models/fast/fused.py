@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from threedcseg.models.blocks import upsample
-from threedcseg.models.fast.convolutions import FastConv3d, PointwiseConv3d, may_be_fast
+from threedcseg.models.fast.convolutions import PointwiseConv3d, may_be_fast
 from threedcseg.models.refinement import RF3D
 
 
@@ -28,15 +28,17 @@ class FusedResidual(nn.Module):
 
 
 class FusedRF3D(nn.Module):
-    """`RF3D` whose additions and ReLUs happen inside its convolutions, `FastConv3d` all."""
+    """`RF3D` whose additions and ReLUs happen inside its convolutions.
+
+    All are `FastConv3d`, or all `FusedSeparableConv3d`.
+    """
 
     def __init__(self, module: RF3D) -> None:
         super().__init__()
         self.skip1, self.skip2, self.skip3 = module.skip1, module.skip2, module.skip3
         self.merge1, self.merge2 = module.merge1, module.merge2
         for conv in (self.skip2, self.merge1):
-            assert isinstance(conv, FastConv3d)
-            conv.relu_input = conv.relu = True
+            conv.relu_input = conv.relu = True  # type: ignore[assignment]
 
     def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
         x = self.skip1(skip)

@@ -11,6 +11,8 @@
    pays; RF3D fuses the ReLUs and additions around them, and writes in place.
 4. A 3x3x3 convolution with few outputs (the prediction head) becomes a 2D convolution with three
    outputs for each, one a tap in time, which are shifted and added.
+5. The compact network's convolutions, which are 2D ones on frames, clamp and add while they write
+   (`threedcseg.models.fast.frames`).
 
 Results differ from the plain module's by rounding only (docs/performance.md). On another device or
 dtype, under autocast, where gradients are recorded, and while a model is exported or compiled,
@@ -22,11 +24,24 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from threedcseg.models.blocks import SeparableConv3d
+from threedcseg.models.encoders.efficientnet import InvertedBottleneck
 from threedcseg.models.encoders.residual import Residual
 from threedcseg.models.fast.convolutions import FastConv3d, Methods, PointwiseConv3d
 from threedcseg.models.fast.folding import Convolution, fold, is_fixed
+from threedcseg.models.fast.frames import (
+    Activation,
+    FusedBottleneck,
+    FusedConv2d,
+    FusedLightRefinement,
+    FusedSeparableConv3d,
+    fuse_convolution,
+)
 from threedcseg.models.fast.fused import FusedResidual, FusedRF3D
-from threedcseg.models.refinement import RF3D
+from threedcseg.models.fast.layouts import FastestLayout
+from threedcseg.models.refinement import RF3D, LightRefinement
+
+_ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
 
 
 def prepare_for_inference(model: nn.Module) -> nn.Module:
@@ -54,15 +69,15 @@ def prepare_on(
 
 
 def prepare_for_gpu(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A copy for inference on a GPU; **never run on one so far, only on a CPU**.
-
-    Batch norms are folded, as for a CPU; the convolutions are the GPU's own, channels-last.
-    """
-    prepared = prepare_for_inference(model).to(device)
-    for parameter in prepared.parameters():
+    """A copy for inference on a GPU: the plain network, or one with folded batch norms,
+    channels-last, whichever is faster on clips of a shape (`FastestLayout`)."""
+    with torch.inference_mode(False), torch.no_grad():
+        plain = _copy_for_inference(model).to(device)
+    folded = prepare_for_inference(model).to(device)
+    for parameter in folded.parameters():
         if parameter.dim() == 5:
             parameter.data = parameter.contiguous(memory_format=torch.channels_last_3d)
-    return Autocast(prepared, dtype)
+    return Autocast(FastestLayout(plain, folded), dtype)
 
 
 class Autocast(nn.Module):
@@ -101,11 +116,19 @@ def _replace(module: nn.Module, methods: Methods) -> nn.Module:
     if type(module) is nn.Conv3d:
         return _replace_convolution(module, methods)
     if type(module) is nn.Conv2d:
-        module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
-    elif type(module) is Residual:
+        known = module.padding_mode == "zeros" and isinstance(module.padding, tuple)
+        return fuse_convolution(module) if known else module
+    if type(module) is Residual:
         return _replace_residual(module)
-    elif type(module) is RF3D and all(isinstance(c, FastConv3d) for c in module.children()):
+    kinds = {type(child) for child in module.children()}
+    if type(module) is InvertedBottleneck and isinstance(module.project, FusedConv2d):
+        return FusedBottleneck(module)
+    if type(module) is SeparableConv3d and isinstance(module.mix, FusedConv2d):
+        return FusedSeparableConv3d(module)
+    if type(module) is RF3D and kinds in ({FastConv3d}, {FusedSeparableConv3d}):
         return FusedRF3D(module)
+    if type(module) is LightRefinement and kinds == {FusedConv2d, FusedSeparableConv3d}:
+        return FusedLightRefinement(module)
     return module
 
 
@@ -131,8 +154,11 @@ def _replace_residual(module: Residual) -> nn.Module:
     return FusedResidual(nn.Sequential(*first), last, module.shortcut)
 
 
-def _replace_sequence(sequence: nn.Sequential, methods: Methods) -> nn.Sequential:
-    """Without batch norms after convolutions; ReLUs beside fast convolutions are theirs."""
+def _replace_sequence(sequence: nn.Sequential, methods: Methods) -> nn.Module:
+    """Without batch norms after convolutions; ReLUs beside fast convolutions are theirs.
+
+    A 2D convolution that is all that is left comes without the sequence.
+    """
     kept: list[nn.Module] = []
     for module in sequence:
         conv = kept[-1] if kept else None
@@ -146,10 +172,16 @@ def _replace_sequence(sequence: nn.Sequential, methods: Methods) -> nn.Sequentia
         if type(module) is nn.ReLU and isinstance(before, PointwiseConv3d | FastConv3d):
             before.relu = True
             continue
+        activation = _ACTIVATIONS.get(type(module))
+        if activation and isinstance(before, FusedConv2d) and before.activation == "none":
+            before.activation = activation
+            continue
         if isinstance(module, FastConv3d) and type(before) is nn.ReLU and not before.inplace:
             module.relu_input = True
             fused.pop()
         if isinstance(module, FusedResidual) and isinstance(before, FusedResidual):
             module.overwrites_input = True  # nobody else reads what the one before wrote
         fused.append(module)
+    if len(fused) == 1 and isinstance(fused[0], FusedConv2d):
+        return fused[0]
     return nn.Sequential(*fused)

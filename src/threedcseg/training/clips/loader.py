@@ -6,6 +6,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
 from threedcseg.training.batch import Batch
 from threedcseg.training.clips.dataset import ClipDataset
@@ -45,11 +46,16 @@ class ClipLoader:
             prefetch_factor=4 if self.workers else None,
             pin_memory=self.pin_memory,
             collate_fn=_collate,
+            worker_init_fn=_begin,
         )
         for batch in loader:
             if isinstance(batch, InputError):
                 raise batch
             yield batch
+
+
+def _begin(worker: int) -> None:
+    keep_freed_memory()
 
 
 class _OrError(Dataset[Any]):

@@ -1,0 +1,22 @@
+"""Memory that stays with the process: without it a third of a run on a CPU goes to fresh pages.
+
+The C library gives large blocks back to the system as soon as they are freed and asks for them
+again, zeroed, for the next clip. What is kept is what was in use at the peak, no more.
+"""
+
+import ctypes
+import platform
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed for what is allocated next; does nothing elsewhere.
+
+    For the start of a process. Call it in worker processes too: those that are spawned begin anew.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_MAX, 0)
+    libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

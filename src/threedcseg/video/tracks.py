@@ -1,0 +1,242 @@
+"""What a video holds beside its picture, carried over to what is made of it.
+
+Sound at the same times, subtitles, chapters, languages, time of creation, timecode: as they are
+where the container can hold them. What is changed or lost is told in one line.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition, Stream
+from av.video.stream import VideoStream
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrackFormat:
+    """What a container takes besides pictures.
+
+    Attributes:
+        name: of the container, for people.
+        copied: codecs of sound that are copied as they are; a name that ends in ``_`` stands for
+            all that begin so. Other sound is encoded anew.
+        codec: by which; ``deep_codec`` where samples have more than 16 bits, if that is another.
+        rates: those the codec knows (none given: any); other rates become 48 kHz.
+        layouts: of the channels, by their number; None: whatever the source has.
+        subtitles: codecs of subtitles that are copied; other subtitles are left out.
+    """
+
+    name: str
+    copied: frozenset[str]
+    codec: str
+    deep_codec: str | None = None
+    rates: frozenset[int] = frozenset()
+    layouts: dict[int, str] | None = None
+    subtitles: frozenset[str] = frozenset()
+
+
+_LAYOUTS = dict(enumerate(["mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"], 1))
+MP4_TRACKS = TrackFormat(  # what players play
+    "MP4",
+    frozenset(["aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus", "flac"]),
+    "aac",
+    rates=frozenset(
+        [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350]
+    ),
+    layouts={**_LAYOUTS, 4: "4.0"},
+    subtitles=frozenset(["mov_text"]),
+)
+MOV_TRACKS = TrackFormat(  # what editors read
+    "MOV",
+    frozenset(["aac", "mp3", "mp3float", "ac3", "eac3", "alac", "pcm_"]),
+    "pcm_s16le",
+    deep_codec="pcm_s24le",
+    subtitles=frozenset(["mov_text"]),
+)
+WEBM_TRACKS = TrackFormat(
+    "WebM",
+    frozenset(["opus", "libopus", "vorbis"]),
+    "libopus",
+    rates=frozenset([48000, 24000, 16000, 12000]),
+    layouts=_LAYOUTS,
+    subtitles=frozenset(["webvtt"]),
+)
+# Of the container that was read, not of what is in it.
+_NOT_KEPT_TAGS = frozenset(
+    ["major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "duration"]
+)
+_STREAM_TAGS = ("language", "title", "handler_name")
+
+
+class Tracks:
+    """Carries over what the file at ``address`` holds beside its picture.
+
+    Args:
+        address: what FFmpeg opens.
+        output: an open container to which nothing has been written yet.
+        picture: its stream of pictures.
+        start: seconds of the file's own time that become 0.
+        format: what the container takes.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        output: OutputContainer,
+        picture: VideoStream,
+        start: Fraction,
+        format: TrackFormat,
+    ) -> None:
+        self._address, self._output, self._start, self._format = address, output, start, format
+        self._input: InputContainer = av.open(address, "r", metadata_errors="replace")
+        self._making: dict[int, Callable[[Packet], Iterable[Packet]]] = {}
+        self._encoders: list[AudioStream] = []
+        self._next: Packet | None = None
+        lost = [line for stream in self._input.streams if (line := self._add(stream))]
+        self._describe(picture)
+        if lost:
+            _log.warning("%s, in %s: %s", address, format.name, "; ".join(lost))
+        kept = [stream for stream in self._input.streams if stream.index in self._making]
+        self._packets = self._read(kept)
+
+    def write_until(self, time: Fraction | None = None) -> None:
+        """Write the packets up to ``time`` seconds (None: all), to lie beside the picture's."""
+        while (packet := self._next or next(self._packets, None)) is not None:
+            self._next = packet
+            if time is not None and (packet.pts or 0) * packet.time_base > time:
+                return
+            self._next = None
+            self._output.mux(packet)
+
+    def close(self) -> None:
+        self._input.close()
+
+    def _describe(self, picture: VideoStream) -> None:
+        """Chapters and everything that is said of the file and its picture."""
+        tags = self._input.metadata
+        self._output.metadata.update(
+            {name: text for name, text in tags.items() if name.lower() not in _NOT_KEPT_TAGS}
+        )
+        source = self._input.streams.best("video")
+        if source is not None:
+            _copy_tags(source, picture)
+        for name, text in (pair for s in (*self._input.streams, self._input) for pair in _tags(s)):
+            if name.lower() == "timecode":  # that of the picture, whichever track says it
+                picture.metadata.setdefault("timecode", text)
+        chapters = self._input.chapters()
+        for chapter in chapters:
+            shift = round(self._start / (chapter["time_base"] or 1))
+            chapter["start"] = max(0, chapter["start"] - shift)
+            chapter["end"] = max(0, chapter["end"] - shift)
+        if chapters:
+            self._output.set_chapters(chapters)
+
+    def _add(self, stream: Stream) -> str | None:
+        """Take a track over if that can be; what is lost of it, in words."""
+        if isinstance(stream, VideoStream):
+            if stream is self._input.streams.best("video"):
+                return None
+            cover = stream.disposition & Disposition.attached_pic
+            return f"the {'cover' if cover else 'other'} picture is left out"
+        codec = "unknown" if stream.codec_context is None else stream.codec_context.name
+        if isinstance(stream, AudioStream):
+            return self._add_sound(stream, codec)
+        if stream.type == "subtitle" and codec in self._format.subtitles:
+            self._copy(stream)
+            return None
+        told = any(name.lower() == "timecode" for name, _ in _tags(stream))
+        if told or stream.discard == Discard.all:  # MOV's own for timecode and chapters
+            return None
+        kind = {"subtitle": f"the subtitles ({codec})", "attachment": "an attachment"}
+        return f"{kind.get(stream.type, 'a track of data')} (track {stream.index}) left out"
+
+    def _add_sound(self, stream: AudioStream, codec: str) -> str | None:
+        form, named = self._format, f"sound ({codec}, track {stream.index})"
+        if stream.codec_context is None:
+            return f"{named}: left out, it cannot be decoded"
+        family = codec.partition("_")[0] + "_"
+        if codec in form.copied or family in form.copied:
+            try:
+                self._copy(stream)
+                return None
+            except ValueError:  # one of the family that the container has no name for
+                pass
+        channels = stream.codec_context.layout.nb_channels
+        layout = stream.codec_context.layout.name
+        if form.layouts is not None:
+            if channels not in form.layouts:
+                return f"{named}: left out, {channels} channels"
+            layout = form.layouts[channels]
+        rate = stream.rate if stream.rate in form.rates or not form.rates else 48000
+        deep = stream.codec_context.format.bytes > 2 and form.deep_codec
+        track = self._output.add_stream(deep or form.codec, rate=rate)
+        assert isinstance(track, AudioStream)  # what a name of type `str` hides from the types
+        track.layout = layout
+        if channels > 2:
+            track.bit_rate = 64_000 * channels
+        _copy_tags(stream, track)
+        self._making[stream.index] = lambda packet: self._encoded(packet, track)
+        self._encoders.append(track)
+        return f"{named}: encoded anew as {track.codec_context.name}"
+
+    def _copy(self, stream: Stream) -> None:
+        track = self._output.add_stream_from_template(stream)
+        _copy_tags(stream, track)
+        self._making[stream.index] = lambda packet: self._copied(packet, track)
+
+    def _read(self, kept: list[Stream]) -> Iterator[Packet]:
+        if not kept:
+            return
+        try:
+            for packet in self._input.demux(*kept):
+                making = self._making.get(packet.stream.index)
+                if making is None or packet.dts is None:  # the empty packet that ends a stream
+                    continue
+                try:
+                    yield from making(packet)
+                except av.FFmpegError as error:
+                    self._damaged(error)
+                    del self._making[packet.stream.index]
+        except av.FFmpegError as error:
+            self._damaged(error)
+        for track in self._encoders:
+            yield from track.encode(None)
+
+    def _damaged(self, error: av.FFmpegError) -> None:
+        _log.warning("%s: the sound is damaged and ends early (%s)", self._address, error.strerror)
+
+    def _copied(self, packet: Packet, track: Stream) -> Iterator[Packet]:
+        if packet.dts is not None:
+            shift = round(self._start / packet.time_base)
+            packet.dts -= shift
+            packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+            packet.stream = track
+            yield packet
+
+    def _encoded(self, packet: Packet, track: AudioStream) -> Iterator[Packet]:
+        for frame in packet.decode():
+            if isinstance(frame, av.AudioFrame):
+                if frame.pts is not None and frame.time_base is not None:
+                    frame.pts -= round(self._start / frame.time_base)
+                yield from track.encode(frame)
+
+
+def audio_streams(container: InputContainer) -> list[AudioStream]:
+    """The sound tracks that can be read."""
+    return [stream for stream in container.streams.audio if stream.codec_context]
+
+
+def _tags(tagged: Stream | InputContainer) -> list[tuple[str, str]]:
+    return list(tagged.metadata.items())
+
+
+def _copy_tags(source: Stream, target: Stream) -> None:
+    target.metadata.update({n: t for n, t in _tags(source) if n.lower() in _STREAM_TAGS})
+    target.disposition = source.disposition
