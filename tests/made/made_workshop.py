@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import made_packs
 
 from threedcseg.cli.main import main
 from threedcseg.video.reader import open_video
@@ -28,6 +29,12 @@ def make_workshop(folder: Path, shared: Path) -> Path:
         for split in ("train", "val", "dev"):
             (place / f"{split}.txt").write_text("".join(f"{name}\n" for name in SEQUENCES))
     _stills(small, folder / "shared" / "data" / "saliency-images" / "few")
+    packs = folder / "shared" / "data" / "packs"
+    packs.mkdir()
+    for name in ("stills-extra", "stills-more", "photos"):
+        made_packs.stills(packs, name)
+    for name in ("videos", "clips"):
+        made_packs.sequences(packs, name)
 
     here = folder / "repository"
     (here / "examples").mkdir(parents=True)

@@ -20,8 +20,8 @@ def recipe(data: Path, **changes) -> Recipe:
     video = Source("davis16", "davis")
     stills = Source("stills", "stills", motion=Motion(shift=0.1), separate=0.5)
     stages = (
-        Stage("stills", (stills,), 4, 2, (32, 64), 1e-3, clip_length=1, warmup=2),
-        Stage("motion", (video, stills), 6, 2, (32, 64), 1e-3, clip_length=4),
+        Stage("stills", (stills,), (32, 64), 1e-3, 4, 2, clip_length=1, warmup=2),
+        Stage("motion", (video, stills), (32, 64), 1e-3, 6, 2, clip_length=4),
     )
     values = Recipe(
         model={"name": "compact", "width": "lite0", "channels": 8},

@@ -55,3 +55,26 @@ def test_weights_add_up():
 def test_an_unknown_loss_is_named():
     with pytest.raises(InputError, match="unknown loss 'focal'"):
         weighted_loss({"focal": 1.0})
+
+
+def test_near_an_edge_pixels_count_more():
+    """Against the loss frame by frame, in plain loops over what the weights mean."""
+    masks = torch.zeros(1, 1, 2, 32, 32)
+    masks[:, :, 0, 8:24, 8:24] = 1
+    logits = torch.randn(masks.shape, generator=torch.Generator().manual_seed(0))
+    expected = []
+    for logit, mask in zip(logits[0, 0], masks[0, 0], strict=True):
+        cells = mask.reshape(8, 4, 8, 4).mean((1, 3))
+        around = torch.empty(8, 8)
+        for y in range(8):
+            for x in range(8):
+                around[y, x] = cells[max(0, y - 3) : y + 4, max(0, x - 3) : x + 4].mean()
+        around = F.interpolate(around[None, None], (32, 32), mode="bilinear")[0, 0]
+        weight = 1 + 5 * (around - mask).abs()
+        p = logit.sigmoid()
+        entropy = -(mask * p.log() + (1 - mask) * (1 - p).log())
+        overlap, total = (weight * p * mask).sum(), (weight * (p + mask)).sum()
+        jaccard = (overlap + 1) / (total - overlap + 1)
+        expected.append((weight * entropy).sum() / weight.sum() + 1 - jaccard)
+    found = LOSSES["edges"](logits, masks)
+    assert found.item() == pytest.approx(torch.stack(expected).mean().item(), abs=1e-5)

@@ -44,9 +44,9 @@ def test_values_are_typed_and_defaults_filled_in(tmp_path):
             "kind: davsi16",
             "unknown kind of data set 'davsi16': did you mean 'davis16'",
         ),
-        ("    steps: 3\n", "", "missing steps"),
-        ("steps: 3", "steps: 0", "stages[0].steps: 0 given: expected 1 or more"),
-        ("batch_size: 2", "batch_size: 0", "stages[0].batch_size: 0 given: expected 1 or more"),
+        ("    steps: 3\n", "", "stage 'one': give either steps or minutes"),
+        ("steps: 3", "steps: 0", "stage 'one': give either steps or minutes"),
+        ("batch_size: 2", "batch_size: 0", "stage 'one' has no batch_size: add it"),
         ("root: davis,", "root: davis, weight: 0,", "stage 'one' has no source with a weight"),
         (
             "root: davis,",

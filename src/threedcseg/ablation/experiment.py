@@ -87,7 +87,7 @@ class Ablation:
                 yield MeasuredRow(row, {}, left_out=str(error))
                 continue
             timed = SECONDS_A_FRAME in table.figures
-            yield MeasuredRow(row, self._figures(row, recipe, timed, tell), recipe.steps)
+            yield MeasuredRow(row, self._figures(row, recipe, timed, tell), recipe.steps or 0)
 
     def plan(self, table: Table) -> Iterator[tuple[Row, str]]:
         """Each row and what would be done for it, without doing it."""

@@ -22,12 +22,14 @@ The run writes into its output folder, and picks up there after a stop or a kill
   checkpoint.pt      network, moving average, optimizer and step (resumes from here)
   log.jsonl          one JSON line a step and a validation
   tensorboard/       the same as curves (with the [train] extra)
+  samples/           pictures on the way, where the recipe asks for previews
   model.safetensors  the weights to use: 3dcseg segment VIDEO --model model.safetensors
 
 Examples:
   3dcseg train --config recipes/compact.yaml -o runs/compact
   3dcseg train --config recipes/compact.yaml --data /my/data -o runs/mine
-  3dcseg train --config recipes/compact.yaml --set stages.clips.steps=100 --dry-run
+  3dcseg train --config recipes/compact.yaml --set stages.clips.minutes=1 --dry-run
+  3dcseg train --config recipes/compact.yaml --minutes 9 -o runs/nine-minutes
   torchrun --nproc-per-node 4 --no-python 3dcseg train --config recipes/paper/final.yaml -o final
 
 docs/training.md says what recipes hold, and how to use several GPUs and machines.
@@ -47,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         metavar="KEY=VALUE",
         help="another value for this run, such as optimizer=adam or stages.0.steps=100; repeatable",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="stop after that long: stages and learning rates follow the clock, not the steps",
     )
     parser.add_argument(
         "--dry-run",
@@ -73,9 +81,11 @@ def run(args: argparse.Namespace) -> int:
     if args.workers < 0:
         raise InputError(f"--workers {args.workers}", "give 0 or more")
     from threedcseg.training.distributed import World
-    from threedcseg.training.recipe import read_recipe
+    from threedcseg.training.recipe import read_recipe, within
 
     recipe = read_recipe(args.config, args.overrides)
+    if args.minutes is not None:
+        recipe = within(recipe, args.minutes)
     if args.data is not None:
         recipe = dataclasses.replace(recipe, data=args.data)
     world = World.from_environment()

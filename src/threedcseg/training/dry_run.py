@@ -9,13 +9,14 @@ from threedcseg.errors import InputError
 from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.shipped import shipped_weights
+from threedcseg.training.clips.on_device import decoded
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World
 from threedcseg.training.losses import weighted_loss
 from threedcseg.training.memory import estimate_memory
 from threedcseg.training.preparation import clips_at_once, freeze_batch_norm
-from threedcseg.training.recipe import DataSource, Recipe, write_recipe
-from threedcseg.training.train import build_network
+from threedcseg.training.recipe import PACK, DataSource, Recipe, write_recipe
+from threedcseg.training.train import build_network, length
 
 
 def describe(recipe: Recipe, *, data: bool = True, world: World | None = None) -> str:
@@ -75,12 +76,13 @@ def _model(network: SegmentationNetwork) -> Iterator[str]:
 def _stages(recipe: Recipe) -> Iterator[str]:
     for stage in recipe.stages:
         height, width = stage.size
-        yield (
-            f"stage {stage.name}: {stage.steps} steps of {stage.batch_size} clips, "
-            f"{stage.steps * stage.batch_size} clips of {stage.clip_length} frames at "
-            f"{width}x{height}"
-        )
-    yield f"altogether {recipe.steps} steps"
+        clips = f"clips of {stage.clip_length} frames at {width}x{height}"
+        count = f"{stage.minutes:.3g} minutes, in steps of {stage.batch_size}"
+        if stage.steps:
+            count = f"{stage.steps} steps of {stage.batch_size} clips, "
+            count += f"{stage.steps * stage.batch_size}"
+        yield f"stage {stage.name}: {count} {clips}"
+    yield f"altogether {length(recipe)}"
 
 
 def _initial_weights(recipe: Recipe) -> Iterator[str]:
@@ -105,6 +107,11 @@ def _data(recipe: Recipe) -> Iterator[str]:
         used.append(recipe.validation)
     lines = set()
     for source in used:
+        if source.kind == PACK:
+            footage = decoded(recipe.data, source)
+            frames = sum(len(item.numbers) for item in footage)
+            yield f"data {source.root} (pack): {len(footage)} entries, {frames} frames with a mask"
+            continue
         dataset = open_source(recipe.data, source)
         annotated = sum(mask is not None for s in dataset.sequences for mask in s.masks)
         count = f"{annotated} stills"

@@ -10,13 +10,14 @@ EVERY = 20  # steps between two lines on the terminal
 
 
 class TrainingLog:
-    """Call it with the records of `fit`; ``total`` is the number of steps of the whole run.
+    """Call it with the records of `fit`; ``total`` is the number of steps of the whole run, None
+    where the clock ends it.
 
     Writes ``log.jsonl`` (appended to when a run resumes) and, where the tensorboard package is
     installed, ``tensorboard/``.
     """
 
-    def __init__(self, folder: Path, total: int) -> None:
+    def __init__(self, folder: Path, total: int | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.total = total
         self._file = open(folder / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115
@@ -43,10 +44,12 @@ class TrainingLog:
             mean = sum(self._losses) / len(self._losses)
             self._losses.clear()
             pace = (time.monotonic() - self._first[1]) / (step - self._first[0])
-            minutes = (self.total - step) * pace / 60
+            left = f"{100 * record['progress']:.0f} % of the stage"
+            if self.total is not None:
+                left = f"{(self.total - step) * pace / 60:.0f} min left"
             print(
-                f"step {step}/{self.total}  {record['stage']}  loss {mean:.4f}  "
-                f"{record['clips'] / pace:.2f} clips/s  {minutes:.0f} min left",
+                f"step {step}{'' if self.total is None else f'/{self.total}'}  {record['stage']}  "
+                f"loss {mean:.4f}  {record['clips'] / pace:.2f} clips/s  {left}",
                 flush=True,
             )
 

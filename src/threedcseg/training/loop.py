@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,12 @@ from threedcseg.training.distributed import World
 from threedcseg.training.losses import Loss, unit_range, weighted_loss
 from threedcseg.training.non_finite import bad_gradient, bad_loss, sources_of_bad_losses
 from threedcseg.training.preparation import freeze_batch_norm, prepare
-from threedcseg.training.recipe import Recipe, Stage
+from threedcseg.training.preview import Preview
+from threedcseg.training.recipe import Recipe
 from threedcseg.training.schedule import learning_rate
 from threedcseg.training.state import TrainingState
 
 Record = dict[str, Any]
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def fit(
@@ -36,14 +35,16 @@ def fit(
     world: World | None = None,
     log: Callable[[Record], None] = lambda record: None,
     validate: Callable[[SegmentationNetwork], Record] | None = None,
+    preview: Preview | None = None,
 ) -> SegmentationNetwork:
     """Train ``network`` by ``recipe``, resuming from ``out/checkpoint.pt`` where there is one.
 
-    Batches and learning rates are functions of stage and step, so a run that was killed and started
-    again goes on with the losses it would have had. All processes of a ``world`` call this function
-    with batches of their own, and the first one logs and saves. Returns the network of the moving
-    average (or the network itself where the recipe has none). Raises `InputError` when the loss is
-    not finite, naming the files of the clip; the last good checkpoint stays.
+    Batches are functions of stage and step, and so are learning rates but for stages that last by
+    the clock: a run that was killed and started again goes on with the losses it would have had.
+    All processes of a ``world`` call this function with batches of their own, and the first one
+    logs and saves. Returns the network of the moving average (or the network itself where the
+    recipe has none). Raises `InputError` when the loss is not finite, naming the files of the clip;
+    the last good checkpoint stays.
     """
     world = world or World()
     out.mkdir(parents=True, exist_ok=True)
@@ -61,21 +62,23 @@ def fit(
 
     # Batches of all stages that are left, opened here so that what is missing is named now
     stages = [
-        (stage, first, batches(index, max(0, state.step - first)))
-        for index, stage, first in _stages(recipe)
-        if state.step < first + stage.steps
+        (stage, progress, batches(index, progress.steps))
+        for index, (stage, progress) in enumerate(zip(recipe.stages, state.progress, strict=True))
+        if progress.share(stage) < 1
     ]
 
-    for stage, first, stage_batches in stages:
+    for stage, progress, stage_batches in stages:
+        clock = time.perf_counter()
         for batch in stage_batches:
             started = time.perf_counter()
 
             # Learning rate of this step
-            rate = learning_rate(stage, state.step - first)
+            rate = learning_rate(stage, progress)
             for group in state.optimizer.param_groups:
                 group["lr"] = rate * (stage.encoder_rate if group["name"] == "encoder" else 1.0)
 
             # Forward and backward
+            torch.manual_seed(recipe.seed + world.size * state.step + world.rank)  # what is dropped
             state.network.train()
             freeze_batch_norm(state.network, recipe.batch_norm)
             state.optimizer.zero_grad(set_to_none=True)
@@ -98,7 +101,9 @@ def fit(
             scaler.update()
             if state.average is not None:
                 state.average.update_parameters(state.network)
-            state.step += 1
+            progress.steps += 1
+            clock, before = time.perf_counter(), clock
+            progress.seconds += world.mean(clock - before)  # alike in all processes
 
             # Log, checkpoint, validate
             log(
@@ -111,14 +116,22 @@ def fit(
                     "learning_rate": rate,
                     "seconds": time.perf_counter() - started,
                     "clips": stage.batch_size,
+                    "progress": min(1.0, progress.share(stage)),
                 }
             )
-            ends = state.step == first + stage.steps
+            ends = progress.share(stage) >= 1
             if world.writes and (ends or state.step % recipe.checkpoint_every == 0):
                 state.save(checkpoint)
-            due = recipe.validation and (ends or state.step % recipe.validation.every == 0)
+            # By the clock, what takes longer than a preview waits for the last stage's end.
+            pause = ends and (stage.steps or stage is recipe.stages[-1])
+            due = recipe.validation and (pause or state.step % recipe.validation.every == 0)
             if validate is not None and due:
                 log({"event": "validation", "step": state.step, **validate(state.best)})
+            if preview is not None and preview.is_due():
+                seen = preview(state.best, state.step, batch)
+                log({"event": "preview", "step": state.step, **seen})
+            if ends:
+                break
     return state.best
 
 
@@ -134,7 +147,7 @@ def _backward(
     total = 0.0
     device = state.device
     parts = recipe.accumulate
-    precision = DTYPES[recipe.precision]
+    precision = precision_of(recipe, device)
     shares = zip(batch.frames.chunk(parts), batch.masks.chunk(parts), strict=True)
     for number, (frames, masks) in enumerate(shares, 1):
         with nullcontext() if number == parts else world.no_sync(ddp):
@@ -146,12 +159,12 @@ def _backward(
     return total
 
 
-def _stages(recipe: Recipe) -> Iterator[tuple[int, Stage, int]]:
-    """Number, stage and the step that it begins at."""
-    first = 0
-    for index, stage in enumerate(recipe.stages):
-        yield index, stage, first
-        first += stage.steps
+def precision_of(recipe: Recipe, device: torch.device) -> torch.dtype:
+    """What convolutions are computed in on ``device``."""
+    if recipe.precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, recipe.precision)
+    return dtype
 
 
 def _check_same_step(steps: list[int], out: Path) -> None:

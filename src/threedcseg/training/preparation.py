@@ -7,6 +7,7 @@ from threedcseg.models.network import SegmentationNetwork
 from threedcseg.training.distributed import World
 from threedcseg.training.gradient_checkpointing import checkpoint_blocks
 from threedcseg.training.recipe import BatchNorm, Recipe, Stage
+from threedcseg.training.stochastic_depth import drop_blocks
 
 
 def prepare(recipe: Recipe, network: SegmentationNetwork, world: World) -> SegmentationNetwork:
@@ -30,6 +31,8 @@ def prepare(recipe: Recipe, network: SegmentationNetwork, world: World) -> Segme
             raise InputError("sync_batch_norm needs GPUs", "set it to false")
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     freeze_batch_norm(network, recipe.batch_norm)
+    if recipe.stochastic_depth:
+        drop_blocks(network.encoder, recipe.stochastic_depth)
     if recipe.gradient_checkpointing:
         checkpoint_blocks(network)
     return network

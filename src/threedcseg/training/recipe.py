@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -15,6 +15,7 @@ from threedcseg.datasets.registry import find_kind
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
 from threedcseg.training.clips.augmentation import Augmentation
+from threedcseg.training.clips.layers import Mix
 from threedcseg.training.clips.synthesis import Motion, SyntheticScene
 from threedcseg.training.inheritance import read_values, set_value
 
@@ -22,21 +23,26 @@ BatchNorm = Literal["trained", "frozen-statistics", "frozen-affine", "frozen"]
 """Which part of the batch norms stays as it was: the running statistics, the affine parameters
 (what the published training froze), or both."""
 
-Precision = Literal["float32", "bfloat16", "float16"]
-"""What convolutions are computed in; weights, losses and updates are always float32."""
+Precision = Literal["float32", "bfloat16", "float16", "auto"]
+"""What convolutions are computed in; weights, losses and updates are always float32. "auto" is
+bfloat16 on a GPU and float32 elsewhere."""
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
+NotNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+PACK = "pack"  # the kind of source that is a pack
 
 
 @dataclass(frozen=True)
 class DataSource:
     """A split of a data set; ``root`` is relative to the recipe's ``data`` folder.
 
-    ``kind``: a key of `datasets.registry.KINDS`, or "video", a name for "davis16". ``options``,
-    and ``resolution`` for DAVIS, go to its reader. Of its sequences, ``only`` these, ``without``
-    those: to hold some out and score them.
+    ``kind``: a key of `datasets.registry.KINDS`, or "video", a name for "davis16"; or "pack", for a
+    stage with a mix (`datasets.packs`). ``options``, and ``resolution`` for DAVIS, go to its
+    reader. Of its sequences, ``only`` these, ``without`` those: to hold some out and score them.
     """
 
     kind: str
@@ -50,7 +56,8 @@ class DataSource:
     def __post_init__(self) -> None:
         if self.kind == "video":
             object.__setattr__(self, "kind", "davis16")
-        find_kind(self.kind)
+        if self.kind != PACK:
+            find_kind(self.kind)
 
 
 @dataclass(frozen=True)
@@ -81,18 +88,22 @@ class Source(DataSource):
 class Stage:
     """A part of the run with its own data, clip shape and learning rate.
 
-    ``size``: height and width of the clips. ``batch_size``: clips that one update rests on,
-    whatever the number of devices. The learning rate rises linearly over ``warmup`` steps and then
-    follows ``schedule``: "cosine" to zero, "exponential" by ``decay`` every ``decay_steps`` steps
-    (the paper's, per epoch), or "constant". ``encoder_rate`` scales it for the encoder.
+    It lasts ``steps``, or ``minutes``. ``size``: height and width of the clips. ``batch_size``:
+    clips that one update rests on, whatever the number of devices. With a ``mix`` they are made on
+    the device, of decoded pictures that stay there, and it says how many; else by worker processes,
+    as sources and ``augmentation`` say. The learning rate rises linearly over ``warmup`` steps and
+    then follows ``schedule``: "cosine" to zero, "exponential" by ``decay`` every ``decay_steps``
+    steps (the paper's, per epoch), or "constant". ``encoder_rate`` scales it for the encoder.
     """
 
     name: str
     sources: tuple[Source, ...]
-    steps: Positive
-    batch_size: Positive
     size: tuple[Positive, Positive]
     learning_rate: float
+    steps: NotNegative = 0
+    batch_size: NotNegative = 0
+    minutes: NotNegativeFloat = 0.0
+    mix: Mix | None = None
     clip_length: Positive = 8
     encoder_rate: float = 1.0
     warmup: NotNegative = 0
@@ -104,18 +115,40 @@ class Stage:
     def __post_init__(self) -> None:
         if not any(source.weight > 0 for source in self.sources):
             raise InputError(f"stage {self.name!r} has no source with a weight above 0", "add one")
+        if bool(self.steps) == bool(self.minutes):
+            raise InputError(f"stage {self.name!r}", "give either steps or minutes, above 0")
+        if self.mix is not None and self.batch_size not in (0, self.mix.clips):
+            raise InputError(
+                f"stage {self.name!r}: batch_size {self.batch_size} with a mix of "
+                f"{self.mix.clips} clips",
+                "leave batch_size out",
+            )
+        if self.mix is not None:
+            object.__setattr__(self, "batch_size", self.mix.clips)
+        elif not self.batch_size:
+            raise InputError(f"stage {self.name!r} has no batch_size", "add it")
+        elif any(source.kind == PACK for source in self.sources):
+            raise InputError(f"stage {self.name!r} reads packs, but has no mix", "add one")
+
+    @property
+    def work(self) -> float:
+        """Pixels of all its clips, by which stages are compared; of minutes, these."""
+        height, width = self.size
+        return self.minutes or self.steps * self.batch_size * self.clip_length * height * width
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation(DataSource):
     """The data set on which J&F is measured every so many steps; never trained on.
 
-    ``settings``: windows and resolution of the predictions.
+    ``settings``: windows and resolution of the predictions. ``preview``: minutes between quick
+    figures with sample pictures (`training.preview`); 0 for none.
     """
 
     kind: str = "davis16"
     split: str | None = "dev"
     every: Positive = 1000
+    preview: NotNegativeFloat = 0.0
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
@@ -145,7 +178,7 @@ class Recipe:
     How to fit it on devices changes no clips: ``accumulate``, the parts that each process computes
     its share of a batch in; ``gradient_checkpointing``, which computes activations twice instead of
     keeping them; ``precision``; and ``sync_batch_norm``, batch statistics of all GPUs together.
-    ``clip_gradient`` and ``moving_average``: 0 for none.
+    ``clip_gradient``, ``moving_average`` and ``stochastic_depth`` (`drop_blocks`): 0 for none.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -166,6 +199,7 @@ class Recipe:
     accumulate: Positive = 1
     gradient_checkpointing: bool = False
     moving_average: float = 0.0
+    stochastic_depth: Share = 0.0
     checkpoint_every: Positive = 200
     validation: Validation | None = None
 
@@ -174,9 +208,26 @@ class Recipe:
             raise InputError("model: missing name", "`3dcseg models` lists them")
 
     @property
-    def steps(self) -> int:
-        """Updates of the whole run."""
-        return sum(stage.steps for stage in self.stages)
+    def steps(self) -> int | None:
+        """Updates of the whole run; None where a stage lasts by the clock."""
+        by_clock = any(stage.minutes for stage in self.stages)
+        return None if by_clock else sum(stage.steps for stage in self.stages)
+
+
+def within(recipe: Recipe, minutes: float) -> Recipe:
+    """The recipe in ``minutes``: each stage gets the share that its own are of all, or its work.
+
+    Raises `InputError` where some stages have minutes and others steps.
+    """
+    if minutes <= 0:
+        raise InputError(f"--minutes {minutes:g}", "give a time above 0")
+    if len({bool(stage.minutes) for stage in recipe.stages}) > 1:
+        raise InputError("some stages have minutes, others steps", "give all of them minutes")
+    whole = sum(stage.work for stage in recipe.stages)
+    stages = (
+        replace(stage, steps=0, minutes=minutes * stage.work / whole) for stage in recipe.stages
+    )
+    return replace(recipe, stages=tuple(stages))
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -1,24 +1,26 @@
 """What training changes from step to step, saved and restored as one."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from threedcseg.errors import InputError
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.training.checkpoint import load_checkpoint, save_checkpoint
 from threedcseg.training.recipe import Recipe
+from threedcseg.training.schedule import Progress
 
 
 class TrainingState:
-    """Network, moving average, optimizer, loss scale, and how many ``step``s were done."""
+    """Network, moving average, optimizer, loss scale, and the ``progress`` of each stage."""
 
     def __init__(self, recipe: Recipe, network: SegmentationNetwork) -> None:
-        self.step = 0
+        self.recipe = recipe
+        self.progress = [Progress() for _ in recipe.stages]
         self.network = network
         self.average = _moving_average(network, recipe.moving_average)
         self.optimizer = _optimizer(recipe, network)
@@ -31,6 +33,11 @@ class TrainingState:
         )
 
     @property
+    def step(self) -> int:
+        """How many steps were done, of all stages."""
+        return sum(progress.steps for progress in self.progress)
+
+    @property
     def best(self) -> SegmentationNetwork:
         """The network of the moving average, or the network itself where there is none."""
         best = self.network if self.average is None else self.average.module
@@ -41,6 +48,7 @@ class TrainingState:
         """Write a checkpoint; `InputError` where there is no room for it."""
         state = {
             "step": self.step,
+            "progress": [(progress.steps, progress.seconds) for progress in self.progress],
             "recipe": self._made_for,
             "network": self.network.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -72,21 +80,57 @@ class TrainingState:
             ) from error
         if state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
-        self.step = int(state["step"])
+        self.progress = self._progress(int(state["step"]), state.get("progress", []))
+
+    def _progress(self, steps: int, saved: list[tuple[int, float]]) -> list[Progress]:
+        """Of each stage; of a recipe in steps, whatever its stages were when it was saved."""
+        found = [
+            Progress(*saved[i]) if i < len(saved) else Progress()
+            for i in range(len(self.recipe.stages))
+        ]
+        if self.recipe.steps is None:
+            return found
+        for stage, progress in zip(self.recipe.stages, found, strict=True):
+            progress.steps = min(steps, stage.steps)
+            steps -= progress.steps
+        return found
 
 
 def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    encoder = [p for name, p in network.named_parameters() if name.startswith("encoder.")]
-    others = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
-    groups: list[dict[str, Any]] = [
-        {"params": encoder, "name": "encoder"},
-        {"params": others, "name": "decoder"},
-    ]
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        part = "encoder" if name.startswith("encoder.") else "decoder"
+        # AdamW's decay is for weights: factors and offsets of a channel have no reason to shrink.
+        decays = recipe.optimizer == "adam" or parameter.ndim > 1
+        groups.setdefault((part, decays), []).append(parameter)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
-    return kind(groups, lr=0.0, weight_decay=recipe.weight_decay)
+    return kind(
+        [
+            {"params": some, "name": part, "weight_decay": recipe.weight_decay if decays else 0.0}
+            for (part, decays), some in groups.items()
+        ],
+        lr=0.0,
+    )
 
 
 def _moving_average(network: nn.Module, decay: float) -> AveragedModel | None:
     if not decay:
         return None
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return AveragedModel(network, multi_avg_fn=_averaging(decay), use_buffers=True)
+
+
+def _averaging(decay: float) -> Callable[..., None]:
+    """An exponential mean over about the last tenth of the steps, until that comes to ``decay``."""
+
+    @torch.no_grad()
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        # All on the device, which would otherwise be waited for.
+        weight = 1 - ((count + 1) / (count + 10)).clamp(max=decay)
+        if not averaged[0].is_floating_point():
+            torch._foreach_copy_(averaged, current)
+            return
+        change = torch._foreach_sub(current, averaged)
+        torch._foreach_mul_(change, weight.to(averaged[0].dtype))
+        torch._foreach_add_(averaged, change)
+
+    return average

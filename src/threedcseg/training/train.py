@@ -1,7 +1,7 @@
 """From a recipe to a file of weights: build the network, fill it, fit it, save it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,15 @@ from threedcseg.models import create_model, load_encoder, load_network
 from threedcseg.models.device import pick_device
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.weights import mean_of, save_weights
+from threedcseg.training.batch import Batch
 from threedcseg.training.clips.loader import ClipLoader
+from threedcseg.training.clips.on_device import DeviceBatches
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.distributed import World, joined
+from threedcseg.training.folding import fastest_depthwise, fold
 from threedcseg.training.log import TrainingLog
-from threedcseg.training.loop import Record, fit
+from threedcseg.training.loop import Record, fit, precision_of
+from threedcseg.training.preview import Preview
 from threedcseg.training.recipe import Recipe, Validation, plain
 from threedcseg.training.validation import score_shared
 
@@ -45,26 +49,69 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
         validate = None
         if recipe.validation is not None:
             validate = validation(recipe.data, recipe.validation, world)
+        by, line = fastest_depthwise(where, precision_of(recipe, where))
+        fold(network.to(where), by)
+        batches = StageBatches(recipe, world, where, workers)
+        preview = _preview(recipe, output) if world.writes else None
         if world.writes:
             of_size = f", {world.size} processes" if world.size > 1 else ""
-            print(f"device {where}{of_size}; {recipe.steps} steps; writing to {output}", flush=True)
+            print(f"device {where}{of_size}; {length(recipe)}; writing to {output}", flush=True)
+            print("\n".join([line, *batches.described()]), flush=True)
         silent: nullcontext[Callable[[Record], None]] = nullcontext(lambda record: None)
         with TrainingLog(output, recipe.steps) if world.writes else silent as log:
             best = fit(
                 recipe,
                 network,
                 output,
-                ClipLoader(recipe, world, workers, pin_memory=where.type == "cuda"),
+                batches,
                 device=where,
                 world=world,
                 log=log,
                 validate=validate,
+                preview=preview,
             )
         if world.writes:
             clip_length = recipe.stages[-1].clip_length
             metadata = {"recipe": json.dumps(plain(recipe)), "clip_length": clip_length}
             save_weights(path, best.cpu().eval(), metadata, half=True)
     return path
+
+
+class StageBatches:
+    """The batches (`Batches`) of a recipe: of each stage as it has a mix or not."""
+
+    def __init__(self, recipe: Recipe, world: World, device: torch.device, workers: int) -> None:
+        self.recipe = recipe
+        self.loaded = ClipLoader(recipe, world, workers, pin_memory=device.type == "cuda")
+        mixed = any(stage.mix is not None for stage in recipe.stages)
+        self.made = DeviceBatches(recipe, world, device) if mixed else None
+
+    def __call__(self, stage: int, done: int) -> Iterator[Batch]:
+        if self.made is not None and self.recipe.stages[stage].mix is not None:
+            return self.made(stage, done)
+        return self.loaded(stage, done)
+
+    def described(self) -> list[str]:
+        return [] if self.made is None else [str(self.made)]
+
+
+def length(recipe: Recipe) -> str:
+    """How long a run of ``recipe`` is, in words."""
+    if recipe.steps is not None:
+        return f"{recipe.steps} steps"
+    parts = (
+        f"{stage.minutes:.3g} minutes" if stage.minutes else f"{stage.steps} steps"
+        for stage in recipe.stages
+    )
+    return " and ".join(parts)
+
+
+def _preview(recipe: Recipe, output: Path) -> Preview | None:
+    what = recipe.validation
+    if what is None or not what.preview:
+        return None
+    sequences = open_source(recipe.data, what).sequences
+    return Preview(sequences, what.settings, output / "samples", what.preview)
 
 
 def build_network(recipe: Recipe) -> SegmentationNetwork:

@@ -1,0 +1,1 @@
+"""Training clips made on the device: planned in numpy, rendered in torch."""

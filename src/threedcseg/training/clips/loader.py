@@ -15,6 +15,8 @@ from threedcseg.training.distributed import World
 from threedcseg.training.preparation import clips_at_once
 from threedcseg.training.recipe import Recipe
 
+FOREVER = 10**12  # steps, of a stage that the clock ends
+
 
 @dataclass(frozen=True)
 class ClipLoader:
@@ -31,7 +33,7 @@ class ClipLoader:
     def __call__(self, stage: int, done: int) -> Iterator[Batch]:
         given = self.recipe.stages[stage]
         clips = stage_clips(self.recipe, given, 1000 * self.recipe.seed + stage)
-        first, end = done * given.batch_size, given.steps * given.batch_size
+        first, end = done * given.batch_size, (given.steps or FOREVER) * given.batch_size
         share = clips_at_once(self.recipe, given, self.world) * self.recipe.accumulate
         return self._load(clips, range(first + self.world.rank, end, self.world.size), share)
 

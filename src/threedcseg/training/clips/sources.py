@@ -1,6 +1,7 @@
 """From the data sources of a recipe to training clips."""
 
 import difflib
+from collections.abc import Sequence as Items
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,20 +28,24 @@ def open_source(data: str | Path, source: DataSource) -> Dataset:
             f"{root}: the split {dataset.split!r} is empty",
             f"`3dcseg data check {root}` says what is there",
         )
-    names = {sequence.name for sequence in dataset.sequences}
+    where = f"{root}, split {dataset.split!r}"
+    names = kept(source, [sequence.name for sequence in dataset.sequences], where)
+    return replace(dataset, sequences=[s for s in dataset.sequences if s.name in names])
+
+
+def kept(source: DataSource, names: Items[str], where: str) -> set[str]:
+    """Which sequences ``only`` and ``without`` leave of those ``names``.
+
+    Raises `InputError` for one that is not there, and where none is left.
+    """
     for name in (*source.only, *source.without):
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0)
-            raise InputError(
-                f"{root}: no sequence {name!r} in the split {dataset.split!r}",
-                f"did you mean {near[0]!r}?",
-            )
-    kept = (names & set(source.only or names)) - set(source.without)
-    if not kept:
-        raise InputError(
-            f"{root}: only and without leave no sequence of {dataset.split!r}", "name fewer"
-        )
-    return replace(dataset, sequences=[s for s in dataset.sequences if s.name in kept])
+            raise InputError(f"{where}: no sequence {name!r}", f"did you mean {near[0]!r}?")
+    left = set(source.only or names) - set(source.without)
+    if not left:
+        raise InputError(f"{where}: only and without leave no sequence", "name fewer")
+    return left
 
 
 def stage_clips(recipe: Recipe, stage: Stage, seed: int) -> ClipDataset:
