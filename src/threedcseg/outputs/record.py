@@ -108,6 +108,7 @@ class RunTerms(_Part):
             and self.provenance.weights_sha256 is not None
             and self.provenance == other.provenance
             and self.settings == other.settings
+            and self.reading == other.reading
             and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
         )
 
