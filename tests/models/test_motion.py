@@ -144,7 +144,7 @@ def network(trained=True):
 
 
 def without_motion(made):
-    plain = create_model("compact", width="lite0", channels=8, finest=8).eval()
+    plain = create_model("compact", width="lite0", channels=8, finest=8, motion=False).eval()
     plain.load_state_dict({k: v for k, v in made.state_dict().items() if "motion." not in k})
     return plain
 
