@@ -1,7 +1,7 @@
 """The compact network: plain, prepared, and prepared without oneDNN's fused operators, in turns.
 
     python benchmarks/compact_network.py                        # the one that ships
-    python benchmarks/compact_network.py --width lite2 --finest 24 --precision bfloat16
+    python benchmarks/compact_network.py --precision bfloat16
     ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/compact_network.py
 
 Processor time, so that other processes disturb little; ratios are of runs one after the other.
@@ -22,8 +22,8 @@ from threedcseg.models.fast.prepare import Autocast, prepare_for_inference
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--width", default="lite1")
-    parser.add_argument("--finest", type=int, default=0)
+    parser.add_argument("--width", default="lite2")
+    parser.add_argument("--finest", type=int, default=24)
     parser.add_argument("--size", type=int, nargs=2, default=(288, 512))
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--repeats", type=int, default=7)

@@ -1,13 +1,14 @@
 """Memory that stays with the process: without it a third of a run on a CPU goes to fresh pages.
 
 The C library gives large blocks back to the system as soon as they are freed and asks for them
-again, zeroed, for the next clip. What is kept is what was in use at the peak, no more.
+again, zeroed, for the next clip. What is kept is about what was in use at the peak: all threads
+take from the same heap, as what one frees (a frame that was read) is of use to another.
 """
 
 import ctypes
 import platform
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h of glibc
 
 
 def keep_freed_memory() -> None:
@@ -20,3 +21,4 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(M_MMAP_MAX, 0)
     libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(M_ARENA_MAX, 1)

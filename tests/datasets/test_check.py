@@ -161,8 +161,11 @@ def test_folders_that_are_no_data_set(tmp_path):
         check_dataset(tmp_path / "gone")
     with pytest.raises(InputError, match=r"not a data set itself: did you mean .*outer/DAVIS"):
         check_dataset(tmp_path / "outer")
-    with pytest.raises(InputError, match="not laid out as any known data set"):
+    with pytest.raises(InputError, match=r"1 clip without masks \(such as bear\)"):
         check_dataset(tmp_path / "outer" / "DAVIS" / "JPEGImages" / "480p")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="not laid out as any known data set"):
+        check_dataset(tmp_path / "empty")
     finding = the_finding(tmp_path / "outer", kind="coco")
     assert (finding.severity, finding.what) == ("error", "not laid out as coco")
     assert "annotations/instances_train2017.json" in finding.remedy

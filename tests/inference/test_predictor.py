@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Shot, segment, to_probabilities
@@ -189,3 +191,18 @@ def test_a_change_of_size_is_refused():
 def test_two_channels_take_a_softmax():
     logits = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1, 1)
     assert to_probabilities(logits).item() == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+@pytest.mark.parametrize(
+    ("frames", "needle"),
+    [
+        ([Image.new("RGB", (16, 16))], "np.asarray"),
+        ([np.zeros((16, 16, 3), np.uint8), None], "stop where the video ends"),
+        ([[1, 2, 3]], "give arrays"),
+        ("dog.mp4", "segment_video"),
+        (Path("dog.mp4"), "segment_video"),
+    ],
+)
+def test_what_is_no_array_is_refused_with_the_remedy(frames, needle):
+    with pytest.raises(InputError, match=needle):
+        list(segment(frames, lambda clip: clip[:, :1]))

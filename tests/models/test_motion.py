@@ -45,7 +45,7 @@ def farthest(one, other, height, width):
 
 def clip_of(*images):
     """``(1, 3, T, H, W)`` of gray pictures."""
-    return torch.stack(images)[None, None].expand(1, 3, -1, -1, -1)
+    return torch.stack(images)[None, None].repeat(1, 3, 1, 1, 1)
 
 
 def test_an_affine_motion_is_found():
@@ -144,7 +144,7 @@ def network(trained=True):
 
 
 def without_motion(made):
-    plain = create_model("compact", width="lite0", channels=8, finest=8).eval()
+    plain = create_model("compact", width="lite0", channels=8, finest=8, motion=False).eval()
     plain.load_state_dict({k: v for k, v in made.state_dict().items() if "motion." not in k})
     return plain
 
@@ -190,3 +190,36 @@ def test_the_stream_learns():
     made = network(trained=False).train()
     made(clip_of(*(texture(64, 96, seed=t // 2) for t in range(4)))).mean().backward()
     assert all(last.weight.grad.abs().sum() > 0 for last in made.motion.out)
+
+
+class Moving(torch.nn.Module):
+    def forward(self, clip):
+        return moving(clip)
+
+
+@pytest.mark.slow
+def test_an_exported_graph_sees_the_same(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    rows, columns = (16 * torch.export.Dim(name, min=2) for name in ("rows", "columns"))
+    program = torch.onnx.export(
+        Moving(),
+        (torch.rand(1, 3, 4, 96, 160),),
+        dynamo=True,
+        dynamic_shapes=({3: rows, 4: columns},),
+        opset_version=18,
+        verbose=False,
+    )
+    program.save(tmp_path / "moving.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "moving.onnx")
+    step = torch.tensor([[[1.01, 0, 0.1], [0, 1.01, -0.05]]])
+    frames = [texture(112, 208)]
+    for _ in range(3):
+        frames.append(moved(frames[-1], step))
+    clip = clip_of(*frames)
+    clip[..., 40:80, 60:100] = texture(40, 40, seed=1)  # stands before the camera that moves
+    expected = moving(clip)
+    found = session.run(None, {session.get_inputs()[0].name: clip.numpy()})
+    assert expected[1].mean() > 0.8
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(one - other.numpy()).max() < 1e-2

@@ -76,7 +76,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(source, tmp_path):
     names = ["overlay", "matte", "cutout", "alpha.mov", "alpha.webm", "coco", "cvat"]
     command = [sys.executable, "-c", PROGRAM, "full", str(source), str(tmp_path), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    lines = done.stderr.splitlines()
+    # What the container cannot hold as it is, is told as well.
+    lines = [line for line in done.stderr.splitlines() if "encoded anew as" not in line]
     assert [line for line in lines if not line.startswith("error: ")] == [
         f"{name} 2" for name in names
     ]

@@ -7,7 +7,7 @@ model: {name: compact, width: lite0, channels: 8}
 imagenet: false
 stages:
   - name: motion
-    sources: [{kind: video, root: davis}]
+    sources: [{kind: davis16, root: davis}]
     steps: 40
     batch_size: 1
     size: [32, 64]

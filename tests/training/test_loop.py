@@ -155,7 +155,7 @@ checkpoint_every: 2
 validation: {{root: davis, every: 10, settings: {{short_edge: 32}}}}
 stages:
   - name: motion
-    sources: [{{kind: video, root: davis}}, {{kind: stills, root: stills}}]
+    sources: [{{kind: davis16, root: davis}}, {{kind: stills, root: stills}}]
     clip_length: 4
     size: [32, 64]
     batch_size: 2

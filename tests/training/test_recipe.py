@@ -9,7 +9,7 @@ MINIMAL = """
 model: {name: compact}
 stages:
   - name: one
-    sources: [{kind: video, root: davis, spans: [8, 32]}]
+    sources: [{kind: davis16, root: davis, spans: [8, 32]}]
     steps: 3
     batch_size: 2
     size: [32, 64]
@@ -40,7 +40,7 @@ def test_values_are_typed_and_defaults_filled_in(tmp_path):
         ("steps: 3", "steps: true", "True given: expected a whole number"),
         ("size: [32, 64]", "size: [32]", "stages[0].size: [32] given: expected more entries"),
         (
-            "kind: video",
+            "kind: davis16",
             "kind: davsi16",
             "unknown kind of data set 'davsi16': did you mean 'davis16'",
         ),
@@ -83,7 +83,7 @@ def test_what_is_written_reads_as_the_same(tmp_path):
 
 
 def test_video_is_a_name_for_davis_2016(tmp_path):
-    named = read(tmp_path, MINIMAL.replace("kind: video", "kind: davis16"))
+    named = read(tmp_path, MINIMAL.replace("kind: davis16", "kind: video"))
     assert read(tmp_path, MINIMAL) == named
 
 

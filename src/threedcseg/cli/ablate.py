@@ -13,7 +13,7 @@ Examples:
   3dcseg ablate table2b --data DATA --out ablations --dry-run     # what would be done
   3dcseg ablate table2b --data DATA --out rehearsal --scale tiny  # all of it within minutes
   3dcseg ablate table2b --data DATA --out ablations               # days on a GPU
-  3dcseg ablate table3 --recipes recipes/ablations --data ../shared/data --out runs/ablations
+  3dcseg ablate table3 --recipes recipes/ablations --data /data --out runs/ablations
   3dcseg ablate table1 --out ablations                            # times encoders on this device
 
 recipes/paper/ holds the paper's, recipes/ablations/ those of the compact network that fit a CPU;

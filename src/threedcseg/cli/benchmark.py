@@ -81,14 +81,13 @@ def run(args: argparse.Namespace) -> int:
         networks = (
             (name, load_model(name, args.device, precision=args.precision)) for name in names
         )
-        measured = _of_video(
-            args.video, networks, args.clip_length, device, args.precision, args.repeats
-        )
+        measured = _of_video(args.video, networks, args.clip_length, device, args.repeats)
     else:
         size = [-(-side // 32) * 32 for side in _size(args.size)]
         dtype = getattr(torch, args.precision)
-        shape = (args.clip_length or 8, *size)
-        measured = _of_clips(args.names, shape, device, dtype, args.repeats)
+        measured = _of_clips(
+            args.names, (args.clip_length or 8, *size), device, dtype, args.repeats
+        )
     for row in measured:
         if first:
             print("| " + " | ".join(row) + " |\n|" + " --- |" * len(row))
@@ -142,10 +141,10 @@ def _of_video(
     networks: Iterable[tuple[str, "nn.Module"]],
     clip_length: int | None,
     device: "torch.device",
-    precision: str,
     repeats: int,
 ) -> Iterator[dict[str, Any]]:
     from threedcseg.inference.settings import Settings
+    from threedcseg.models.fast.prepare import precision_of
     from threedcseg.segmentation.timing import time_video
 
     given: dict[str, Any] = {} if clip_length is None else {"clip_length": clip_length}
@@ -162,7 +161,7 @@ def _of_video(
                 "frames/s": f"{1 / timing.median:.1f}",
             }
         print(f"{times.num_frames} frames, {len(times.network.seconds)} times", file=sys.stderr)
-        for line in _advice(settings, device, precision):
+        for line in _advice(settings, device, precision_of(network)):
             print(line, file=sys.stderr)
 
 
@@ -171,9 +170,9 @@ def _advice(settings: "Settings", device: "torch.device", precision: str) -> Ite
     from threedcseg.models.device import computes_bfloat16
 
     yield "To be faster:"
-    if precision == "float32" and device.type != "cpu":
+    if precision == "float32" and device.type == "cuda":
         yield "  --precision float16       half as many bytes"
-    elif precision == "float32" and computes_bfloat16():
+    elif precision == "float32" and device.type == "cpu" and computes_bfloat16():
         yield "  --precision bfloat16      this CPU computes in it; masks differ by a few pixels"
     if settings.tta > 1:
         yield f"  --tta 1                   one view of each clip instead of {settings.tta}"

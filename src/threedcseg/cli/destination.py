@@ -1,11 +1,11 @@
 """What ``-o`` means: a folder, the one file that is made, or, left out, a folder by the input."""
 
+import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import FORMATS
-from threedcseg.video.paths import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 
 
 def default_folder(given: Sequence[str | Path]) -> Path:
@@ -20,8 +20,9 @@ def default_folder(given: Sequence[str | Path]) -> Path:
 def looks_like_a_file(output: Path) -> bool:
     """Whether ``-o`` is the name of a file: of one that is there, or by its ending."""
     endings = {Path(file).suffix for each in FORMATS.values() for file in each.files}
-    endings |= IMAGE_EXTENSIONS | VIDEO_EXTENSIONS
-    return not output.is_dir() and (output.exists() or output.suffix.lower() in endings)
+    kind = (mimetypes.guess_type(output.name)[0] or "").partition("/")[0]
+    named = output.suffix.lower() in endings or kind in ("image", "video")
+    return not output.is_dir() and (output.exists() or named)
 
 
 def check_file(output: Path, videos: Sequence[Path], write: Sequence[str], redo: bool) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from threedcseg.errors import InputError
+
 if TYPE_CHECKING:
     from threedcseg.inference.settings import Settings
     from threedcseg.segmentation.task import Worker
@@ -34,18 +36,16 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         help="frames come faster than masks: drop (cameras, streams) or wait (pipes)",
     )
     group.add_argument(
-        "--queue", type=int, default=8, metavar="N", help="frames that may wait for the network (8)"
+        "--queue", type=int, metavar="N", help="frames that may wait for the network (8)"
     )
     group.add_argument(
         "--size", metavar="WxH", help="standard input holds raw frames of this size (else y4m)"
     )
-    group.add_argument("--pixel-format", default="rgb24", help="of raw frames (rgb24)")
-    group.add_argument("--rate", default="25", help="of raw frames, a second (25)")
+    group.add_argument("--pixel-format", help="of raw frames (rgb24)")
     group.add_argument(
         "--pipe-format",
         choices=["y4m", "gray"],
-        default="y4m",
-        help="of masks on standard output (-o -)",
+        help="of masks on standard output (-o -): y4m (default) or bare gray",
     )
 
 
@@ -57,6 +57,7 @@ class LiveOptions:
     queue: int
     raw: "RawFormat | None"
     pipe_format: "PipeFormat"
+    deinterlace: bool
     quiet: bool
 
 
@@ -64,21 +65,65 @@ def live_from(args: argparse.Namespace) -> LiveOptions:
     """What the arguments of `add_live` mean; `InputError` for raw frames that cannot be."""
     from threedcseg.video.pipe import RawFormat
 
-    raw = RawFormat.parse(args.size, args.pixel_format, args.rate) if args.size else None
-    return LiveOptions(args.when_behind, args.queue, raw, args.pipe_format, args.quiet)
+    raw = None
+    if args.size:
+        raw = RawFormat.parse(args.size, args.pixel_format or "rgb24", args.fps or "25")
+    return LiveOptions(
+        args.when_behind,
+        8 if args.queue is None else args.queue,
+        raw,
+        args.pipe_format or "y4m",
+        not args.no_deinterlace,
+        args.quiet,
+    )
+
+
+def check_live_options(args: argparse.Namespace, live: bool) -> None:
+    """Raise `InputError` for options that would do nothing here."""
+    of_live = "goes with a camera, a stream or standard input"
+    of_raw = "goes with raw frames on standard input (-)"
+    for option, applies, why in (
+        ("when_behind", live, of_live),
+        ("queue", live, of_live),
+        ("size", "-" in args.inputs, of_raw),
+        ("pixel_format", args.size is not None, of_raw + " and their --size"),
+        ("pipe_format", args.output == STDOUT, "goes with masks on standard output (-o -)"),
+    ):
+        if getattr(args, option) is not None and not applies:
+            raise InputError(f"--{option.replace('_', '-')} {why}", "leave it out")
 
 
 def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
     other end and its files are whole."""
     from threedcseg.segmentation.video import segment_to_folder
-    from threedcseg.video.live import LiveSource, is_live, live_name
+    from threedcseg.video.live import LiveSource, is_live, live_name, without_password
     from threedcseg.video.reader import open_video
 
     if not is_live(name):
-        with open_video(name) as video:
-            return _to_pipe(video, worker, options.pipe_format, lambda source: None)
-    live = LiveSource(name, raw=options.raw, when_behind=options.when_behind, queue=options.queue)
+        with open_video(name, deinterlace=options.deinterlace) as video:
+            if output == STDOUT:
+                return _to_pipe(video, worker, options.pipe_format, lambda source: None)
+            shown = without_password(name)
+            result = segment_to_folder(
+                video,
+                shown,
+                output / live_name(name),
+                worker.network,
+                worker.settings,
+                write=worker.task.write,
+                rendering=worker.task.rendering,
+                provenance=worker.provenance,
+            )
+        print(f"{result.num_frames} frames of {shown} -> {result.folder}", flush=True)
+        return 0
+    live = LiveSource(
+        name,
+        raw=options.raw,
+        when_behind=options.when_behind,
+        queue=options.queue,
+        deinterlace=options.deinterlace,
+    )
     with _stopped_by_signals(live), live as source:
         report = _Report(source, worker.settings, options.quiet)
         if output == STDOUT:
@@ -99,8 +144,11 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
             on_frame=report,
         )
         report.end()
+    dropped = f", {source.num_dropped} dropped" if source.num_dropped else ""
     if not options.quiet:
-        print(f"{result.num_frames} frames of {source.shown} -> {result.folder}", flush=True)
+        print(
+            f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}", flush=True
+        )
     return 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from threedcseg.cli.live import STDOUT, add_live, live_from, run_live
+from threedcseg.cli.live import STDOUT, add_live, check_live_options, live_from, run_live
 from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_from, settings_from
 from threedcseg.errors import InputError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from threedcseg.segmentation.batch import VideoOutcome, Work
     from threedcseg.segmentation.shards import Shard
     from threedcseg.segmentation.task import Task
+    from threedcseg.video.reader import Reading
 
 EPILOG = """\
 Each input gets a folder of its own below the output folder:
@@ -106,6 +107,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLOUR|FILE",
         help="behind the cut-out: a colour, image or video (default: green)",
     )
+    reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--fps",
+        metavar="RATE",
+        help="frames a second of folders of frames (24), or of raw frames (25); 30000/1001, say",
+    )
+    reading.add_argument(
+        "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
+    )
     add_model(parser, default="compact")
     add_settings(parser)
     add_live(parser)
@@ -122,10 +132,28 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
     if not given and not (extra and looks_like_a_file(args.output or Path())):
         given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
     rendering = Rendering(args.edges)
+    write = parse_outputs(",".join([*given, *extra]))
     if args.background is not None:
+        if "cutout" not in write:
+            raise InputError("--background goes with the cut-out", "add --write cutout")
         rendering = Rendering(args.edges, args.background)
     rendering.check()
-    return parse_outputs(",".join([*given, *extra])), rendering
+    return write, rendering
+
+
+def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
+    """How the videos are read; `InputError` for a rate that is none, or that a file has itself."""
+    from threedcseg.video.pipe import parse_rate
+    from threedcseg.video.reader import Reading
+
+    if args.fps is None or args.size is not None:
+        return Reading(deinterlace=not args.no_deinterlace)
+    if not videos or not all(video.is_dir() for video in videos):
+        file = next((video for video in videos if not video.is_dir()), args.inputs[0])
+        raise InputError(
+            f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
+        )
+    return Reading(parse_rate(args.fps), not args.no_deinterlace)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:
@@ -164,18 +192,20 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     from threedcseg.cli.destination import check_file, default_folder, looks_like_a_file
     from threedcseg.segmentation.shards import Shard
-    from threedcseg.video.live import is_live
+    from threedcseg.video.live import is_address, is_live
     from threedcseg.video.paths import output_names
 
     # Bad input is refused before torch is imported
     live = any(map(is_live, args.inputs))
+    check_live_options(args, live)
     settings = settings_from(args, "live" if live else "default")
     write, rendering = outputs_from(args)
     model = replace(model_from(args), quiet=args.quiet)
-    alone = live or args.output == STDOUT
+    alone = any(map(is_address, args.inputs)) or args.output == STDOUT
     if alone:
         _check_alone(args, write)
     videos = [] if alone else videos_from(args)
+    reading = reading_from(args, videos)
     output: Path = args.output or default_folder([args.manifest] if args.manifest else args.inputs)
     names = output_names(videos)
     jobs = [(video, output / name) for video, name in zip(videos, names, strict=True)]
@@ -192,7 +222,7 @@ def _run(args: argparse.Namespace) -> int:
 
     from threedcseg.segmentation.task import Task
 
-    task = Task(model.load, settings.on, write, rendering, report.progress, args.redo)
+    task = Task(model.load, settings.on, write, rendering, report.progress, reading, args.redo)
     if alone:
         return run_live(args.inputs[0], live_from(args), output, task.start())
     if args.ray is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.sequence import Sequence, list_folders
 from threedcseg.errors import InputError
-from threedcseg.video.paths import is_image
+from threedcseg.video.kinds import kind_of
 
 
 def _parts(root: Path) -> list[Path]:
@@ -42,7 +42,7 @@ def still_images(root: str | Path, split: str = "all") -> list[Sequence]:
     for part in _parts(root):
         masks = {path.stem: path for path in (part / "masks").glob("[!.]*")}
         for image in sorted((part / "images").glob("[!.]*")):
-            if is_image(image) and image.stem in masks:
+            if image.stem in masks and kind_of(image) == "image":
                 name = f"{part.name}/{image.stem}"
                 sequences.append(Sequence(name, (image,), (masks[image.stem],)))
     if not sequences:

@@ -8,7 +8,8 @@ import av
 
 from threedcseg.errors import InputError
 from threedcseg.video.frame import FrameSource
-from threedcseg.video.paths import VIDEO_EXTENSIONS, output_names
+from threedcseg.video.kinds import VIDEO_ENDINGS
+from threedcseg.video.paths import output_names
 from threedcseg.video.reader import VideoReader
 
 MAX_PIXELS = 4096 * 2304  # of a frame: more would need gigabytes for a clip
@@ -84,7 +85,7 @@ def safe_stem(name: str) -> str:
 def safe_name(name: str) -> str:
     """`safe_stem` with the ending, if that is one of a video's."""
     suffix = Path(shown_name(name)).suffix.lower()
-    return safe_stem(name) + (suffix if suffix in VIDEO_EXTENSIONS else "")
+    return safe_stem(name) + (suffix if suffix in VIDEO_ENDINGS else "")
 
 
 def check_video(path: Path, name: str, limits: Limits) -> VideoFacts:

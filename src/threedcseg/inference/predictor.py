@@ -1,7 +1,9 @@
 """Frames in, probabilities out: clips, network, stitching (section 3.3 of the paper)."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
 from typing import Generic, TypeVar
@@ -23,6 +25,12 @@ HELD_BYTES = 400_000_000
 """With a stride, windows may hold so many bytes of frames (1080p: 64 frames, 4K: 16)."""
 
 KeyT = TypeVar("KeyT")
+
+
+# A process forked from one that has used the network has none of the threads of its torch, and
+# would wait for them for ever: it computes with one.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,10 @@ def segment(
     each `Shot`, the first one too, before its probabilities are yielded. Raises `InputError` for an
     array of another shape or dtype, or a change of size.
     """
+    if isinstance(frames, str | os.PathLike):
+        raise InputError(
+            f"{frames} is the name of a file, expected frames", "call segment_video for files"
+        )
     return segment_keyed(enumerate(frames), network, settings, on_shot)
 
 
@@ -90,6 +102,8 @@ def segment_keyed(
 def _shrunk(frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings) -> Iterator[Item[KeyT]]:
     geometry = None
     for index, (key, frame) in enumerate(frames):
+        if not isinstance(frame, np.ndarray):
+            raise _no_array(index, frame)
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise InputError(
                 f"frame {index} is {frame.dtype} {frame.shape}", "give (H, W, 3) uint8 RGB"
@@ -107,6 +121,17 @@ def _shrunk(frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings) -> It
             )
         image = frame if settings.upsampling == "guided" else None
         yield Item(key, index, image, geometry.to_network(frame), geometry)
+
+
+def _no_array(index: int, frame: object) -> InputError:
+    kind = type(frame)
+    if frame is None:
+        remedy = "stop where the video ends: cv2's read() then gives False, None"
+    elif kind.__module__.startswith("PIL."):
+        remedy = 'give np.asarray(image.convert("RGB"))'
+    else:
+        remedy = "give arrays (H, W, 3) uint8 RGB"
+    return InputError(f"frame {index} is a {kind.__qualname__}, not an array", remedy)
 
 
 def _with_shots(

@@ -24,9 +24,9 @@ MOST = 0.1
 """A larger difference of gray levels, of 1, counts as this in the search."""
 NOISE = 0.02
 """Gray levels below which a difference says nothing."""
-STEPS: Steps = ((8, (1.0, 0.5)), (4, (1.0, 0.7, 0.5)), (2, (0.7, 0.5)))
+STEPS: Steps = ((8, (1.0, 0.5)), (4, (1.0, 0.7, 0.5)), (2, (0.5,)))
 """Strides, coarse to fine, and for each step how many pixels off a place may be and still count."""
-AGAIN: Steps = ((4, (1.0, 0.5)), (2, (0.5,)))
+AGAIN: Steps = ((4, (0.7,)), (2, (0.5,)))
 """The same for a motion over several frames, which starts from those between them."""
 FOLLOWS = (0.33, 0.45)
 """Share of the texture that follows a motion: where trust begins, and where it is complete.
@@ -80,16 +80,16 @@ def places(motions: Tensor, height: int, width: int) -> Tensor:
 
 
 def inside(points: Tensor) -> Tensor:
-    """1 where points ``(N, H, W, 2)`` lie among the centres of the frame's pixels, else 0."""
+    """Of points ``(N, H, W, 2)``: 0 outside the frame, 1 from a pixel within it on."""
     height, width = points.shape[1:3]
-    x, y = points.unbind(-1)
-    return ((x.abs() < 1 - 1 / width) & (y.abs() < 1 - 1 / height)).to(points.dtype)
+    x, y = points.abs().unbind(-1)
+    across, down = (width - 1 - width * x) / 2, (height - 1 - height * y) / 2
+    return across.clamp(0.0, 1.0) * down.clamp(0.0, 1.0)
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:
     """The motion that applies ``first``, then ``second``: ``(N, 2, 3)`` each."""
-    linear = (second[:, :, :2, None] * first[:, None]).sum(2)  # (N, 2, 3)
-    return torch.cat([linear[..., :2], linear[..., 2:] + second[..., 2:]], -1)
+    return second[:, :, :2] @ first + F.pad(second[:, :, 2:], (2, 0))
 
 
 def invert(motions: Tensor) -> Tensor:
@@ -168,7 +168,6 @@ def refine(
     products = torch.stack([gx * gx, gx * gy, gy * gy], 1)  # (N, 3, h*w)
     slopes = torch.stack([gx, gy], 1)  # (N, 2, h*w)
     damping = 1e-3 * torch.eye(6, device=motions.device)
-    identity = torch.eye(2, 3, device=motions.device)
     weight = seen = gray
     for pixels in steps:
         points = (terms @ motions.transpose(1, 2)).unflatten(1, (height, width))
@@ -180,9 +179,9 @@ def refine(
         right = ((slopes * (weight * off)[:, None]) @ terms).flatten(1)  # (N, 6)
         size = matrix.diagonal(dim1=1, dim2=2).mean(-1) + 1e-6
         delta = solve(matrix + damping * size[:, None, None], right).clamp(-0.3, 0.3)
-        delta = delta.unflatten(-1, (2, 3))  # small enough to be inverted
-        motions = compose(invert(identity + delta), motions)
-    texture = (seen * steep).mean(-1) + 1e-9
+        # `motions` after the inverse of 1 + delta, which is 1 - delta nearly.
+        motions = motions - motions[:, :, :2] @ delta.unflatten(-1, (2, 3))
+    texture = (seen * steep).mean(-1) + 1e-6
     follows = (weight * steep).mean(-1) / texture
     trust = ramp(follows, FOLLOWS) * ramp(seen.mean(-1), OVERLAP) * ramp(texture, TEXTURE)
     return motions, trust

@@ -20,11 +20,15 @@ from threedcseg.models.camera import (
     later,
     places,
 )
-from threedcseg.models.layout import to_clip, to_frames
+from threedcseg.models.layout import to_clip
 
 
-def differences(frames: Tensor, neighbours: Tensor, motions: Tensor, trust: Tensor) -> Tensor:
+def differences(
+    frames: Tensor, steep: Tensor, neighbours: Tensor, motions: Tensor, trust: Tensor
+) -> Tensor:
     """``(N, 3, H/2, W/2)`` against their moved neighbours, averaged to stride 8.
+
+    ``steep (N, 1, H/2, W/2)`` is the square of the gradient of the frames.
 
     Returns ``(N, 4, H/8, W/8)``: absolute and signed difference, difference against the texture
     from 0 to 1, and how far these are known from 0 to 1; 0 where nothing is. A change of exposure
@@ -36,28 +40,27 @@ def differences(frames: Tensor, neighbours: Tensor, motions: Tensor, trust: Tens
     light = (known * frames).mean((1, 2, 3)) / ((known * moved).mean((1, 2, 3)) + 1e-6)
     off = moved * light.clamp(0.5, 2.0)[:, None, None, None] - frames
     signed = off.mean(1, keepdim=True)
-    level = Level.of(frames.mean(1, keepdim=True))
-    steep = (level.gx**2 + level.gy**2)[:, None] + NOISE**2
-    parts = [off.abs().mean(1, keepdim=True), signed, signed**2, steep]
-    parts = [known * part for part in parts]
-    pooled = F.avg_pool2d(torch.cat([*parts, known], 1), 4, ceil_mode=True)
+    parts = [off.abs().mean(1, keepdim=True), signed, signed**2, steep + NOISE**2]
+    one = torch.ones_like(known)
+    pooled = F.avg_pool2d(torch.cat([*parts, one], 1) * known, 4, ceil_mode=True)
     absolute, signed, square, steep, known = pooled.split(1, 1)
-    against = known * square / (square + steep + 1e-9)
+    against = known * square / (square + steep + 1e-6)
     return torch.cat([10 * absolute, 10 * signed, against, known], 1)
 
 
 def both_sides(
-    frames: Tensor, lag: int, motions: Tensor, trust: Tensor, batch: int
+    frames: Tensor, steep: Tensor, lag: int, motions: Tensor, trust: Tensor, batch: int
 ) -> list[Tensor]:
     """`differences` to the neighbours before and after, ``(B*T, 4, H/8, W/8)`` each.
 
     ``motions`` and ``trust``: of `camera_motions`. Frames without such a neighbour have 0.
     """
     after, before = later(frames, lag, batch), earlier(frames, lag, batch)
+    steep_after, steep_before = later(steep, lag, batch), earlier(steep, lag, batch)
     sides = []
     for pair, ends in (
-        (differences(after, before, motions, trust), (lag, 0)),
-        (differences(before, after, invert(motions), trust), (0, lag)),
+        (differences(after, steep_after, before, motions, trust), (lag, 0)),
+        (differences(before, steep_before, after, invert(motions), trust), (0, lag)),
     ):
         clips = F.pad(pair.unflatten(0, (batch, -1)), (0, 0, 0, 0, 0, 0, *ends))
         sides.append(clips.flatten(0, 1))
@@ -72,14 +75,18 @@ def moving(clip: Tensor) -> tuple[Tensor, Tensor]:
     from one side only. With it how far anything is known, ``(B*T, 1, H/8, W/8)``.
     """
     batch = len(clip)
-    frames = F.avg_pool2d(to_frames(clip).contiguous(), 2, ceil_mode=True)  # (B*T, 3, H/2, W/2)
-    found = camera_motions(frames.mean(1, keepdim=True), batch)
+    frames = F.avg_pool2d(clip.flatten(1, 2), 2, ceil_mode=True)  # (B, 3*T, H/2, W/2)
+    frames = frames.unflatten(1, (3, -1)).transpose(1, 2).flatten(0, 1)  # (B*T, 3, H/2, W/2)
+    gray = frames.mean(1, keepdim=True)
+    level = Level.of(gray)
+    steep = (level.gx**2 + level.gy**2)[:, None]
+    found = camera_motions(gray, batch)
     maps: list[Tensor] = []
     sure: list[Tensor] = []
     sides: list[Tensor] = []
     for lag in LAGS:
         if lag in found:
-            sides = both_sides(frames, lag, *found[lag], batch)
+            sides = both_sides(frames, steep, lag, *found[lag], batch)
         else:  # the clip is too short
             sides = [torch.zeros_like(side) for side in sides]
         for side in sides:

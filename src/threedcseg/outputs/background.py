@@ -13,7 +13,7 @@ from PIL import ImageColor
 from threedcseg.errors import InputError
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.images import read_image
-from threedcseg.video.paths import is_image
+from threedcseg.video.kinds import kind_of
 from threedcseg.video.reader import open_video
 
 GREEN = "#00b140"  # chroma-key green
@@ -47,7 +47,7 @@ def open_background(text: str, height: int, width: int) -> Iterator[Background]:
     color = _color(text)
     if color is not None:
         yield _Still(np.full((height, width, 3), color, np.uint8))
-    elif is_image(Path(text)):
+    elif not Path(text).is_dir() and kind_of(Path(text)) == "image":
         yield _Still(cover(read_image(text), height, width))
     else:
         with open_video(text) as video:

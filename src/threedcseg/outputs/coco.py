@@ -42,7 +42,8 @@ class CocoAnnotations:
             "frame_id": frame.index,
             "seconds": round(float(frame.time), 6),
         }
-        self._images.write(f"{',' if frame.index else ''}\n{json.dumps(image)}".encode())
+        comma = "," if self._images.tell() else ""
+        self._images.write(f"{comma}\n{json.dumps(image)}".encode())
         for item in result.objects:
             whole = np.zeros((height, width), np.uint8, order="F")
             box = whole[item.y : item.y + item.height, item.x : item.x + item.width]

@@ -31,9 +31,10 @@ class CvatTracks:
         self._file, self._scratch, self._source = file, scratch, source
         self._offsets: defaultdict[int, array[int]] = defaultdict(lambda: array("Q"))
         self._showing: dict[int, str] = {}  # the outline of every object in the last frame
-        self._frames = 0
+        self._frame = -1
 
     def __call__(self, result: SegmentedFrame) -> None:
+        self._frame = result.frame.index
         now = {item.track: _outline(item) for item in result.objects}
         for track, points in self._showing.items():
             if track not in now:
@@ -41,19 +42,18 @@ class CvatTracks:
         for track, points in now.items():
             self._shape(track, points, outside=False)
         self._showing = now
-        self._frames += 1
 
     def _shape(self, track: int, points: str, outside: bool) -> None:
         self._offsets[track].append(self._scratch.tell())
         self._scratch.write(
-            f'<polygon frame="{self._frames}" keyframe="1" outside="{int(outside)}" occluded="0" '
+            f'<polygon frame="{self._frame}" keyframe="1" outside="{int(outside)}" occluded="0" '
             f'points="{points}" z_order="0"></polygon>\n'.encode()
         )
 
     def finish(self) -> None:
         self._file.write(
             '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
-            f"<meta><task><size>{self._frames}</size><mode>interpolation</mode>"
+            f"<meta><task><size>{self._frame + 1}</size><mode>interpolation</mode>"
             f"<labels><label><name>{LABEL}</name><attributes></attributes></label></labels>"
             f"<original_size><width>{self._source.width}</width>"
             f"<height>{self._source.height}</height></original_size></task></meta>\n"

@@ -79,6 +79,7 @@ class RunTerms(_Part):
         rendering: rendering options.
         settings: those of the prediction, by name.
         provenance: the network.
+        reading: how the source was read: ``fps`` of a folder, ``deinterlace``.
     """
 
     source: str
@@ -87,6 +88,7 @@ class RunTerms(_Part):
     rendering: Rendering = Rendering()
     settings: dict[str, JsonValue] = {}
     provenance: Provenance = Provenance()
+    reading: dict[str, JsonValue] = {}
 
     def is_of_source(self, other: "RunTerms") -> bool:
         """Whether both are of one source: of one path, or wherever it lies, with one content."""
@@ -106,6 +108,7 @@ class RunTerms(_Part):
             and self.provenance.weights_sha256 is not None
             and self.provenance == other.provenance
             and self.settings == other.settings
+            and self.reading == other.reading
             and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
         )
 

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult, segment_video
 from threedcseg.video.frame import FrameSource
+from threedcseg.video.reader import Reading
 
 
 class Progress(Protocol):
@@ -39,6 +40,7 @@ class Task:
         write: names of formats.
         rendering: how they are drawn.
         progress: opens the progress of a video, by it and the folder of its results.
+        reading: how the videos are read.
         redo: do again what was done before.
     """
 
@@ -47,6 +49,7 @@ class Task:
     write: tuple[str, ...]
     rendering: Rendering
     progress: Callable[[Path, Path], AbstractContextManager[Progress]]
+    reading: Reading = field(default_factory=Reading)
     redo: bool = False
 
     def start(self) -> "Worker":
@@ -93,6 +96,7 @@ class Worker:
             write=self.task.write,
             rendering=self.task.rendering,
             provenance=self.provenance,
+            reading=self.task.reading,
             redo=redo,
             on_start=progress.start,
             on_frame=progress,

@@ -25,7 +25,7 @@ from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
-from threedcseg.video.reader import open_video
+from threedcseg.video.reader import Reading, open_video
 
 AHEAD_BYTES = 100_000_000
 """What is read ahead, and what waits to be written, may take so much each, but for one frame."""
@@ -57,6 +57,7 @@ def segment_video(
     on_start: Callable[[FrameSource], None] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
+    reading: Reading | None = None,
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
 
@@ -67,9 +68,9 @@ def segment_video(
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
     ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
     the `RunRecord`: a folder without it is unfinished. ``rendering`` decides on edges and
-    background, ``provenance`` says where the network is from. ``on_start`` is called with the open
-    source, ``on_frame`` after each written frame, ``on_shot`` before the first one of each shot.
-    ``settings``: by default what the network's file recommends.
+    background, ``provenance`` says where the network is from, ``reading`` how the source is read.
+    ``on_start`` is called with the open source, ``on_frame`` after each written frame, ``on_shot``
+    before the first one of each shot. ``settings``: by default what the network's file recommends.
 
     What an earlier run left of the same source, made by the same settings and weights (which
     ``provenance`` tells), stays and is not made again, unless ``redo``; all else that it left is
@@ -81,16 +82,17 @@ def segment_video(
     check_outputs(write)
     settings = settings or Settings.recommended_by(network)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
+    reading = reading or Reading()
     folder = Path(folder)
     _check_apart(Path(path), folder)
     source_name, digest = identify(path)
-    terms = run_terms(source_name, digest, settings, write, rendering, provenance)
+    terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading)
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
         if earlier is not None and all(name in kept for name in write):
             return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
-        with open_video(path) as source:
+        with open_video(path, folder_rate=reading.fps, deinterlace=reading.deinterlace) as source:
             if on_start is not None:
                 on_start(source)
             return _write_results(
@@ -113,13 +115,14 @@ def segment_to_folder(
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
+    reading: Reading | None = None,
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too, which the record calls
     ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`, and ``also``
     are given the results of each frame, besides what is written."""
     check_outputs(write)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
-    terms = run_terms(source_name, None, settings, write, rendering, provenance)
+    terms = run_terms(source_name, None, settings, write, rendering, provenance, reading)
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
         return _write_results(
@@ -161,9 +164,11 @@ def _write_results(
     )
     num_frames = 0
     shots: list[ShotRecord] = []
+    begun: Shot | None = None
 
     def begin(shot: Shot) -> None:
-        shots.append(ShotRecord(first_frame=shot.first, stride=shot.stride))
+        nonlocal begun
+        begun = shot
         if on_shot is not None:
             on_shot(shot)
 
@@ -195,7 +200,11 @@ def _write_results(
             if live is None:
                 later = writing.enter_context(behind(finish, _affordable(8 * pixels)))
             for frame, probabilities in segment_source(frames, network, settings, begin):
-                later((frame, probabilities, shots[-1].first_frame == frame.index))
+                new_shot = begun is not None
+                if begun is not None:  # by the source's number, which dropped frames have, too
+                    shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
+                    begun = None
+                later((frame, probabilities, new_shot))
         if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(
                 f"{terms.source} was stopped before its first mask: nothing is written"
@@ -219,10 +228,13 @@ def run_terms(
     write: Sequence[str],
     rendering: Rendering,
     provenance: Provenance,
+    reading: Reading | None = None,
 ) -> RunTerms:
     """What the record of a run with these arguments says was asked for; `InputError` for a
     rendering that cannot work."""
     rendering.check()
+    reading = reading or Reading()
+    fps = None if reading.fps is None else str(reading.fps)
     return RunTerms(
         source=source,
         source_digest=source_digest,
@@ -230,6 +242,7 @@ def run_terms(
         rendering=rendering,
         settings=asdict(settings),
         provenance=provenance,
+        reading={"fps": fps, "deinterlace": reading.deinterlace},
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from threedcseg.datasets.registry import find_kind
@@ -171,10 +171,6 @@ class InitialWeights:
             raise InputError("both network and networks are given", "keep one of them")
 
 
-def _a_network(value: Any) -> Any:
-    return {"network": value} if isinstance(value, str) else value
-
-
 @dataclass(frozen=True)
 class Recipe:
     """A whole training run. ``model`` is passed to `create_model`: its ``name`` and options.
@@ -192,9 +188,7 @@ class Recipe:
     data: str = "."
     seed: int = 0
     imagenet: bool = True
-    initial_weights: Annotated[InitialWeights, BeforeValidator(_a_network)] = field(
-        default_factory=InitialWeights
-    )
+    initial_weights: InitialWeights = field(default_factory=InitialWeights)
     optimizer: Literal["adam", "adamw"] = "adamw"
     weight_decay: float = 1e-4
     clip_gradient: float = 1.0
@@ -264,6 +258,8 @@ _RECIPE = TypeAdapter(Recipe)
 
 
 def _parsed(values: Any, where: str) -> Recipe:
+    if isinstance(values, dict) and isinstance(start := values.get("initial_weights"), str):
+        values = {**values, "initial_weights": {"network": start}}
     try:
         return _RECIPE.validate_json(json.dumps(values, default=str))
     except ValidationError as error:

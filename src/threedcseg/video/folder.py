@@ -1,5 +1,6 @@
 """A folder of images as if it were a video."""
 
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,13 +12,19 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.images import read_image
-from threedcseg.video.paths import list_images, list_videos
+from threedcseg.video.kinds import named
+from threedcseg.video.paths import list_files
+
+_log = logging.getLogger(__name__)
 
 FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock: as DAVIS is shown
 
 
 class FolderReader:
-    """The images of a folder as frames, in natural order; sub-folders and other files ignored."""
+    """The images of a folder as frames, in natural order; sub-folders ignored.
+
+    Files that are no images are left out, and named in a warning.
+    """
 
     address: str | None = None
     num_frames: int | None
@@ -30,13 +37,16 @@ class FolderReader:
 
     def __init__(self, path: str | Path, rate: Fraction = FOLDER_RATE) -> None:
         self.path = Path(path)
-        self._files = list_images(self.path)
+        files = list_files(self.path)
+        self._files = files["image"]
         if not self._files:
-            found = "videos, not frames" if list_videos(self.path) else "no images"
+            found = "videos, not frames" if files["video"] else "no images"
             raise InputError(
                 f"{self.path} holds {found}, expected JPEG, PNG or other images",
                 "give a folder of frames, or a video file",
             )
+        if left_out := files["video"] + files["other"]:
+            _log.warning("%s: left out, being no images: %s", self.path, named(left_out))
         names: dict[str, Path] = {}
         for file in self._files:
             other = names.setdefault(file.stem, file)

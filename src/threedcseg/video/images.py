@@ -1,11 +1,14 @@
-"""One still image, of any kind Pillow opens, as 8-bit RGB."""
+"""One still image, of any kind Pillow or FFmpeg opens, as 8-bit RGB."""
 
 from pathlib import Path
 
+import av
 import numpy as np
-from PIL import Image, ImageOps
+from av.stream import Disposition
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from threedcseg.errors import InputError
+from threedcseg.video.picture import PictureFormat
 
 
 def read_image(path: str | Path, max_short_edge: int | None = None) -> np.ndarray:
@@ -44,9 +47,31 @@ def read_image(path: str | Path, max_short_edge: int | None = None) -> np.ndarra
     except Image.DecompressionBombError:
         raise InputError(f"{path} is too large an image", "make it smaller") from None
     except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:  # Pillow's decoders
-        reason = "not an image" if "cannot identify" in str(error) else error
+        if not isinstance(error, UnidentifiedImageError):
+            raise InputError(
+                f"{path} cannot be read as an image ({error})", "replace or remove it"
+            ) from None
+    return _read_by_ffmpeg(Path(path))
+
+
+def _read_by_ffmpeg(path: Path) -> np.ndarray:
+    """What Pillow does not know: EXR (shown as sRGB), DPX, HEIC of one piece."""
+    try:
+        with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+            streams = container.streams.video
+            if any(stream.disposition & Disposition.dependent for stream in streams):
+                raise InputError(
+                    f"{path} is a photo in tiles (HEIC), which cannot be read here",
+                    "save it as JPEG or PNG",
+                )
+            stream = streams[0]
+            if stream.codec_context.name == "exr":  # whose light is linear
+                stream.codec_context.options = {"apply_trc": "iec61966_2_1"}
+            frame = next(container.decode(stream))
+            return PictureFormat(stream, frame).rgb(frame)
+    except (av.FFmpegError, IndexError, StopIteration, ValueError):
         raise InputError(
-            f"{path} cannot be read as an image ({reason})", "replace or remove it"
+            f"{path} cannot be read as an image (not an image)", "replace or remove it"
         ) from None
 
 

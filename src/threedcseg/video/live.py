@@ -39,14 +39,33 @@ WhenBehind = Literal["drop-oldest", "wait"]
 (and with it the program at the other end of the pipe)."""
 
 
-def is_live(name: str) -> bool:
-    """Whether ``name`` is a camera, a stream or standard input, not a file or folder.
+def is_address(name: str) -> bool:
+    """Whether ``name`` is a camera, an address or standard input, not a file or folder here.
 
-    >>> [is_live(name) for name in ("-", "camera:0", "rtsp://host/a", "dog.mp4", "a:b.mp4")]
+    >>> [is_address(name) for name in ("-", "camera:0", "rtsp://host/a", "dog.mp4", "a:b.mp4")]
     [True, True, True, False, False]
     """
     scheme, found, _ = name.partition("://")
     return name == STDIN or name.startswith("camera:") or bool(found and scheme in _SCHEMES)
+
+
+def is_live(name: str) -> bool:
+    """Whether its frames come in their own time: not a file, here or behind ``http://``.
+
+    What is behind ``http://`` is opened for that: it is a file if its duration is known.
+    """
+    if not is_web(name):
+        return is_address(name)
+    try:
+        with av.open(name, "r", timeout=(_OPEN_TIMEOUT, _READ_TIMEOUT)) as container:
+            return container.duration is None
+    except av.FFmpegError:
+        return True  # and `LiveSource` says why it cannot be opened
+
+
+def is_web(name: str | Path) -> bool:
+    """Whether it is an address behind which may be a file."""
+    return isinstance(name, str) and name.startswith(("http://", "https://"))
 
 
 def live_name(name: str) -> str:

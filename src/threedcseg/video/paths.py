@@ -1,38 +1,36 @@
 """What was given on the command line: which videos and folders of frames it means, and names."""
 
 import glob
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from threedcseg.errors import InputError
+from threedcseg.video.kinds import Kind, kind_of, named
 
 MAX_NAME_BYTES = 200  # of 255, so that there is room for a number or an ending
-IMAGE_EXTENSIONS = frozenset(
-    [".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"]
-)
-# fmt: off
-VIDEO_EXTENSIONS = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
-     ".wmv", ".flv", ".3gp", ".ogv", ".gif", ".mxf", ".vob", ".y4m"]
-)
-# fmt: on
+
+
+_log = logging.getLogger(__name__)
 
 
 def list_images(folder: Path) -> list[Path]:
     """The images directly in ``folder`` but hidden ones, in natural order (9 before 10)."""
-    return _list_files(folder, IMAGE_EXTENSIONS)
+    return list_files(folder)["image"]
 
 
-def list_videos(folder: Path) -> list[Path]:
-    """The video files directly in ``folder`` but hidden ones, in natural order."""
-    return _list_files(folder, VIDEO_EXTENSIONS)
-
-
-def is_image(path: Path) -> bool:
-    """Whether the name is that of a still image."""
-    return path.suffix.lower() in IMAGE_EXTENSIONS
+def list_files(folder: Path) -> dict[Kind, list[Path]]:
+    """The files directly in ``folder`` but hidden ones, by what they are, in natural order."""
+    found: dict[Kind, list[Path]] = {"image": [], "video": [], "other": []}
+    try:
+        files = [file for file in folder.iterdir() if file.name[0] != "." and file.is_file()]
+    except PermissionError:
+        raise InputError(f"{folder} may not be read", "change its permissions") from None
+    for file in _naturally(files):
+        found[kind_of(file)].append(file)
+    return found
 
 
 def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
@@ -111,13 +109,14 @@ def _expand(path: Path) -> list[Path]:
             raise InputError(f"{path} {what}", "check the name")
         return [item for match in _naturally(matches) for item in _expand(match)]
     if not path.is_dir():
-        if is_image(path):
+        if kind_of(path) == "image":
             raise InputError(
                 f"{path} is a single image, expected a video or a folder of frames",
                 f"give its folder {path.parent}",
             )
         return [path]
-    images, videos = list_images(path), list_videos(path)
+    files = list_files(path)
+    images, videos = files["image"], files["video"]
     if images and videos:
         raise InputError(
             f"{path} holds images ({images[0].name}) and videos ({videos[0].name})",
@@ -132,15 +131,9 @@ def _expand(path: Path) -> list[Path]:
             f"{path} holds no video, no images and no folder of images",
             "give a video, a folder of frames or a folder of videos",
         )
+    if files["other"]:
+        _log.warning("%s: left out, being no videos: %s", path, named(files["other"]))
     return items
-
-
-def _list_files(folder: Path, extensions: frozenset[str]) -> list[Path]:
-    try:
-        files = [file for file in folder.iterdir() if file.suffix.lower() in extensions]
-    except PermissionError:
-        raise InputError(f"{folder} may not be read", "change its permissions") from None
-    return _naturally(file for file in files if file.name[0] != "." and file.is_file())
 
 
 def _naturally(paths: Iterable[Path]) -> list[Path]:

@@ -37,13 +37,18 @@ class RawFormat:
                 f"unknown pixel format {pixel_format!r}",
                 "give rgb24, bgr24, gray, yuv420p or another name of FFmpeg's",
             ) from None
-        try:
-            per_second = Fraction(rate)
-            if per_second <= 0:
-                raise ValueError
-        except (ValueError, ZeroDivisionError):
-            raise InputError(f"rate {rate!r} is not frames per second", "give 25, say") from None
-        return cls(int(match[1]), int(match[2]), pixel_format, per_second)
+        return cls(int(match[1]), int(match[2]), pixel_format, parse_rate(rate))
+
+
+def parse_rate(text: str) -> Fraction:
+    """Frames per second, as ``25``, ``23.976`` or ``30000/1001``; `InputError` for others."""
+    try:
+        rate = Fraction(text)
+        if rate <= 0:
+            raise ValueError
+        return rate
+    except (ValueError, ZeroDivisionError):
+        raise InputError(f"rate {text!r} is not frames per second", "give 25, say") from None
 
 
 def open_pipe(file: BinaryIO | None, raw: RawFormat | None) -> InputContainer:

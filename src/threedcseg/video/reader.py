@@ -1,6 +1,7 @@
 """Videos, and folders as if they were videos, as streams of RGB frames, in constant memory."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain, pairwise
@@ -15,26 +16,39 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
+from threedcseg.video.animation import AnimationReader
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
-from threedcseg.video.frame import Frame
-from threedcseg.video.paths import is_image
+from threedcseg.video.frame import Frame, FrameSource
+from threedcseg.video.kinds import TEXT_FORMATS, is_animated_webp, is_still, kind_of
+from threedcseg.video.live import is_web, live_name, without_password
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.tracks import audio_streams
 from threedcseg.video.truncation import is_cut_short
 
-# FFmpeg opens these as videos, but they are text shown as on a terminal.
-_TEXT_FORMATS = frozenset(["tty", "bin", "xbin", "adf", "idf"])
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read.
+
+    Attributes:
+        fps: frames per second of a folder; None for 24, and for files, which have their own.
+        deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
+    """
+
+    fps: Fraction | None = None
+    deinterlace: bool = True
 
 
 def open_video(
-    path: str | Path, *, folder_rate: Fraction = FOLDER_RATE, deinterlace: bool = True
-) -> "VideoReader | FolderReader":
-    """Open a video file, or a folder of images as if it were one.
+    path: str | Path, *, folder_rate: Fraction | None = None, deinterlace: bool = True
+) -> FrameSource:
+    """Open a video file, an animated image, or a folder of images as if it were a video.
 
     Args:
-        path: a file of any container and codec FFmpeg decodes, or a folder of images.
-        folder_rate: frames per second of a folder; files have their own.
+        path: a file of any container and codec FFmpeg decodes, also behind ``http://``, or a
+            folder of images.
+        folder_rate: frames per second of a folder (24); files have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
 
     Raises:
@@ -45,9 +59,15 @@ def open_video(
     ...     for frame in video:
     ...         print(frame.name, float(frame.time), frame.image.shape)
     """
+    if is_web(path) and folder_rate is None:
+        return VideoReader(path, deinterlace=deinterlace)
     path = Path(path)
     if path.is_dir():
-        return FolderReader(path, folder_rate)
+        return FolderReader(path, folder_rate or FOLDER_RATE)
+    if folder_rate is not None:
+        raise InputError(f"{path} has a rate of its own", "give one for folders of frames only")
+    if is_animated_webp(path):
+        return AnimationReader(path)
     return VideoReader(path, deinterlace=deinterlace)
 
 
@@ -62,12 +82,13 @@ class VideoReader:
     def __init__(
         self, path: str | Path, shown: str | None = None, *, deinterlace: bool = True
     ) -> None:
-        self.path = Path(path)
+        web = is_web(path)
+        self.path = Path(live_name(str(path)) if web else path)
         # An absolute name, since FFmpeg takes "a:b.mp4" for a protocol and "%03d" for a pattern.
-        self.address: str | None = str(self.path.absolute())
+        self.address: str | None = str(path) if web else str(self.path.absolute())
         self._deinterlace = deinterlace
-        self.shown = shown or str(path)
-        self._cut_short = _check_file(self.path, self.shown)
+        self.shown = shown or without_password(str(path))
+        self._cut_short = not web and _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
         with self._open() as container:
             stream = self._video_stream(container)
@@ -88,7 +109,7 @@ class VideoReader:
                     self.start = min(
                         self.start, max(track.start_time * track.time_base, Fraction(0))
                     )
-            self.num_bytes: int | None = self.path.stat().st_size
+            self.num_bytes: int | None = None if web else self.path.stat().st_size
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
@@ -145,10 +166,10 @@ class VideoReader:
             raise self._not_a_video("it ends before its first frame") from None
         except av.FFmpegError as error:
             raise self._not_a_video(str(error.strerror).lower()) from None
-        kind = container.format.name
-        if kind in _TEXT_FORMATS or kind == "image2" or kind.endswith("_pipe"):
+        text = container.format.name in TEXT_FORMATS
+        if text or is_still(container):
             container.close()
-            raise self._not_a_video("a text" if kind in _TEXT_FORMATS else "a single image")
+            raise self._not_a_video("a text" if text else "a single image")
         return container
 
     def _not_a_video(self, reason: str) -> InputError:
@@ -229,7 +250,7 @@ def _check_file(path: Path, shown: str) -> bool:
             raise InputError(f"{shown} is neither a file nor a folder", "give a video file")
         if path.stat().st_size == 0:
             raise InputError(f"{shown} is empty (0 bytes)", "copy or download it again")
-        if is_image(path):
+        if kind_of(path) == "image":
             raise InputError(
                 f"{shown} is a single image, expected a video", f"give its folder {path.parent}"
             )

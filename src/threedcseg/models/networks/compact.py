@@ -34,7 +34,7 @@ def compact(
     bridge: str = "gc3d",
     refinement: str = "rf3d",
     finest: Literal[0] | Channels = 24,
-    motion: bool = False,
+    motion: bool = True,
 ) -> SegmentationNetwork:
     """The network that ships: EfficientNet-Lite made 3D, with the paper's decoder topology.
 
