@@ -242,7 +242,7 @@ def rate(weights: Path, packs: Path, trainer: Path, data: Path) -> None:
     children = {}
     for name in names:
         words = [sys.executable, __file__, "turns", weights, packs, "--trainer", trainer]
-        words += ["--data", data, "--which", name]
+        words += ["--data", data, "--which", name, "--size", *RATE_OF["size"]]
         children[name] = subprocess.Popen(
             list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -289,8 +289,10 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the product's batches to this file")
     parser.add_argument("--batches", type=Path, help="give the reference these")
     parser.add_argument("--data", type=Path, help="folder of davis16 and saliency-images")
+    parser.add_argument("--size", nargs=2, type=int, default=[224, 400], help="of `rate`'s clips")
     parser.add_argument("--which", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    RATE_OF["size"] = tuple(args.size)
     if args.what == "start":
         start(*args.paths)
     elif args.what == "table":

@@ -127,9 +127,11 @@ class MotionStream(nn.Module):
         """RGB ``(B, 3, T, H, W)`` in [0, 1] and the encoder's maps to those maps, more in them."""
         if clip.shape[2] == 1:
             return features
-        with torch.autocast(clip.device.type, enabled=False):
+        device = "cpu" if clip.is_meta else clip.device.type  # torch knows no autocast on meta
+        with torch.autocast(device, enabled=False):
             seen, known = moving(clip.float())
-        return self.add(seen, known, features)
+        dtype = self.steps[0].weight.dtype  # bfloat16 where memory is estimated
+        return self.add(seen.to(dtype), known.to(dtype), features)
 
     def add(self, seen: Tensor, known: Tensor, features: list[Tensor]) -> list[Tensor]:
         """What `moving` gives, and the encoder's maps, to those maps, more in them."""
