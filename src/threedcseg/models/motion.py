@@ -130,7 +130,7 @@ class MotionStream(nn.Module):
         device = "cpu" if clip.is_meta else clip.device.type  # torch knows no autocast on meta
         with torch.autocast(device, enabled=False):
             seen, known = moving(clip.float())
-        dtype = self.steps[0].weight.dtype  # bfloat16 where memory is estimated
+        dtype = next(self.parameters()).dtype  # bfloat16 where memory is estimated
         return self.add(seen.to(dtype), known.to(dtype), features)
 
     def add(self, seen: Tensor, known: Tensor, features: list[Tensor]) -> list[Tensor]:
