@@ -39,7 +39,7 @@ ONLY_UNDERSTOOD = {
     r"git clone .*": "fetches the sources",
     r"python .*": "measures for minutes or draws what is kept; that its arguments are understood "
     "is tested",
-    r"MALLOC_\w+=.*": "an allocator's setting, for timings",
+    r"ATEN_CPU_CAPABILITY=.*": "measures for minutes, as an older processor would",
     r"torchrun .*": "starts processes for days; tests/training/test_distributed.py starts some",
     r"3dcseg train (?!.*--dry-run).*": "trains for hours; tests/training trains small networks",
     r"3dcseg train .*recipes/paper/.*": "needs COCO, YouTube-VOS; tests/training/test_dry_run.py",

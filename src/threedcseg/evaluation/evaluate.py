@@ -48,11 +48,14 @@ def evaluate_files(
     """Score the maps in a folder against those in another.
 
     Args:
-        predictions, probabilities: as `find_predictions` takes them.
-        ground_truth, split: as `find_ground_truth` takes them.
+        predictions: their folder, as `find_predictions` takes it.
+        ground_truth: its folder, as `find_ground_truth` takes it.
         protocol: a key of `PROTOCOLS`; ``settings`` are what may be chosen within it.
         sequences: only these, as `sequence_names` takes them.
-        read_as, allow_missing: as `pair_files` takes them.
+        split: of the ground truth, where there are several.
+        probabilities: the maps in ``SEQ/probabilities`` instead of the masks.
+        read_as: what gray values are, as `pair_files` takes it.
+        allow_missing: count frames without a prediction as empty.
         truth_name: what the record calls the ground truth; by default what it is known as.
         workers: threads that read and measure.
 

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from threedcseg.models.meta import on_meta
 from threedcseg.models.registry import BRIDGES, ENCODERS, REFINEMENTS, create_model
+from threedcseg.models.shipped import shipped_options
 
 CLIP = (1, 3, 8, 480, 864)
 """The clip that costs are counted for: 8 frames at 480x854, padded to multiples of 32."""
@@ -89,8 +90,8 @@ def of_refinement(name: str) -> Complexity:
 
 
 def of_model(name: str) -> Complexity:
-    """Count a whole network by its name, with its default options."""
-    return count(partial(create_model, name), CLIP)
+    """Count a whole network by its name: the one that ships, or that of its default options."""
+    return count(partial(create_model, name, **shipped_options(name)), CLIP)
 
 
 def _paper_maps() -> list[tuple[int, ...]]:

@@ -8,7 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from threedcseg.errors import InputError
+from threedcseg.models.weights import HEADER
 
 CARDS = Path(__file__).parent / "cards"
 
@@ -31,6 +34,16 @@ def shipped_weights(name: str) -> Path | None:
     if card is None or card["sha256"] != sha256_of(path):
         raise InputError(f"{path}: damaged (its sha256 is not its card's)", "install 3dcseg again")
     return path
+
+
+def shipped_options(name: str) -> dict[str, Any]:
+    """The options of the network that a name ships with; none for a name that ships with none."""
+    path = CARDS / f"{name}.safetensors"
+    if not path.is_file():
+        return {}
+    with safe_open(path, framework="pt") as file:
+        options: dict[str, Any] = json.loads(file.metadata()[HEADER])["options"]
+    return options
 
 
 def sha256_of(path: Path) -> str:

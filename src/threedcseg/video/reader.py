@@ -6,7 +6,6 @@ from fractions import Fraction
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import av
@@ -119,12 +118,7 @@ class VideoReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

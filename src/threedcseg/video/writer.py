@@ -4,8 +4,7 @@ import os
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -29,12 +28,7 @@ class PngFolder:
         _make_folder(self.folder)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def _write(self, name: str, png: bytes) -> None:
@@ -152,13 +146,8 @@ class VideoWriter:
             self._tracks.write_until(time)
         self._empty = False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.__exit__(*exception)
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         """Complete the streams, unless the block failed."""

@@ -29,14 +29,17 @@ class Head(nn.Module):
 
 @register_model("compact", weights_licence="CC BY-NC 4.0")
 def compact(
-    width: str = "lite2",
+    width: str = "lite1",
     channels: Channels = 64,
     bridge: str = "gc3d",
     refinement: str = "rf3d",
-    finest: Literal[0] | Channels = 24,
-    motion: bool = True,
+    finest: Literal[0] | Channels = 0,
+    motion: bool = False,
 ) -> SegmentationNetwork:
     """The network that ships: EfficientNet-Lite made 3D, with the paper's decoder topology.
+
+    The defaults are what a file of weights means that does not say; the one that ships is "lite2",
+    with ``finest`` 24 and ``motion``.
 
     ``width`` of the encoder ("lite0", "lite1", "lite2"), ``channels`` of the decoder, ``finest``
     those of a light refinement at stride 2 (0: none, logits at stride 4), ``motion`` a second
