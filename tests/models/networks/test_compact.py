@@ -25,3 +25,15 @@ def test_the_weights_to_start_from_fit(shared):
     assert round(sum(p.numel() for p in network.parameters()) / 1e6, 2) == 4.87
     with torch.inference_mode():
         assert network(torch.rand(1, 3, 2, 64, 96)).isfinite().all()
+
+
+def test_the_finest_map_is_the_stems():
+    encoder = create_model("compact", width="lite2", channels=8, finest=8).encoder
+    assert encoder.strides == ((1, 2), (1, 4), (1, 8), (1, 16), (1, 32))
+    assert encoder.out_channels == (16, 24, 48, 120, 352)
+    with torch.inference_mode():
+        maps = encoder(torch.rand(1, 3, 2, 64, 96))
+    assert [tuple(m.shape) for m in maps] == [
+        (1, channels, 2, 64 // stride, 96 // stride)
+        for channels, (_, stride) in zip(encoder.out_channels, encoder.strides, strict=True)
+    ]
