@@ -56,6 +56,8 @@ def pick_precision(
 
 
 def computes_bfloat16() -> bool:
-    """Whether this CPU has instructions for bfloat16."""
+    """Whether this CPU has instructions for bfloat16, and oneDNN uses them."""
     # Elsewhere oneDNN converts back and forth, which is slower than float32.
-    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+    has = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
+    uses = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)
+    return bool(has()) and bool(uses())
