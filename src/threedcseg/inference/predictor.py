@@ -8,6 +8,7 @@ from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
 from typing import Generic, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,6 +32,8 @@ KeyT = TypeVar("KeyT")
 # would wait for them for ever: it computes with one.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+    # OpenCV's threads must have ended before, or the child waits for those that it has not.
+    os.register_at_fork(before=partial(cv2.setNumThreads, 0))
 
 
 @dataclass(frozen=True)
