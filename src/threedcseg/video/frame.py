@@ -9,6 +9,8 @@ from typing import Protocol, Self
 import numpy as np
 from av.video.reformatter import Colorspace
 
+from threedcseg.video.damage import Damage
+
 UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
 SMPTE170M = 6  # the matrix of BT.601 by its second number
 
@@ -32,7 +34,7 @@ class Frame:
     """One frame.
 
     Attributes:
-        index: 0, 1, 2, ...; of live sources, those that were dropped are counted, too.
+        index: 0, 1, 2, ...; frames that were lost or dropped are counted, too, if that is known.
         image: ``(H, W, 3)`` uint8 RGB, upright.
         name: five-digit index for videos, the file's stem for folders; names the output files.
         time: presentation time in seconds, exact, from the ``start`` of the source; grows strictly.
@@ -64,6 +66,7 @@ class FrameSource(Protocol):
         color: how colour is coded.
         depth: bits of each colour.
         num_bytes: size of the whole file; None where there is none.
+        damage: what was lost so far in the iteration that runs, or ran last.
     """
 
     path: Path
@@ -79,6 +82,7 @@ class FrameSource(Protocol):
     color: Color
     depth: int
     num_bytes: int | None
+    damage: Damage
 
     def __iter__(self) -> Iterator[Frame]: ...
 

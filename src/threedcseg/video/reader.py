@@ -4,18 +4,18 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import Self
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
 from threedcseg.video.animation import AnimationReader
+from threedcseg.video.damage import Damage
+from threedcseg.video.decoding import Decoding
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
 from threedcseg.video.frame import Frame, FrameSource
@@ -24,7 +24,7 @@ from threedcseg.video.live import is_web, live_name, without_password
 from threedcseg.video.opening import is_list, open_input
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.tracks import audio_streams
-from threedcseg.video.truncation import is_cut_short
+from threedcseg.video.structure import Flaw, flaw_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def open_video(
 
     Raises:
         InputError: missing, empty, unreadable, not a video, no frames in it, ...; while iterating:
-            damaged or cut short (after the good frames), or the frame size changes.
+            the frame size changes. What is lost of a damaged file is counted in its `damage`.
 
     >>> with open_video("examples/dog.mp4") as video:  # doctest: +SKIP
     ...     for frame in video:
@@ -76,9 +76,9 @@ def open_video(
 class VideoReader:
     """The frames of a video file: upright, deinterlaced RGB, with the file's own times.
 
-    Packets that cannot be decoded before the first whole frame are skipped, as players do (a
-    recording may begin between key frames); after it they are damage, and an error. Messages call
-    it ``shown`` where people know it by another name than ``path``.
+    What cannot be decoded is passed over, and counted in ``damage``. At a constant frame rate the
+    frames behind a gap keep the numbers they have in the file. Messages call it ``shown`` where
+    people know it by another name than ``path``.
     """
 
     def __init__(
@@ -90,11 +90,12 @@ class VideoReader:
         self.address: str | None = str(path) if web else str(self.path.absolute())
         self._deinterlace = deinterlace
         self.shown = shown or without_password(str(path))
-        self._cut_short = not web and _check_file(self.path, self.shown)
+        self._flaw = None if web else _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
         with self._open() as container:
             stream = self._video_stream(container)
-            first = next(self._decode(container, stream), None)
+            decoding = Decoding(container, stream, Damage())
+            first = next(iter(decoding), None)
             if first is None:
                 raise self._not_a_video("it holds no frames")
             self._format = form = PictureFormat(stream, first)
@@ -104,7 +105,7 @@ class VideoReader:
             self.time_base = form.time_base
             tracks = audio_streams(container)
             self.has_audio = bool(tracks)
-            self.start = self._first_time = (first.pts or 0) * self.time_base
+            self.start = self._first_time = decoding.origin or Fraction(0)
             for track in tracks:
                 # Sound may begin before the picture. Encoders put a little priming before time 0.
                 if track.start_time is not None and track.time_base is not None:
@@ -112,6 +113,7 @@ class VideoReader:
                         self.start, max(track.start_time * track.time_base, Fraction(0))
                     )
             self.num_bytes: int | None = None if web else self.path.stat().st_size
+            self.damage = Damage()
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
@@ -131,30 +133,34 @@ class VideoReader:
             self._frames = None
 
     def _read(self) -> Generator[Frame]:
-        index, time = 0, Fraction(0)
+        self.damage = damage = Damage(self.num_frames, flaw=self._flaw)
+        number, time = -1, Fraction(0)
+        numbers = _Numbers(self.rate, self.time_base)
         expected, rgb = self._format.coded_size, self._format.rgb
         with self._open() as container:
             stream = self._video_stream(container)
-            frames = self._decode(container, stream)
+            frames: Iterator[VideoFrame] = iter(Decoding(container, stream, damage))
             for frame in deinterlaced(frames, stream) if self._deinterlace else frames:
                 if (frame.width, frame.height) != expected:
                     raise InputError(
                         f"{self.shown} changes its size from {expected[0]}x{expected[1]} to "
-                        f"{frame.width}x{frame.height} at frame {index}, expected one size",
+                        f"{frame.width}x{frame.height} at frame {number + 1}, expected one size",
                         "cut it there, or scale it to one size",
                     )
-                time = self._time(frame, index, time)
+                time = self._time(frame, number, time)
+                number = numbers.next(time - self._first_time + self.start, bool(damage))
+                damage.decoded += 1
                 deep = partial(rgb, frame, "rgb48le") if self.depth > 8 else None
-                yield Frame(index, rgb(frame), f"{index:05d}", time, deep)
-                index += 1
+                yield Frame(number, rgb(frame), f"{number:05d}", time, deep)
 
-    def _time(self, frame: VideoFrame, index: int, previous: Fraction) -> Fraction:
+    def _time(self, frame: VideoFrame, previous_number: int, previous: Fraction) -> Fraction:
         """From the frame's time stamp; one period on where that is missing or runs backwards."""
+        first = previous_number < 0
         if frame.pts is not None and frame.time_base is not None:
             time = frame.pts * frame.time_base - self.start
-            if index == 0 or time > previous:
+            if first or time > previous:
                 return time
-        return previous + 1 / self.rate if index else self._first_time - self.start
+        return self._first_time - self.start if first else previous + 1 / self.rate
 
     def _open(self) -> InputContainer:
         assert self.address is not None
@@ -172,7 +178,7 @@ class VideoReader:
         return container
 
     def _not_a_video(self, reason: str) -> InputError:
-        if self._cut_short:
+        if self._flaw == "cut short":
             return InputError(
                 f"{self.shown} cannot be opened: it is cut short (its end is missing)",
                 "copy or download it again",
@@ -201,47 +207,29 @@ class VideoReader:
         stream.thread_type = "AUTO"
         return stream
 
-    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        """The decoder's frames up to the first damage, then InputError."""
-        count, whole = 0, not self._cut_short
-        try:
-            packets: Iterator[Packet] = chain(container.demux(stream), [Packet()])
-            for packet, following in pairwise(packets):
-                if packet.is_corrupt and following.size == 0:
-                    whole = False  # the last one ends early; elsewhere it may be but a joint
-                    break
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    if count == 0:
-                        continue
-                    raise
-                for frame in frames:
-                    if not frame.is_corrupt:
-                        count += 1
-                        yield frame
-                    elif count:
-                        raise self._damaged(count)
-        except av.FFmpegError:
-            whole = False
-        if count and not whole:
-            raise self._damaged(count)
 
-    def _damaged(self, count: int) -> InputError:
-        if self._cut_short:
-            return InputError(
-                f"{self.shown} is cut short (its end is missing); {count} frames were read",
-                "copy or download it again",
-            )
-        return InputError(
-            f"{self.shown} is damaged after frame {count - 1}; {count} frames were read",
-            "get it again, or convert it with a program that repairs "
-            "(ffmpeg -i IN -c:v libx264 OUT.mp4)",
-        )
+class _Numbers:
+    """The numbers of frames: one after the other, but at a constant rate those of lost frames are
+    left out. Without damage a gap in time is but a variable rate."""
+
+    def __init__(self, rate: Fraction, time_base: Fraction) -> None:
+        self._rate = rate
+        self._tick = max(time_base, Fraction(1, 1000)) * rate  # in frames
+        self._constant = True
+        self._number, self._time = -1, Fraction(0)
+
+    def next(self, time: Fraction, damaged: bool) -> int:
+        """That of the frame at ``time`` seconds from the first one's."""
+        steps = time * self._rate if self._number < 0 else (time - self._time) * self._rate
+        whole = round(steps) + (self._number < 0)
+        self._constant &= abs(steps - round(steps)) <= self._tick and (damaged or whole == 1)
+        self._time = time
+        self._number += max(1, whole) if self._constant else 1
+        return self._number
 
 
-def _check_file(path: Path, shown: str) -> bool:
-    """Whether the file is cut short; InputError where it cannot be a video at all."""
+def _check_file(path: Path, shown: str) -> Flaw | None:
+    """What its structure says; InputError where it cannot be a video at all."""
     try:
         if not path.exists():
             raise InputError(f"{shown} does not exist", "check the name")
@@ -253,16 +241,16 @@ def _check_file(path: Path, shown: str) -> bool:
             raise InputError(
                 f"{shown} is a single image, expected a video", f"give its folder {path.parent}"
             )
-        return is_cut_short(path)
+        return flaw_of(path)
     except PermissionError:
         raise InputError(f"{shown} may not be read", "change its permissions") from None
 
 
 def _estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
+    if stream.duration and stream.time_base:  # fragments are not among the frames that are counted
+        return max(1, stream.frames, round(stream.duration * stream.time_base * rate))
     if stream.frames:
         return stream.frames
-    if stream.duration and stream.time_base:
-        return max(1, round(stream.duration * stream.time_base * rate))
     if container.duration:
         return max(1, round(Fraction(container.duration, av.time_base) * rate))
     return None
