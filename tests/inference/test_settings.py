@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from threedcseg.errors import InputError
@@ -46,6 +47,11 @@ def test_what_is_given_overrules_a_preset_and_that_the_network():
     assert Settings.recommended_by(object()) == Settings()
     found = Settings.recommended_by(network, "published", stride=2)
     assert found == replace(PUBLISHED, clip_length=16, tta=1, stride=2)
+
+
+def test_a_mask_is_above_the_threshold_not_at_it():
+    at, above = np.float32(0.75), np.nextafter(np.float32(0.75), np.float32(1))
+    assert Settings(threshold=0.75).mask(np.array([[0, at, above]])).tolist() == [[0, 0, 1]]
 
 
 def test_clips_shorter_than_an_overlap_nobody_gave_get_what_fits():

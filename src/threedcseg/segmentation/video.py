@@ -178,7 +178,7 @@ def _write_results(
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
-        mask = probabilities > settings.threshold
+        mask = settings.mask(probabilities)
         objects = tracker.update(mask, new_shot) if tracker else ()
         result = SegmentedFrame(frame, probabilities, mask, objects)
         for sink in sinks:
