@@ -11,8 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from threedcseg.atomic import replacing
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.reading import read_json
 
 RECORD_NAME = "3dcseg.json"
+MAX_RECORD = 256 << 20  # bytes; of a folder of frames it lists the names
 
 
 def _below(name: str) -> str:
@@ -145,8 +147,8 @@ class RunRecord(RunTerms):
     def load(cls, path: Path) -> Self | None:
         """What `write` wrote; None as for `read`."""
         try:
-            return cls.model_validate(json.loads(path.read_text("utf-8")))
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # also pydantic's errors
+            return cls.model_validate(read_json(path, MAX_RECORD))
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # also `InputError`, pydantic's
             return None
 
     @property
