@@ -44,7 +44,9 @@ def make_output(
         for frame in source:
             mask = _read(results / f"{frame.name}.png") > 0
             probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
-            objects = tracker.update(mask, frame.index in record.cuts) if tracker else ()
+            objects = (
+                tracker.update(mask, frame.image, frame.index in record.cuts) if tracker else ()
+            )
             sink(SegmentedFrame(frame, probabilities, mask, objects))
             on_frame()
     made = [file for pattern in format.files for file in sorted(folder.glob(pattern))]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
+from threedcseg.outputs.choice import Chosen, ObjectChoice
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
 
@@ -80,6 +81,7 @@ class RunTerms(_Part):
         settings: those of the prediction, by name.
         provenance: the network.
         reading: how the source was read: ``fps`` of a folder, ``deinterlace``.
+        choice: the objects that were pointed at.
     """
 
     source: str
@@ -89,6 +91,7 @@ class RunTerms(_Part):
     settings: dict[str, JsonValue] = {}
     provenance: Provenance = Provenance()
     reading: dict[str, JsonValue] = {}
+    choice: ObjectChoice = ObjectChoice()
 
     def is_of_source(self, other: "RunTerms") -> bool:
         """Whether both are of one source: of one path, or wherever it lies, with one content."""
@@ -109,6 +112,7 @@ class RunTerms(_Part):
             and self.provenance == other.provenance
             and self.settings == other.settings
             and self.reading == other.reading
+            and self.choice == other.choice
             and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
         )
 
@@ -122,6 +126,7 @@ class RunRecord(RunTerms):
         shots: as they were segmented.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
+        chosen: the numbers of the objects that ``choice`` meant.
     """
 
     format: Literal["3dcseg run 1"] = "3dcseg run 1"
@@ -130,6 +135,7 @@ class RunRecord(RunTerms):
     shots: tuple[ShotRecord, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
+    chosen: Chosen | None = None
     software: str = Field(
         default_factory=lambda: (
             f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
+from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
 from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
@@ -23,6 +25,7 @@ from threedcseg.outputs.result_folder import (
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
+from threedcseg.segmentation.stored import StoredFrames
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading, open_video
@@ -52,6 +55,7 @@ def segment_video(
     *,
     write: Sequence[str] = ("masks",),
     rendering: Rendering | None = None,
+    choice: ObjectChoice | None = None,
     provenance: Provenance | None = None,
     redo: bool = False,
     on_start: Callable[[FrameSource], None] | None = None,
@@ -86,7 +90,7 @@ def segment_video(
     folder = Path(folder)
     _check_apart(Path(path), folder)
     source_name, digest = identify(path)
-    terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading)
+    terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading, choice)
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
@@ -173,16 +177,20 @@ def _write_results(
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+    choice = terms.choice
+    follows = bool(choice) or any(item.needs_objects for item in formats)
+    tracker = ObjectTracker() if follows else None
+    chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
+    chosen: Chosen | None = None
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
         mask = probabilities > settings.threshold
-        objects = tracker.update(mask, new_shot) if tracker else ()
+        objects = tracker.update(mask, frame.image, new_shot) if tracker else ()
         result = SegmentedFrame(frame, probabilities, mask, objects)
-        for sink in sinks:
-            sink(result)
+        for take in takers:
+            take(result)
         num_frames += 1
         if on_frame is not None:
             on_frame(source)
@@ -191,6 +199,10 @@ def _write_results(
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
+        takers = sinks
+        if choice:  # what a later frame shows may be meant: all are seen first, then written
+            stored = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
+            takers = [chooser, stored.add]
         frames: Iterable[Frame] = source
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
@@ -205,6 +217,12 @@ def _write_results(
                     shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
                     begun = None
                 later((frame, probabilities, new_shot))
+        if choice:
+            chosen = chooser.chosen()
+            for result in stored.frames(source):
+                result = only_chosen(result, chosen)
+                for sink in sinks:
+                    sink(result)
         if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(
                 f"{terms.source} was stopped before its first mask: nothing is written"
@@ -215,6 +233,7 @@ def _write_results(
             "num_frames": num_frames,
             "shots": tuple(shots),
             "live": None if live is None else LiveRecord(**live()),
+            "chosen": chosen,
         }
     )
     finish_run(folder, record)
@@ -229,10 +248,13 @@ def run_terms(
     rendering: Rendering,
     provenance: Provenance,
     reading: Reading | None = None,
+    choice: ObjectChoice | None = None,
 ) -> RunTerms:
     """What the record of a run with these arguments says was asked for; `InputError` for a
-    rendering that cannot work."""
+    rendering that cannot work, or a choice that cannot be understood."""
+    choice = choice or ObjectChoice()
     rendering.check()
+    choice.check()
     reading = reading or Reading()
     fps = None if reading.fps is None else str(reading.fps)
     return RunTerms(
@@ -243,6 +265,7 @@ def run_terms(
         settings=asdict(settings),
         provenance=provenance,
         reading={"fps": fps, "deinterlace": reading.deinterlace},
+        choice=choice,
     )
 
 
