@@ -9,7 +9,7 @@ import av
 from threedcseg.errors import InputError
 from threedcseg.video.frame import FrameSource
 from threedcseg.video.kinds import VIDEO_ENDINGS
-from threedcseg.video.paths import output_names
+from threedcseg.video.paths import file_name
 from threedcseg.video.reader import VideoReader
 
 MAX_PIXELS = 4096 * 2304  # of a frame: more would need gigabytes for a clip
@@ -79,7 +79,7 @@ def safe_stem(name: str) -> str:
     >>> safe_stem("../my dog.mp4")
     'my_dog'
     """
-    return output_names([Path(shown_name(name))])[0]
+    return file_name(Path(shown_name(name)).stem)
 
 
 def safe_name(name: str) -> str:
