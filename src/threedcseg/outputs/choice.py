@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.tracking import number_map
+from threedcseg.outputs.tracking import nearest_number, number_map
 from threedcseg.video.frame import Frame, FrameSource
 
 _FORMS = "give X,Y or X0,Y0,X1,Y1 in pixels, 0.5,0.4 or 50%,40% of the frame, or an object's number"
@@ -244,16 +243,7 @@ def only_chosen(result: SegmentedFrame, chosen: Chosen) -> SegmentedFrame:
     elif not stay:
         gone = np.ones(result.mask.shape, bool)
     else:
-        labels = number_map(result.objects, *result.mask.shape)
-        _, nearest = cv2.distanceTransformWithLabels(
-            (labels == 0).astype(np.uint8),
-            cv2.DIST_L2,
-            cv2.DIST_MASK_5,
-            labelType=cv2.DIST_LABEL_PIXEL,
-        )
-        wanted = np.isin(labels, [item.track for item in stay])
-        of_seed = np.zeros(int(nearest.max()) + 1, bool)
-        of_seed[nearest[labels > 0]] = wanted[labels > 0]
-        gone = ~of_seed[nearest]
+        nearest = nearest_number(number_map(result.objects, *result.mask.shape))
+        gone = ~np.isin(nearest, [item.track for item in stay])
     probabilities = np.where(gone, np.float32(0), result.probabilities)
     return replace(result, probabilities=probabilities, mask=result.mask & ~gone, objects=stay)

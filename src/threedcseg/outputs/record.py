@@ -113,7 +113,10 @@ class RunTerms(_Part):
             and self.settings == other.settings
             and self.reading == other.reading
             and self.choice == other.choice
-            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
+            and all(
+                getattr(self.rendering, n) == getattr(other.rendering, n)
+                for n in (*drawn_by, "grow")
+            )
         )
 
 

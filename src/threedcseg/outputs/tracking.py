@@ -92,6 +92,21 @@ def number_map(objects: Sequence[TrackedObject], height: int, width: int) -> np.
     return numbers
 
 
+def nearest_number(numbers: np.ndarray) -> np.ndarray:
+    """``(H, W)`` int32: the number of the object that is nearest to each pixel of a `number_map`,
+    in which there is one at least."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        (numbers <= 0).view(np.uint8),
+        cv2.DIST_L2,
+        cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
+    inside = numbers > 0
+    number_of = np.zeros(int(nearest.max()) + 1, np.int32)
+    number_of[nearest[inside]] = numbers[inside]
+    return number_of[nearest]
+
+
 def objects_of(numbers: np.ndarray) -> list[TrackedObject]:
     """The objects of a `number_map`, by number."""
     from scipy.ndimage import find_objects

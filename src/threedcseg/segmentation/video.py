@@ -13,7 +13,13 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
-from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
+from threedcseg.outputs.formats import (
+    FORMATS,
+    SegmentedFrame,
+    SegmentedFrames,
+    Sink,
+    check_outputs,
+)
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import (
@@ -177,20 +183,26 @@ def _write_results(
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    choice = terms.choice
-    follows = bool(choice) or any(item.needs_objects for item in formats)
-    tracker = ObjectTracker() if follows else None
+    results = SegmentedFrames(rendering, formats)
+    choice, tracker = terms.choice, ObjectTracker()
     chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
     chosen: Chosen | None = None
+
+    def give(result: SegmentedFrame) -> None:
+        for sink in sinks:
+            sink(result)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
         mask = probabilities > settings.threshold
-        objects = tracker.update(mask, frame.image, new_shot) if tracker else ()
-        result = SegmentedFrame(frame, probabilities, mask, objects)
-        for take in takers:
-            take(result)
+        if choice:  # what a later frame shows may be meant: all are seen first, then written
+            objects = tracker.update(mask, frame.image, new_shot)
+            found = SegmentedFrame(frame, probabilities, mask, objects)
+            chooser(found)
+            stored.add(found, new_shot)
+        else:
+            give(results.next(frame, probabilities, mask, new_shot))
         num_frames += 1
         if on_frame is not None:
             on_frame(source)
@@ -199,10 +211,8 @@ def _write_results(
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
-        takers = sinks
-        if choice:  # what a later frame shows may be meant: all are seen first, then written
+        if choice:
             stored = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
-            takers = [chooser, stored.add]
         frames: Iterable[Frame] = source
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
@@ -219,10 +229,10 @@ def _write_results(
                 later((frame, probabilities, new_shot))
         if choice:
             chosen = chooser.chosen()
-            for result in stored.frames(source):
-                result = only_chosen(result, chosen)
-                for sink in sinks:
-                    sink(result)
+            for found, new_shot in stored.frames(source):
+                left = only_chosen(found, chosen)
+                what = left.probabilities, left.mask, new_shot, left.objects
+                give(results.next(found.frame, *what))
         if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(
                 f"{terms.source} was stopped before its first mask: nothing is written"

@@ -16,6 +16,8 @@ from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
+from threedcseg.video.opening import open_input
+
 _log = logging.getLogger(__name__)
 
 
@@ -95,7 +97,7 @@ class Tracks:
         format: TrackFormat,
     ) -> None:
         self._address, self._output, self._start, self._format = address, output, start, format
-        self._input: InputContainer = av.open(address, "r", metadata_errors="replace")
+        self._input: InputContainer = open_input(address)
         self._making: dict[int, Callable[[Packet], Iterable[Packet]]] = {}
         self._encoders: list[AudioStream] = []
         self._next: Packet | None = None
