@@ -94,6 +94,7 @@ def test_everything_is_there_and_nothing_else(written):
         "cvat.xml",
         "boxes.csv",
         "3dcseg.json",
+        "rgba",
     }
     assert names == videos | others
     record = json.loads((folder / "3dcseg.json").read_text())
