@@ -162,6 +162,7 @@ def _to_pipe(
     pipe_format: "PipeFormat",
     on_frame: Callable[["FrameSource"], None],
 ) -> int:
+    from threedcseg.outputs.edges import grown
     from threedcseg.segmentation.video import segment_source
     from threedcseg.video.pipe import PipeWriter
 
@@ -170,6 +171,7 @@ def _to_pipe(
         try:
             for _, probabilities in segment_source(source, worker.network, worker.settings):
                 mask = probabilities > worker.settings.threshold
+                mask = grown(mask, worker.task.rendering.grow)
                 writer.write(np.where(mask, np.uint8(255), np.uint8(0)))
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough

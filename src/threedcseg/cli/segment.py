@@ -102,10 +102,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="hard",
         help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
     )
+    moved = what.add_mutually_exclusive_group()
+    moved.add_argument(
+        "--grow",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="make the object larger in all of them",
+    )
+    moved.add_argument("--shrink", type=int, default=0, metavar="PIXELS", help="or smaller")
+    what.add_argument(
+        "--feather",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="let the edges of matte, cut-out and alpha fade over so many more",
+    )
     what.add_argument(
         "--background",
-        metavar="COLOUR|FILE",
-        help="behind the cut-out: a colour, image or video (default: green)",
+        metavar="COLOUR|FILE|blur|gray",
+        help="behind the cut-out: a colour (default: green), image, video, or the frame, blurred "
+        "or gray",
     )
     reading = parser.add_argument_group("reading")
     reading.add_argument(
@@ -130,19 +147,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"]:
     """What to write, and how it is drawn."""
     from threedcseg.cli.destination import looks_like_a_file
-    from threedcseg.outputs.formats import DEFAULT, parse_outputs
+    from threedcseg.outputs.background import GREEN
+    from threedcseg.outputs.formats import DEFAULT, FORMATS, parse_outputs
     from threedcseg.outputs.rendering import Rendering
 
     extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
     given = [] if args.write is None else [args.write]
     if not given and not (extra and looks_like_a_file(args.output or Path())):
         given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
-    rendering = Rendering(args.edges)
     write = parse_outputs(",".join([*given, *extra]))
-    if args.background is not None:
-        if "cutout" not in write:
-            raise InputError("--background goes with the cut-out", "add --write cutout")
-        rendering = Rendering(args.edges, args.background)
+    if args.background is not None and "cutout" not in write:
+        raise InputError("--background goes with the cut-out", "add --write cutout")
+    if args.feather and not any("feather" in FORMATS[name].drawn_by for name in write):
+        softened = [name for name in FORMATS if "feather" in FORMATS[name].drawn_by]
+        raise InputError(
+            "--feather goes with what has soft edges", f"add --write {' or '.join(softened)}"
+        )
+    for option in ("grow", "shrink", "feather"):
+        if getattr(args, option) < 0:
+            raise InputError(
+                f"--{option} {getattr(args, option)}", "give a number of pixels from 0"
+            )
+    rendering = Rendering(
+        args.edges, args.background or GREEN, args.grow - args.shrink, args.feather
+    )
     rendering.check()
     return write, rendering
 

@@ -117,7 +117,10 @@ class RunTerms(_Part):
             and self.provenance == other.provenance
             and self.settings == other.settings
             and self.reading == other.reading
-            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
+            and all(
+                getattr(self.rendering, n) == getattr(other.rendering, n)
+                for n in (*drawn_by, "grow")
+            )
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
+from threedcseg.outputs.formats import FORMATS, SegmentedFrames, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import (
@@ -20,7 +20,6 @@ from threedcseg.outputs.result_folder import (
     finish_run,
     kept_outputs,
 )
-from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.video.frame import Frame, FrameSource
@@ -174,14 +173,13 @@ def _write_results(
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+    results = SegmentedFrames(rendering, formats)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
         mask = probabilities > settings.threshold
-        objects = tracker.update(mask, new_shot) if tracker else ()
-        result = SegmentedFrame(frame, probabilities, mask, objects)
+        result = results.next(frame, probabilities, mask, new_shot)
         for sink in sinks:
             sink(result)
         num_frames += 1

@@ -20,8 +20,9 @@ from threedcseg.video.animation import AnimationReader
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
 from threedcseg.video.frame import Frame, FrameSource
-from threedcseg.video.kinds import TEXT_FORMATS, is_animated_webp, is_still, kind_of
+from threedcseg.video.kinds import is_animated_webp, is_still, kind_of
 from threedcseg.video.live import is_web, live_name, without_password
+from threedcseg.video.opening import is_list, open_input
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.seeking import frames_from
@@ -80,6 +81,8 @@ def open_video(
     """
     if is_web(path) and folder_rate is None:
         return VideoReader(path, deinterlace=deinterlace, part=part)
+    if not str(path):
+        raise InputError("an empty name was given", "name a video or a folder")
     path = Path(path)
     if path.is_dir():
         return FolderReader(path, folder_rate or FOLDER_RATE, part)
@@ -225,16 +228,18 @@ class VideoReader:
         return previous + 1 / self.rate if index else self._first_time - self._recording_start
 
     def _open(self) -> InputContainer:
+        assert self.address is not None
         try:
-            container = av.open(self.address, "r", metadata_errors="replace")
+            container = open_input(self.address, stills=True)
         except av.EOFError:
             raise self._not_a_video("it ends before its first frame") from None
         except av.FFmpegError as error:
-            raise self._not_a_video(str(error.strerror).lower()) from None
-        text = container.format.name in TEXT_FORMATS
-        if text or is_still(container):
+            lists = is_list(self.path)
+            reason = "it lists other files" if lists else str(error.strerror).lower()
+            raise self._not_a_video(reason) from None
+        if is_still(container):
             container.close()
-            raise self._not_a_video("a text" if text else "a single image")
+            raise self._not_a_video("a single image")
         return container
 
     def _not_a_video(self, reason: str) -> InputError:

@@ -17,6 +17,7 @@ from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
+from threedcseg.video.opening import open_input
 from threedcseg.video.part import WHOLE, Extent
 from threedcseg.video.timecode import later
 
@@ -107,7 +108,7 @@ class Tracks:
     ) -> None:
         self._address, self._output, self._start, self._format = address, output, start, format
         self._extent, self._is_part = extent, extent != WHOLE
-        self._input: InputContainer = av.open(address, "r", metadata_errors="replace")
+        self._input: InputContainer = open_input(address)
         self._making: dict[int, Callable[[Packet], Iterable[Packet]]] = {}
         self._encoders: list[AudioStream] = []
         self._next: Packet | None = None
