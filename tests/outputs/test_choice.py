@@ -1,6 +1,7 @@
 """What is meant by a point, a box or a number, and what is left of a frame."""
 
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, Pick, only_
 from threedcseg.outputs.formats import SegmentedFrame
 from threedcseg.outputs.tracking import connected_objects, number_map, objects_of
 from threedcseg.video.frame import Frame
+from threedcseg.video.part import WHOLE, Extent
 
 WIDTH, HEIGHT = 160, 100
 
@@ -30,9 +32,19 @@ def segmented(index: int, *boxes: tuple[int, int, int, int], specks=()) -> Segme
     return SegmentedFrame(frame, probabilities, probabilities > 0.5, objects_of(numbers))
 
 
+def source(num_frames: int | None = None, extent: Extent = WHOLE) -> SimpleNamespace:
+    return SimpleNamespace(
+        width=WIDTH,
+        height=HEIGHT,
+        rate=Fraction(10),
+        num_frames=num_frames,
+        extent=extent,
+        path=Path("v.mp4"),
+    )
+
+
 def choose(choice: ObjectChoice, *frames: SegmentedFrame, num_frames: int | None = None) -> Chosen:
-    source = SimpleNamespace(width=WIDTH, height=HEIGHT, rate=Fraction(10), num_frames=num_frames)
-    chooser = Chooser(choice, source)
+    chooser = Chooser(choice, source(num_frames))
     for frame in frames:
         chooser(frame)
     return chooser.chosen()
@@ -59,11 +71,19 @@ def test_places_in_pixels_and_shares(text, place):
 
 @pytest.mark.parametrize(
     ("text", "frame", "time"),
-    [("1,1", None, 0), ("1,1@#30", 30, 0), ("1,1@1.5", None, 1.5), ("1,1@1:02.5", None, 62.5)],
+    [("1,1", None, None), ("1,1@#3", 3, 0.3), ("1,1@1.5", None, 1.5), ("1,1@1:02.5", None, 62.5)],
 )
 def test_times(text, frame, time):
     pick = Pick.parse(text)
-    assert (pick.frame, pick.time) == (frame, time)
+    assert (pick.frame, pick.seconds(source())) == (frame, pytest.approx(time))
+
+
+def test_times_count_from_the_beginning_also_in_a_part():
+    part = Extent(first=20, before=Fraction(2))
+    assert Pick.parse("1,1@#25").seconds(source(extent=part)) == Fraction(1, 2)
+    assert Pick.parse("1,1@2.5").seconds(source(extent=part)) == Fraction(1, 2)
+    with pytest.raises(InputError, match="before the first frame"):
+        Chooser(ObjectChoice(keep=("1,1@1.9",)), source(extent=part))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +118,7 @@ def test_the_frame_of_a_time_is_the_one_that_is_shown_then():
         ("0,0,30,90@#1", "no object lies by half in 0,0,30,90 in frame 1; nearest: object 1, 6 "),
         ("25,35@#2", "no object at 25,35 in frame 2, nor anywhere in it: name a frame"),
         ("160,5", "160,5 is outside of the frame: x goes from 0 to 159, y to 99"),
-        ("5,5@#3", "5,5@#3 is after the end: the video has 3 frames, 0.30 seconds"),
+        ("5,5@#3", "5,5@#3 is after the end: 3 frames are read, 0.30 seconds"),
         ("5,5@0.3", "5,5@0.3 is after the end"),
         ("3", "no object 3: they are 1 to 2; --objects shows them"),
     ],

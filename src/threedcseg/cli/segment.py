@@ -155,6 +155,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frames a second of folders of frames (24), or of raw frames (25); 30000/1001, say",
     )
     reading.add_argument(
+        "--start",
+        metavar="TIME",
+        help="read only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
+    )
+    reading.add_argument("--end", metavar="TIME", help="and only up to there")
+    reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
     )
     add_model(parser, default="compact")
@@ -208,17 +214,19 @@ def choice_from(args: argparse.Namespace) -> "ObjectChoice":
 
 def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
     """How the videos are read; `InputError` for a rate that is none, or that a file has itself."""
+    from threedcseg.video.part import Part
     from threedcseg.video.pipe import parse_rate
     from threedcseg.video.reader import Reading
 
+    part = Part.parse(args.start, args.end)
     if args.fps is None or args.size is not None:
-        return Reading(deinterlace=not args.no_deinterlace)
+        return Reading(deinterlace=not args.no_deinterlace, part=part)
     if not videos or not all(video.is_dir() for video in videos):
         file = next((video for video in videos if not video.is_dir()), args.inputs[0])
         raise InputError(
             f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
         )
-    return Reading(parse_rate(args.fps), not args.no_deinterlace)
+    return Reading(parse_rate(args.fps), not args.no_deinterlace, part)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:

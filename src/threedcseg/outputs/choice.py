@@ -11,9 +11,9 @@ from threedcseg.errors import InputError
 from threedcseg.outputs.formats import SegmentedFrame
 from threedcseg.outputs.tracking import nearest_number, number_map
 from threedcseg.video.frame import Frame, FrameSource
+from threedcseg.video.part import Moment
 
 _FORMS = "give X,Y or X0,Y0,X1,Y1 in pixels, 0.5,0.4 or 50%,40% of the frame, or an object's number"
-_TIMES = "write #30 for frame 30, 1.5 for seconds, or 1:02.5"
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Pick:
         track: its number, or None for a place.
         place: x, y or x0, y0, x1, y1.
         shares: whether ``place`` is in shares of the frame and not pixels.
-        frame: number of the frame where it was given so.
-        time: seconds where it was given so; 0 without either.
+        frame: number of the frame, if it was given so.
+        moment: the time, if it was given so; without either, the first frame that is read.
     """
 
     text: str
@@ -68,7 +68,7 @@ class Pick:
     place: tuple[float, ...] = ()
     shares: bool = False
     frame: int | None = None
-    time: Fraction = Fraction(0)
+    moment: Moment | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Pick":
@@ -92,16 +92,28 @@ class Pick:
             raise InputError(
                 f"the box {text!r} is empty", "give left, top, right and bottom in this order"
             )
-        frame, time = _moment(when.strip(), text) if at else (None, Fraction(0))
-        return cls(text, None, values, shares, frame, time)
+        when = when.strip()
+        if not at:
+            return cls(text, None, values, shares)
+        if re.fullmatch("#[0-9]{1,9}", when):
+            return cls(text, None, values, shares, int(when[1:]))
+        moment = Moment.parse(when, f"the time in {text!r},")
+        return cls(text, None, values, shares, None, moment)
 
-    def is_before(self, frame: Frame) -> bool:
-        """Whether it is meant for a time before this frame."""
-        return self.time < frame.time if self.frame is None else self.frame < frame.index
+    def seconds(self, source: FrameSource) -> Fraction | None:
+        """When it is meant for, from the beginning of what is read; about so for a frame."""
+        if self.frame is not None:
+            return (self.frame - source.extent.first) / source.rate
+        if self.moment is None:
+            return None
+        return self.moment.at(source.rate, None, source.path.name) - source.extent.before
 
-    def seconds(self, source: FrameSource) -> Fraction:
-        """About when it is meant for."""
-        return self.time if self.frame is None else self.frame / source.rate
+    def is_before(self, frame: Frame, source: FrameSource) -> bool:
+        """Whether it is meant for a time before this frame, which is not the first."""
+        if self.frame is not None:
+            return self.frame < frame.index
+        seconds = self.seconds(source)
+        return seconds is None or seconds < frame.time
 
     def in_pixels(self, width: int, height: int) -> tuple[int, ...]:
         """The place, whole pixels; `InputError` where it is outside of the frame."""
@@ -121,18 +133,6 @@ class Pick:
         return tuple(min(int(v), side) for v, side in zip(self.place, sides, strict=True))
 
 
-def _moment(when: str, text: str) -> tuple[int | None, Fraction]:
-    """The frame's number, or seconds, of what stands behind ``@``."""
-    if re.fullmatch("#[0-9]{1,9}", when):
-        return int(when[1:]), Fraction(0)
-    if not re.fullmatch(r"([0-9]+:){0,2}[0-9]+(\.[0-9]*)?", when):
-        raise InputError(f"cannot tell what time {when!r} is, in {text!r}", _TIMES)
-    seconds = Fraction(0)
-    for part in when.split(":"):
-        seconds = seconds * 60 + Fraction(part.removesuffix("."))
-    return None, seconds
-
-
 class Chooser:
     """Finds the objects that a choice means while the frames pass; `InputError` as soon as it is
     clear that there is none."""
@@ -146,15 +146,18 @@ class Chooser:
         self._last: SegmentedFrame | None = None
         for pick in self._waiting:
             pick.in_pixels(source.width, source.height)
+            seconds = pick.seconds(source)
+            if seconds is not None and seconds < 0:
+                raise InputError(f"{pick.text} is before the first frame that is read")
             # The length is an estimate: what is not far behind the end is decided there.
-            if source.num_frames and pick.seconds(source) > self._seconds(source.num_frames) + 2:
+            if seconds and source.num_frames and seconds > self._seconds(source.num_frames) + 2:
                 raise self._after_the_end(pick, source.num_frames)
 
     def __call__(self, result: SegmentedFrame) -> None:
         """The next frame, with its objects."""
         self._highest = max([self._highest, *(item.track for item in result.objects)])
         if self._last is not None:  # what is meant is the frame that was shown at the time
-            self._settle(lambda pick: pick.is_before(result.frame))
+            self._settle(lambda pick: pick.is_before(result.frame, self._source))
         self._last = replace(result, frame=replace(result.frame, deep=None))
 
     def chosen(self) -> Chosen:
@@ -163,9 +166,11 @@ class Chooser:
         if last is not None:
             end = last.frame.time + 1 / self._source.rate
             following = replace(last.frame, index=last.frame.index + 1, time=end)
-            self._settle(lambda pick: pick.is_before(following))
+            self._settle(lambda pick: pick.is_before(following, self._source))
         for pick in self._waiting:
-            raise self._after_the_end(pick, 0 if last is None else last.frame.index + 1)
+            raise self._after_the_end(
+                pick, 0 if last is None else last.frame.index + 1 - self._source.extent.first
+            )
         for text, numbers in self._found.items():
             if not numbers <= set(range(1, self._highest + 1)):
                 there = f"they are 1 to {self._highest}" if self._highest else "there is none"
@@ -189,7 +194,7 @@ class Chooser:
         seconds = float(self._seconds(num_frames))
         return InputError(
             f"{pick.text} is after the end",
-            f"the video has {num_frames} frames, {seconds:.2f} seconds",
+            f"{num_frames} frames are read, {seconds:.2f} seconds",
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -34,7 +34,7 @@ from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.segmentation.stored import StoredFrames
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
-from threedcseg.video.reader import Reading, open_video
+from threedcseg.video.reader import Reading
 
 AHEAD_BYTES = 100_000_000
 """What is read ahead, and what waits to be written, may take so much each, but for one frame."""
@@ -102,7 +102,7 @@ def segment_video(
         earlier = RunRecord.read(folder)
         if earlier is not None and all(name in kept for name in write):
             return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
-        with open_video(path, folder_rate=reading.fps, deinterlace=reading.deinterlace) as source:
+        with reading.open(path) as source:
             if on_start is not None:
                 on_start(source)
             return _write_results(
@@ -169,6 +169,7 @@ def _write_results(
     outputs = {name: files for name, files in terms.outputs.items() if name not in kept}
     record = RunRecord(
         size=(source.width, source.height),
+        first_frame=source.extent.first,
         frame_names=_frame_names(source.path),
         **{**dict(terms), "outputs": outputs},
     )
@@ -178,7 +179,7 @@ def _write_results(
 
     def begin(shot: Shot) -> None:
         nonlocal begun
-        begun = shot
+        begun = shot = replace(shot, first=source.extent.first + shot.first)
         if on_shot is not None:
             on_shot(shot)
 
@@ -265,8 +266,6 @@ def run_terms(
     choice = choice or ObjectChoice()
     rendering.check()
     choice.check()
-    reading = reading or Reading()
-    fps = None if reading.fps is None else str(reading.fps)
     return RunTerms(
         source=source,
         source_digest=source_digest,
@@ -274,7 +273,7 @@ def run_terms(
         rendering=rendering,
         settings=asdict(settings),
         provenance=provenance,
-        reading={"fps": fps, "deinterlace": reading.deinterlace},
+        reading={**(reading or Reading()).record()},
         choice=choice,
     )
 
