@@ -102,10 +102,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="hard",
         help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
     )
+    moved = what.add_mutually_exclusive_group()
+    moved.add_argument(
+        "--grow",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="make the object larger in all of them",
+    )
+    moved.add_argument("--shrink", type=int, default=0, metavar="PIXELS", help="or smaller")
+    what.add_argument(
+        "--feather",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="let the edges of matte, cut-out and alpha fade over so many more",
+    )
     what.add_argument(
         "--background",
-        metavar="COLOUR|FILE",
-        help="behind the cut-out: a colour, image or video (default: green)",
+        metavar="COLOUR|FILE|blur|gray",
+        help="behind the cut-out: a colour (default: green), image, video, or the frame, blurred "
+        "or gray",
     )
     reading = parser.add_argument_group("reading")
     reading.add_argument(
@@ -113,6 +130,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="frames a second of folders of frames (24), or of raw frames (25); 30000/1001, say",
     )
+    reading.add_argument(
+        "--start",
+        metavar="TIME",
+        help="read only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
+    )
+    reading.add_argument("--end", metavar="TIME", help="and only up to there")
     reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
     )
@@ -124,36 +147,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"]:
     """What to write, and how it is drawn."""
     from threedcseg.cli.destination import looks_like_a_file
-    from threedcseg.outputs.formats import DEFAULT, parse_outputs
+    from threedcseg.outputs.background import GREEN
+    from threedcseg.outputs.formats import DEFAULT, FORMATS, parse_outputs
     from threedcseg.outputs.rendering import Rendering
 
     extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
     given = [] if args.write is None else [args.write]
     if not given and not (extra and looks_like_a_file(args.output or Path())):
         given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
-    rendering = Rendering(args.edges)
     write = parse_outputs(",".join([*given, *extra]))
-    if args.background is not None:
-        if "cutout" not in write:
-            raise InputError("--background goes with the cut-out", "add --write cutout")
-        rendering = Rendering(args.edges, args.background)
+    if args.background is not None and "cutout" not in write:
+        raise InputError("--background goes with the cut-out", "add --write cutout")
+    if args.feather and not any("feather" in FORMATS[name].drawn_by for name in write):
+        softened = [name for name in FORMATS if "feather" in FORMATS[name].drawn_by]
+        raise InputError(
+            "--feather goes with what has soft edges", f"add --write {' or '.join(softened)}"
+        )
+    for option in ("grow", "shrink", "feather"):
+        if getattr(args, option) < 0:
+            raise InputError(
+                f"--{option} {getattr(args, option)}", "give a number of pixels from 0"
+            )
+    rendering = Rendering(
+        args.edges, args.background or GREEN, args.grow - args.shrink, args.feather
+    )
     rendering.check()
     return write, rendering
 
 
 def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
     """How the videos are read; `InputError` for a rate that is none, or that a file has itself."""
+    from threedcseg.video.part import Part
     from threedcseg.video.pipe import parse_rate
     from threedcseg.video.reader import Reading
 
+    part = Part.parse(args.start, args.end)
     if args.fps is None or args.size is not None:
-        return Reading(deinterlace=not args.no_deinterlace)
+        return Reading(deinterlace=not args.no_deinterlace, part=part)
     if not videos or not all(video.is_dir() for video in videos):
         file = next((video for video in videos if not video.is_dir()), args.inputs[0])
         raise InputError(
             f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
         )
-    return Reading(parse_rate(args.fps), not args.no_deinterlace)
+    return Reading(parse_rate(args.fps), not args.no_deinterlace, part)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:

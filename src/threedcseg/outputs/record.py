@@ -79,7 +79,8 @@ class RunTerms(_Part):
         rendering: rendering options.
         settings: those of the prediction, by name.
         provenance: the network.
-        reading: how the source was read: ``fps`` of a folder, ``deinterlace``.
+        reading: how the source was read: ``fps`` of a folder, ``deinterlace``, and ``start`` and
+            ``end`` of the part, if it was not the whole.
     """
 
     source: str
@@ -91,9 +92,16 @@ class RunTerms(_Part):
     reading: dict[str, JsonValue] = {}
 
     def is_of_source(self, other: "RunTerms") -> bool:
-        """Whether both are of one source: of one path, or wherever it lies, with one content."""
+        """Whether both are of one source: of one path, or wherever it lies, with one content; and
+        of the same part of it."""
         same = self.source_digest is not None and self.source_digest == other.source_digest
-        return same or self.source == other.source
+        return (same or self.source == other.source) and self.part == other.part
+
+    @property
+    def part(self) -> str:
+        """`` from START to END``, in words; empty for the whole."""
+        both = {"from": self.reading.get("start"), "to": self.reading.get("end")}
+        return "".join(f" {word} {time}" for word, time in both.items() if time is not None)
 
     def makes(self, output: str, other: "RunTerms") -> bool:
         """Whether a run by these terms would make of ``output`` what one by ``other`` made.
@@ -109,7 +117,10 @@ class RunTerms(_Part):
             and self.provenance == other.provenance
             and self.settings == other.settings
             and self.reading == other.reading
-            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
+            and all(
+                getattr(self.rendering, n) == getattr(other.rendering, n)
+                for n in (*drawn_by, "grow")
+            )
         )
 
 
@@ -119,6 +130,7 @@ class RunRecord(RunTerms):
     Attributes:
         size: width and height in pixels.
         num_frames: that were segmented.
+        first_frame: the number of the first of them in the source.
         shots: as they were segmented.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
@@ -127,6 +139,7 @@ class RunRecord(RunTerms):
     format: Literal["3dcseg run 1"] = "3dcseg run 1"
     size: tuple[int, int]
     num_frames: int = 0
+    first_frame: int = 0
     shots: tuple[ShotRecord, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None

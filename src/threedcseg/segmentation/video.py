@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
+from threedcseg.outputs.formats import FORMATS, SegmentedFrames, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import (
@@ -20,12 +20,11 @@ from threedcseg.outputs.result_folder import (
     finish_run,
     kept_outputs,
 )
-from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
-from threedcseg.video.reader import Reading, open_video
+from threedcseg.video.reader import Reading
 
 AHEAD_BYTES = 100_000_000
 """What is read ahead, and what waits to be written, may take so much each, but for one frame."""
@@ -92,7 +91,7 @@ def segment_video(
         earlier = RunRecord.read(folder)
         if earlier is not None and all(name in kept for name in write):
             return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
-        with open_video(path, folder_rate=reading.fps, deinterlace=reading.deinterlace) as source:
+        with reading.open(path) as source:
             if on_start is not None:
                 on_start(source)
             return _write_results(
@@ -159,6 +158,7 @@ def _write_results(
     outputs = {name: files for name, files in terms.outputs.items() if name not in kept}
     record = RunRecord(
         size=(source.width, source.height),
+        first_frame=source.extent.first,
         frame_names=_frame_names(source.path),
         **{**dict(terms), "outputs": outputs},
     )
@@ -168,19 +168,18 @@ def _write_results(
 
     def begin(shot: Shot) -> None:
         nonlocal begun
-        begun = shot
+        begun = shot = replace(shot, first=source.extent.first + shot.first)
         if on_shot is not None:
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+    results = SegmentedFrames(rendering, formats)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
         mask = probabilities > settings.threshold
-        objects = tracker.update(mask, new_shot) if tracker else ()
-        result = SegmentedFrame(frame, probabilities, mask, objects)
+        result = results.next(frame, probabilities, mask, new_shot)
         for sink in sinks:
             sink(result)
         num_frames += 1
@@ -233,8 +232,6 @@ def run_terms(
     """What the record of a run with these arguments says was asked for; `InputError` for a
     rendering that cannot work."""
     rendering.check()
-    reading = reading or Reading()
-    fps = None if reading.fps is None else str(reading.fps)
     return RunTerms(
         source=source,
         source_digest=source_digest,
@@ -242,7 +239,7 @@ def run_terms(
         rendering=rendering,
         settings=asdict(settings),
         provenance=provenance,
-        reading={"fps": fps, "deinterlace": reading.deinterlace},
+        reading={**(reading or Reading()).record()},
     )
 
 
