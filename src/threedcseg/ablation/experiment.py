@@ -56,7 +56,7 @@ class Ablation:
 
     ``recipes``: the folder of recipe files. ``data``: the folder that their data roots are relative
     to; None: as they say. ``out`` gets a folder a recipe, with the training run, and the figures.
-    ``tiny`` rehearses: the recipes as they are but for a small network, few pixels and two steps.
+    ``tiny`` rehearses: the recipes as they are but for a narrow decoder, few pixels and two steps.
     ``size``: of the clips that are timed, height and width.
     """
 
@@ -86,6 +86,8 @@ class Ablation:
                 tell(f"{row.label}: left out; {error}")
                 yield MeasuredRow(row, {}, left_out=str(error))
                 continue
+            if absent := self._unfilled(row):
+                tell(f"{row.label}: no file {absent}; rehearsed from random weights")
             timed = SECONDS_A_FRAME in table.figures
             yield MeasuredRow(row, self._figures(row, recipe, timed, tell), recipe.steps or 0)
 
@@ -115,6 +117,11 @@ class Ablation:
         check_inputs(recipe)
         open_source(recipe.data, _scored_data(row, recipe))
         return recipe
+
+    def _unfilled(self, row: Row) -> str | None:
+        """The encoder's weights that a row begins with and a rehearsal has to do without."""
+        wanted = read_recipe(self.recipes / f"{row.recipe}.yaml").initial_weights.encoder
+        return wanted if self.tiny and wanted is not None and not Path(wanted).is_file() else None
 
     def _trained(self, recipe: Recipe) -> Path | None:
         """Weights of the very same training, by whatever name, if there are any."""
@@ -192,9 +199,10 @@ def _scored_data(row: Row, recipe: Recipe) -> DataSource:
 
 
 def shrunk(recipe: Recipe) -> Recipe:
-    """The same data, stages, blocks and clip lengths with a small network, few pixels and steps.
+    """The same data, stages, encoder, blocks and clip lengths; few channels, pixels and steps.
 
-    What goes wrong with data and disks shows within minutes; figures mean nothing.
+    Its encoder starts from its own weights where they are there. What goes wrong with data and
+    disks shows within minutes; figures mean nothing.
     """
 
     def small(stage: Stage) -> Stage:
@@ -206,17 +214,17 @@ def shrunk(recipe: Recipe) -> Recipe:
             warmup=0,
         )
 
-    blocks = {k: v for k, v in recipe.model.items() if k in {"bridge", "refinement"}}
     validation = recipe.validation
     if validation is not None:
         settings = dataclasses.replace(validation.settings, short_edge=32, multiple=16, pad=False)
         validation = dataclasses.replace(validation, settings=settings)
+    encoder = recipe.initial_weights.encoder
+    there = encoder if encoder is not None and Path(encoder).is_file() else None
     return dataclasses.replace(
         recipe,
-        model={"name": "compact", "width": "lite0", "channels": 8, **blocks},
+        model={**recipe.model, "channels": 8},
         stages=tuple(small(stage) for stage in recipe.stages),
-        imagenet=False,
-        initial_weights=InitialWeights(),
+        initial_weights=InitialWeights(encoder=there),
         precision="float32",
         validation=validation,
     )

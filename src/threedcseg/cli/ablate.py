@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scale",
         choices=["full", "tiny"],
         default="full",
-        help="tiny: a small network, small clips, two steps a stage, to see that all is well",
+        help="tiny: a narrow decoder, few pixels, two steps a stage, to see that all is well",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")

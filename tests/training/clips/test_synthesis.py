@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_trees import box, davis16_tree, write_labels
@@ -14,7 +16,9 @@ from threedcseg.training.clips.synthesis import (
     compose,
     middle,
     motion_fields,
+    moving_still,
     nearer,
+    piecewise_affine,
     placed,
 )
 from threedcseg.training.clips.synthetic import SyntheticClips
@@ -25,8 +29,8 @@ AT_REST = Motion(shift=0, zoom=0, turn=0, bend=0, shake=0)
 AS_IT_IS = Augmentation(scale=(1, 1), stretch=0, flip=0)
 
 
-def rest(num_frames=1):
-    return motion_fields(*SIZE, num_frames, AT_REST, np.random.default_rng(0))
+def rest(num_frames=1, size=SIZE):
+    return motion_fields(*size, num_frames, AT_REST, np.random.default_rng(0))
 
 
 def plain(colour):
@@ -64,6 +68,57 @@ def test_what_is_near_moves_more():
     still = rest()[0]
     for far, near in zip(fields, nearer(fields, 1.5), strict=True):
         np.testing.assert_allclose(near - still, 1.5 * (far - still), atol=1e-4)
+
+
+def affine_of(field, inside):
+    """The affine map (3, 2) that fits a field best where ``inside``, and how far it is off."""
+    y, x = np.nonzero(inside)
+    points = np.stack([x, y, np.ones(len(x))], axis=-1)
+    found = np.linalg.lstsq(points, field[inside], rcond=None)[0]
+    return found, np.abs(points @ found - field[inside]).max()
+
+
+def test_bends_are_affine_in_two_triangles_a_cell():
+    """Of 3 x 3 cells of 12 x 16 pixels; neighbours meet in the edge that they share."""
+    control = np.random.default_rng(0).normal(0, 3, (4, 4, 2))
+    field = piecewise_affine(control, 37, 49)
+    np.testing.assert_allclose(field[::12, ::16], control, atol=1e-12)
+    y, x = np.mgrid[:37, :49]
+    for top, left in np.ndindex(3, 3):
+        down, across = y / 12 - top, x / 16 - left
+        cell = (down >= 0) & (down <= 1) & (across >= 0) & (across <= 1)
+        first, far = affine_of(field, cell & (down + across <= 1 + 1e-9))
+        second, away = affine_of(field, cell & (down + across >= 1 - 1e-9))
+        assert max(far, away) < 1e-9
+        assert np.abs(first - second).max() > 1e-3
+
+
+def test_the_piecewise_affine_motion_is_chained_upon_the_affine():
+    size, motion = (37, 49), Motion(shift=0.2, zoom=0.3, turn=20, bend=0.1, shake=0)
+    both, affine, bent = (
+        motion_fields(*size, 3, part, np.random.default_rng(4))
+        for part in (motion, replace(motion, bend=0), Motion(0, 0, 0, motion.bend, 0))
+    )
+    grid = rest(size=size)[0]
+    for t, (one, plain_field, bend) in enumerate(zip(both, affine, bent, strict=True)):
+        map_of, far = affine_of(plain_field, np.ones(size, bool))
+        assert far < 1e-3
+        np.testing.assert_allclose(one, bend @ map_of[:2] + map_of[2], atol=1e-3)
+        assert np.abs(bend - grid).max() > 0.5 or t == 1  # nothing moves in the middle
+    assert np.array_equal(both[1], grid)
+
+
+def test_masks_move_with_their_frames():
+    """A bright object before a dark ground: the mask can be read off each frame."""
+    mask = square(8, 18, side=24)
+    image = np.where(mask[..., None] > 0, np.uint8(230), plain(20))
+    motion = Motion(shift=0.4, bend=0.1)
+    fields = motion_fields(*SIZE, 5, motion, np.random.default_rng(1))
+    whole = moving_still(image, mask, 5, motion, np.random.default_rng(1))
+    pasted = compose(plain(20), rest(5), [Sprite([image] * 5, [mask] * 5, fields, True)])
+    for frames, masks in (whole, pasted):
+        assert ((masks > 0) != (frames[..., 0] > 125)).mean() < 0.015
+        assert (masks[0] != masks[-1]).mean() > 0.1
 
 
 def test_bars_cross_the_frame():

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from threedcseg.training.clips.draw import Draw
-from threedcseg.training.clips.synthesis import Motion
-
-CONTROL = 4  # points a side of the grid that bends
-
+from threedcseg.training.clips.synthesis import CONTROL, Motion
 
 CAMERA = Motion(shake=0.002)
 MOVER = Motion(shift=0.3, bend=0.05, shake=0.002)

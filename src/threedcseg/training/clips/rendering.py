@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from threedcseg.training.clips.canvases import LEVELS, Canvases
-from threedcseg.training.clips.geometry import CONTROL, Warp
+from threedcseg.training.clips.geometry import Warp
+from threedcseg.training.clips.synthesis import CONTROL
 
 
 @dataclass(frozen=True)

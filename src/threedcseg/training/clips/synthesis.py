@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+CONTROL = 4
+"""Points a side of the grid that bends."""
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -38,14 +41,16 @@ def motion_fields(
 ) -> list[np.ndarray]:
     """One sampling field per frame for a smooth random motion; the middle frame moves least.
 
-    ``centre`` (x, y) is what the motion turns and zooms about, by default the frame's middle.
+    The affine motion comes first, the piecewise-affine one upon it. ``centre`` (x, y) is what it
+    turns and zooms about, by default the frame's middle.
     """
     x0, y0 = centre or (width / 2, height / 2)
     size = np.array([width, height], np.float32)
     shift = rng.uniform(-1, 1, 2) * motion.shift
     zoom = rng.uniform(-1, 1) * motion.zoom
     turn = np.deg2rad(rng.uniform(-1, 1) * motion.turn)
-    bends = rng.normal(0, motion.bend / 2, (2, 4, 4, 2)).astype(np.float32) * size
+    control = rng.normal(0, motion.bend / 2, (2, CONTROL, CONTROL, 2)).astype(np.float32) * size
+    bends = [piecewise_affine(points, height, width) for points in control]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
     fields = []
     for phase in np.linspace(-0.5, 0.5, num_frames) if num_frames > 1 else [0.0]:
@@ -53,11 +58,28 @@ def motion_fields(
         offset = phase * shift + rng.normal(0, motion.shake, 2)
         cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
         linear = np.array([[cos, sin], [-sin, cos]], np.float32)
-        field = (grid - (x0, y0) - offset * size) @ linear.T + (x0, y0)
-        bend = bends[0] * phase + bends[1] * phase * phase  # (4, 4, 2) control points
-        field += cv2.resize(bend.astype(np.float32), (width, height))
+        bent = grid + bends[0] * np.float32(phase) + bends[1] * np.float32(phase**2)
+        field = (bent - (x0, y0) - offset * size) @ linear.T + (x0, y0)
         fields.append(field.astype(np.float32))
     return fields
+
+
+def piecewise_affine(control: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Shifts ``(n, n, 2)`` of a grid of points from corner to corner of a frame, at all its pixels.
+
+    ``(H, W, 2)``: each cell of the grid is two triangles, and affine in each of them.
+    """
+    last = len(control) - 1
+    y = np.linspace(0, last, height, dtype=control.dtype)[:, None]
+    x = np.linspace(0, last, width, dtype=control.dtype)
+    row, column = np.minimum(y, last - 1).astype(int), np.minimum(x, last - 1).astype(int)
+    down, across = (y - row)[..., None], (x - column)[..., None]
+    lower = down + across > 1  # the triangle that has the cell's last corner, not its first
+    corner = np.where(lower, control[row + 1, column + 1], control[row, column])
+    beside = np.where(lower, control[row + 1, column], control[row, column + 1])
+    below = np.where(lower, control[row, column + 1], control[row + 1, column])
+    to_beside, to_below = np.where(lower, 1 - across, across), np.where(lower, 1 - down, down)
+    return corner + to_beside * (beside - corner) + to_below * (below - corner)
 
 
 def warp(image: np.ndarray, field: np.ndarray, border: int = cv2.BORDER_REFLECT_101) -> np.ndarray:
