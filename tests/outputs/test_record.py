@@ -103,7 +103,7 @@ def test_rendering_changes_what_it_draws() -> None:
 
     assert changed_by(Rendering(background="red")) == {"cutout", "unknown"}
     assert changed_by(Rendering("soft")) == {
-        "cutout", "matte", "alpha.mov", "alpha.webm", "unknown"
+        "cutout", "matte", "alpha.mov", "alpha.webm", "rgba", "unknown"
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 from threedcseg.reading import read_json
 from threedcseg.video.images import read_image
+from threedcseg.video.opening import open_input
 
 Entry = TypeVar("Entry")
 
@@ -142,7 +143,7 @@ def _sequence(entry: dict[str, Any], blob: bytes) -> Footage | None:
     pixels = np.empty((len(numbers), height, width, 4), np.uint8)
     start, size = entry["video"]
     done = 0
-    with av.open(io.BytesIO(blob[start : start + size]), "r") as container:
+    with open_input(io.BytesIO(blob[start : start + size])) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if done == len(numbers):
                 break

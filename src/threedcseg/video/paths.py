@@ -49,8 +49,10 @@ def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
     if not inputs:
         raise InputError("no input given", "name a video, a folder of frames or a folder of videos")
     found: dict[Path, Path] = {}
-    for path in map(Path, inputs):
-        for item in _expand(path):
+    for given in inputs:
+        if not str(given):
+            raise InputError("an empty name was given", "name a video or a folder")
+        for item in _expand(Path(given)):
             found.setdefault(item.resolve(), item)
     return list(found.values())
 
