@@ -21,7 +21,7 @@ def videos(tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def serve(tmp_path) -> Serve:
-    """Start a server for a block, with ``limits`` and perhaps a ``sample``."""
+    """Start a server for a block, with ``limits``, perhaps a ``sample`` or a ``token``."""
     return partial(serving, tmp_path / "server")
 
 

@@ -1,23 +1,29 @@
 """The server of the demo, spoken to as by browsers and by those who mean ill."""
 
+import asyncio
 import io
 import re
 import shutil
 import socket
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
-from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video, disc_video
+from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video, disc_video, httpx
 from made_videos import write_video
 from patience import PATIENCE, until
 
+from threedcseg.demo import app as app_module
+from threedcseg.demo import connections
 from threedcseg.demo import jobs as jobs_module
+from threedcseg.demo.connections import client_of
 from threedcseg.demo.uploads import Limits
 from threedcseg.outputs.formats import FORMATS
 from threedcseg.outputs.rendering import Rendering
@@ -70,9 +76,10 @@ def test_outputs_are_those_of_segment(demo, videos, tmp_path, edges):
         file = re.search('filename="(.*)"', answer.headers["content-disposition"])[1]
         assert file.startswith("right-")
         if file.endswith(".zip"):
-            folder = expected if name == "masks" else expected / name
-            there = {path.name: path.read_bytes() for path in folder.glob("*.png")}
-            assert members(answer.content) == there and len(there) == COUNT
+            files = [path for each in FORMATS[name].files for path in expected.glob(each)]
+            there = {path.name: path.read_bytes() for path in files}
+            assert members(answer.content) == there
+            assert len(there) == (COUNT if FORMATS[name].is_images else len(FORMATS[name].files))
         elif file.endswith((".mp4", ".mov", ".webm")):
             made = tmp_path / file
             made.write_bytes(answer.content)
@@ -251,7 +258,7 @@ def test_a_damaged_video_shows_what_was_read(demo, tmp_path):
     "name",
     ["../../../etc/passwd", "..\\..\\boot.ini", "-rf.mp4", "夏 の 犬.mp4", "a" * 3000 + ".mp4",
      "<img src=x onerror=alert(1)>.mp4", 'a"; b\r\nX: y.mp4', "\0.mp4", "", "..", "/",
-     "a:b%03d.mp4"],
+     "a:b%03d.mp4", ".", "con.mp4", "NUL", "\x1b[31m.mp4"],
 )  # fmt: skip
 def test_names_are_only_shown(demo, videos, name):
     before = sorted(demo.folder.parent.iterdir())
@@ -264,6 +271,7 @@ def test_names_are_only_shown(demo, videos, name):
     saved = demo.client.get(f"/jobs/{token}/events").text
     assert re.search(r'"name": "[^"/\\<>]*-boxes.csv"', saved) or "\\u" in saved
     assert not any(c in answer.headers["content-disposition"] for c in "/\\<>\r\n")
+    assert demo.folder.parent.name not in answer.headers["content-disposition"]
 
 
 def test_frames_and_assets_are_no_way_out(demo, videos):
@@ -273,6 +281,8 @@ def test_frames_and_assets_are_no_way_out(demo, videos):
         "/assets/..%2fapp.py", "/assets/../app.py", "/assets/page.py", "/assets/%2e%2e/jobs.py",
         f"/jobs/{token}/frames/..%2f..%2fvideo", f"/jobs/{token}/frames/0.txt",
         f"/jobs/{token}/frames/-1.jpg", f"/jobs/{token}/outputs/0", f"/jobs/{token}/outputs/-1",
+        f"/jobs/{token}/frames/{'9' * 5000}.jpg", f"/jobs/{token}/outputs/{'9' * 5000}",
+        f"/jobs/{token}/frames/%D9%A3.jpg", f"/jobs/{'x' * 5000}/events",
     ):  # fmt: skip
         assert demo.client.get(path).status_code in (404, 405), path
 
@@ -326,6 +336,27 @@ def test_other_sites_can_do_nothing(demo, videos):
     assert demo.client.delete(f"/jobs/{token}", headers=ours).status_code == 204
 
 
+def test_strangers_need_the_token(serve, videos):
+    with serve(token="sesame") as demo:
+        refused = demo.client.get("/")
+        assert refused.status_code == 401 and "?token=" in refused.text
+        for path in ("/about", "/assets/demo.js", "/nothing", "/about?token=sesame"):
+            assert demo.client.get(path).status_code == 401
+        for wrong in ("", "Sesame", "sesame2", "sésame", "%00", "%ff"):
+            assert demo.client.get(f"/?token={wrong}").status_code == 401
+        assert demo.send(videos[0]).status_code == 401
+        assert demo.client.get("/", headers={"Cookie": "3dcseg-0=sesame"}).status_code == 401
+        assert demo.left() == []
+        welcome = demo.client.get("/?token=sesame")
+        assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
+        cookie = welcome.headers["set-cookie"].lower()
+        assert "httponly" in cookie and "samesite=lax" in cookie
+        assert demo.client.get("/").status_code == 200  # the client keeps cookies
+        assert demo.wait(demo.start(videos[0]))["state"] == "done"
+        foreign = demo.send(videos[0], Origin="https://evil.example")
+        assert foreign.status_code == 403
+
+
 def test_headers_keep_the_page_to_itself(demo):
     for path in ("/", "/about", "/assets/demo.js", "/nothing"):
         headers = demo.client.get(path).headers
@@ -361,12 +392,12 @@ def test_a_disk_that_is_nearly_full(demo, videos, monkeypatch):
     assert demo.left() == []
 
 
-def begun_upload(demo) -> socket.socket:
+def begun_upload(demo, num_before: int = 0) -> socket.socket:
     where = urlsplit(demo.url)
     line = socket.create_connection((where.hostname, where.port))
     head = f"POST /jobs?name=x.mp4 HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 100000"
     line.sendall(head.encode() + b"\r\n\r\n" + bytes(5000))
-    until(lambda: len(demo.left()) == 1)
+    until(lambda: len(demo.left()) == num_before + 1)
     return line
 
 
@@ -382,6 +413,109 @@ def test_an_upload_that_stalls_keeps_no_place(demo, monkeypatch):
         line.sendall(bytes(5000))
         line.settimeout(PATIENCE)
         assert line.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_an_upload_that_trickles_is_ended(demo, monkeypatch):
+    monkeypatch.setattr(app_module, "ABANDONED_SECONDS", 0.5)
+    with begun_upload(demo) as line:
+        line.settimeout(PATIENCE)
+        with suppress(OSError):  # once it is refused, the line may be closed
+            for _ in range(1000):
+                line.sendall(b"x")
+                time.sleep(0.005)
+        assert line.recv(100).startswith(b"HTTP/1.1 408")
+    until(lambda: demo.left() == [])
+
+
+def test_slow_uploads_keep_nobody_out(demo, videos):
+    with ExitStack() as stack:
+        for num_before in range(20):
+            stack.enter_context(begun_upload(demo, num_before))
+        assert demo.wait(demo.start(videos[0]))["state"] == "done"
+
+
+def test_a_client_has_a_few_places_and_others_have_theirs(demo, videos):
+    """Addresses of other machines, which only the application can be told here."""
+    demo.network.close_gate()
+
+    async def send(address: str) -> int:
+        transport = httpx.ASGITransport(demo.app, client=(address, 5000))
+        async with httpx.AsyncClient(transport=transport, base_url=demo.url) as client:
+            return (await client.post("/jobs", content=videos[0].read_bytes())).status_code
+
+    statuses = [asyncio.run(send("203.0.113.7")) for _ in range(6)]
+    assert statuses.count(201) in (4, 5) and set(statuses) == {201, 503}  # one may be at work
+    assert asyncio.run(send("203.0.113.8")) == 201
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8::17", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("127.0.0.1", None),
+        ("::1", None),
+        ("", None),
+    ],
+)
+def test_who_counts_as_one_client(address, client):
+    assert client_of((address, 5000)) == client
+
+
+def lines_to(demo, count: int) -> list[socket.socket]:
+    where = urlsplit(demo.url)
+    lines = [socket.create_connection((where.hostname, where.port)) for _ in range(count)]
+    for line in lines:
+        line.settimeout(PATIENCE)
+    return lines
+
+
+def test_a_client_has_only_so_many_connections(demo, monkeypatch):
+    monkeypatch.setattr(connections, "client_of", lambda address: "203.0.113.7")
+    monkeypatch.setattr(connections, "MAX_OF_CLIENT", 3)
+    demo.client.close()
+    lines = lines_to(demo, 5)
+
+    def is_closed(line: socket.socket) -> bool:
+        line.setblocking(False)
+        try:
+            return line.recv(1) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
+    until(lambda: sum(map(is_closed, lines)) >= 2)
+    assert sum(map(is_closed, lines)) == 2
+    for line in lines:
+        line.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nX-Slow: ", b"nothing known"])
+def test_a_connection_without_a_request_is_closed(demo, monkeypatch, said):
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.05)
+    (line,) = lines_to(demo, 1)
+    line.sendall(said)
+    with line, suppress(ConnectionError):
+        while line.recv(1000):
+            pass
+
+
+def test_outputs_of_one_video_are_bounded(demo, videos, monkeypatch):
+    token = demo.start(videos[0])
+    demo.wait(token)
+    demo.jobs._maker.submit(gate := threading.Event().wait, PATIENCE)
+    path = f"/jobs/{token}/outputs/matte"
+    colors = [{"background": f"#{n:06x}"} for n in range(40)]
+    answers = [demo.client.post(path, params=color).status_code for color in colors]
+    assert answers.count(202) == jobs_module.MAX_MAKING and set(answers) == {202, 503}
+    gate.__self__.set()
+    demo.wait(token)
+    monkeypatch.setattr(jobs_module, "MAX_OUTPUTS", jobs_module.MAX_MAKING)
+    assert demo.client.post(path, params=colors[-1]).status_code == 503
+    assert demo.client.post(path, params=colors[0]).json()["number"] == 0
 
 
 @contextmanager

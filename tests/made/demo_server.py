@@ -20,6 +20,7 @@ uvicorn = pytest.importorskip("uvicorn", reason="needs the extra demo")
 pytest.importorskip("starlette", reason="needs the extra demo")
 
 from threedcseg.demo.app import create_app  # noqa: E402
+from threedcseg.demo.connections import Connection  # noqa: E402
 from threedcseg.demo.jobs import Jobs  # noqa: E402
 from threedcseg.demo.server import bind  # noqa: E402
 from threedcseg.demo.uploads import Limits  # noqa: E402
@@ -66,6 +67,7 @@ class Demo:
     jobs: Jobs
     network: Bright
     folder: Path
+    app: Any
 
     def send(self, video: Path | bytes, name: str = "disc.mp4", **headers: str):
         body = video if isinstance(video, bytes) else video.read_bytes()
@@ -110,15 +112,21 @@ def check_same_video(ours: Path, theirs: Path) -> None:
 
 @contextmanager
 def serving(
-    folder: Path, limits: Limits | None = None, sample: Path | None = None
+    folder: Path,
+    limits: Limits | None = None,
+    sample: Path | None = None,
+    token: str | None = None,
 ) -> Iterator[Demo]:
     """A server for a block, in ``folder``, which it removes."""
     network = Bright()
     folder.mkdir()
     jobs = Jobs(network, folder, limits or Limits(), SETTINGS)
     about = {"model": "bright", "device": "a test"}
-    app = create_app(jobs, about, sample=sample, is_stopping=lambda: server.should_exit)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+    app = create_app(
+        jobs, about, sample=sample, token=token, is_stopping=lambda: server.should_exit
+    )
+    config = uvicorn.Config(app, http=Connection, log_level="error", access_log=False)
+    server = uvicorn.Server(config)
     with bind("127.0.0.1", 0) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -126,7 +134,7 @@ def serving(
         try:
             until(lambda: server.started)
             with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-                yield Demo(url, client, jobs, network, folder)
+                yield Demo(url, client, jobs, network, folder, app)
         finally:
             network.let_pass()
             server.should_exit = True

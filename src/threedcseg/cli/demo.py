@@ -7,7 +7,8 @@ from threedcseg.cli.options import add_model, add_settings, model_from, settings
 EPILOG = """\
 Open the address that is printed, drop a video, watch its masks arrive, compare, download. Videos
 are deleted --keep-minutes after they are done, and all of them when the server is stopped (Ctrl-C).
-Nobody else can reach the page unless --host says so.
+Nobody else can reach the page unless --host says so; it then asks for the token that is part of the
+printed address.
 
 Examples:
   3dcseg demo

@@ -7,7 +7,6 @@ width, where its picture (WebP) begins, and the bytes of the picture and of its 
 """
 
 import io
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterable
@@ -23,10 +22,13 @@ import numpy as np
 from threedcseg.datasets.masks import read_mask
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
+from threedcseg.reading import read_json
 from threedcseg.video.images import read_image
+from threedcseg.video.opening import open_input
 
 Entry = TypeVar("Entry")
 
+MAX_INDEX = 512 << 20  # bytes
 ENDINGS = ("json", "bin")  # of stills; of sequences with a v before
 
 
@@ -59,7 +61,9 @@ def read_pack(path: str | Path) -> list[Footage]:
         )
     decode = _sequence if sequences else _still
     try:
-        entries, blob = json.loads(index.read_text()), data.read_bytes()
+        entries, blob = read_json(index, MAX_INDEX), data.read_bytes()
+        if not isinstance(entries, list):
+            raise InputError("not a list of entries")
     except (OSError, ValueError) as error:
         raise InputError(f"{index}: not a readable pack ({error})", "get the pack again") from error
 
@@ -67,7 +71,7 @@ def read_pack(path: str | Path) -> list[Footage]:
         number, entry = numbered
         try:
             return decode(entry, blob)
-        except (KeyError, IndexError, TypeError, ValueError, zlib.error, av.FFmpegError) as error:
+        except _DAMAGED as error:
             raise InputError(
                 f"{data}: entry {number} cannot be read ({error})", "get the pack again"
             ) from error
@@ -105,6 +109,19 @@ def _at_once(decoded: Callable[[Entry], Footage | None], items: Iterable[Entry])
         return list(pool.map(decoded, items))
 
 
+_DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+    av.FFmpegError,
+    cv2.error,
+    zlib.error,
+)
+
+
 def _still(entry: list[Any], blob: bytes) -> Footage | None:
     name, group, height, width, start, size, mask_size = entry
     if not mask_size:
@@ -126,7 +143,7 @@ def _sequence(entry: dict[str, Any], blob: bytes) -> Footage | None:
     pixels = np.empty((len(numbers), height, width, 4), np.uint8)
     start, size = entry["video"]
     done = 0
-    with av.open(io.BytesIO(blob[start : start + size]), "r") as container:
+    with open_input(io.BytesIO(blob[start : start + size])) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if done == len(numbers):
                 break

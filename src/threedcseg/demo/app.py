@@ -4,8 +4,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from threedcseg.demo.connections import client_of
 from threedcseg.demo.guard import Guard
 from threedcseg.demo.job import Job
-from threedcseg.demo.jobs import Busy, Jobs
+from threedcseg.demo.jobs import ABANDONED_SECONDS, Busy, Jobs
 from threedcseg.demo.uploads import shown_name
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import FORMATS, Format
@@ -28,6 +29,7 @@ from threedcseg.outputs.rendering import Rendering
 
 EVENT_SECONDS = 0.15
 TIDY_SECONDS = 2.0
+MIN_RATE = 20_000  # bytes a second, of an upload that takes longer than `ABANDONED_SECONDS`
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
@@ -36,6 +38,7 @@ def create_app(
     about: Mapping[str, Any],
     *,
     host: str = "127.0.0.1",
+    token: str | None = None,
     sample: Path | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
@@ -43,8 +46,8 @@ def create_app(
 
     ``about``: what the page says of the server ("model", "device"). ``host``: where it is served,
     the name that browsers may call it by besides localhost, this machine's name and any address in
-    numbers. ``sample``: a video to try. ``is_stopping``: asked, so that pages which listen do not
-    hold up the end.
+    numbers. ``token``: what all must know who want in; None asks for nothing. ``sample``: a video
+    to try. ``is_stopping``: asked, so that pages which listen do not hold up the end.
     """
 
     async def page(request: Request) -> Response:
@@ -60,20 +63,27 @@ def create_app(
 
     async def post_video(request: Request) -> Response:
         name = shown_name(request.query_params.get("name", ""))
-        announced = request.headers.get("content-length", "")
-        num_bytes = int(announced) if announced.isdecimal() else 0
+        announced = _number(request.headers.get("content-length", ""))
+        num_bytes = jobs.limits.max_bytes if announced is None else announced
         _checked(jobs.limits.check_bytes, num_bytes, status=413)
-        job = _received(jobs, name, num_bytes)
+        job = _received(jobs, name, num_bytes, request)
+        now = asyncio.get_running_loop().time
         try:
-            received = 0
+            received, latest = 0, now() + ABANDONED_SECONDS
             with job.video.open("wb") as file:
-                async for chunk in request.stream():
-                    if job.cancelled:
-                        raise HTTPException(408, "The video came too slowly.")
-                    job.seen = time.monotonic()
-                    received += len(chunk)
-                    _checked(jobs.limits.check_bytes, received, status=413)
-                    await run_in_threadpool(file.write, chunk)
+                async with asyncio.timeout_at(latest) as deadline:
+                    async for chunk in request.stream():
+                        if job.cancelled:
+                            raise TimeoutError
+                        job.seen = time.monotonic()
+                        received += len(chunk)
+                        _checked(jobs.limits.check_bytes, received, status=413)
+                        await run_in_threadpool(file.write, chunk)
+                        in_time = latest + received / MIN_RATE
+                        deadline.reschedule(min(now() + ABANDONED_SECONDS, in_time))
+        except TimeoutError:
+            jobs.discard(job)
+            raise HTTPException(408, "The video came too slowly.") from None
         except ClientDisconnect:
             jobs.discard(job)
             return Response(status_code=400)
@@ -87,7 +97,7 @@ def create_app(
     async def post_sample(request: Request) -> Response:
         if sample is None:
             raise HTTPException(404, "There is no example here.")
-        job = _received(jobs, sample.name, sample.stat().st_size)
+        job = _received(jobs, sample.name, sample.stat().st_size, request)
         try:
             await run_in_threadpool(lambda: job.video.write_bytes(sample.read_bytes()))
         except OSError as error:
@@ -117,8 +127,8 @@ def create_app(
 
     async def preview(request: Request) -> Response:
         job = _job(request, jobs)
-        number, kind = request.path_params["number"], request.path_params["kind"]
-        if number >= job.num_done or kind not in ("jpg", "png"):
+        number, kind = _number(request.path_params["number"]), request.path_params["kind"]
+        if number is None or number >= job.num_done or kind not in ("jpg", "png"):
             raise HTTPException(404, "There is no such frame.")
         return FileResponse(job.previews / f"{number:05d}.{kind}")
 
@@ -135,13 +145,14 @@ def create_app(
         _checked(rendering.check, status=422)
         if job.state != "done":
             raise HTTPException(409, "This video is not finished.")
-        return JSONResponse({"number": jobs.make(job, name, rendering)}, 202)
+        with _room():
+            return JSONResponse({"number": jobs.make(job, name, rendering)}, 202)
 
     async def output(request: Request) -> Response:
         job = _job(request, jobs)
-        number = request.path_params["number"]
+        number = _number(request.path_params["number"])
         outputs = jobs.snapshot(job)["outputs"]
-        if number >= len(outputs) or outputs[number]["state"] != "ready":
+        if number is None or number >= len(outputs) or outputs[number]["state"] != "ready":
             raise HTTPException(404, "There is no such file.")
         path = job.outputs[number].path
         assert path is not None
@@ -169,14 +180,14 @@ def create_app(
             Route("/sample", post_sample, methods=["POST"]),
             Route("/jobs/{id}", delete, methods=["DELETE"]),
             Route("/jobs/{id}/events", events),
-            Route("/jobs/{id}/frames/{number:int}.{kind}", preview),
+            Route("/jobs/{id}/frames/{number}.{kind}", preview),
             Route("/jobs/{id}/outputs/{format}", post_output, methods=["POST"]),
-            Route("/jobs/{id}/outputs/{number:int}", output),
+            Route("/jobs/{id}/outputs/{number}", output),
         ],
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
-    return Guard(app, host)
+    return Guard(app, host, token)
 
 
 async def _as_json(request: Request, error: Exception) -> Response:
@@ -213,9 +224,20 @@ def _job(request: Request, jobs: Jobs) -> Job:
     return job
 
 
-def _received(jobs: Jobs, name: str, num_bytes: int) -> Job:
+def _number(text: str) -> int | None:
+    """A number of a file, a frame or bytes, where it is one; so long ones there are not."""
+    return int(text) if re.fullmatch("[0-9]{1,15}", text) else None
+
+
+def _received(jobs: Jobs, name: str, num_bytes: int, request: Request) -> Job:
+    with _room():
+        return jobs.receive(name, num_bytes, client_of(request.client))
+
+
+@contextmanager
+def _room() -> Iterator[None]:
     try:
-        return jobs.receive(name, num_bytes)
+        yield
     except Busy as busy:
         raise HTTPException(503, str(busy)) from None
 
@@ -227,7 +249,8 @@ def _not_stored(jobs: Jobs, job: Job, error: OSError) -> HTTPException:
 
 async def _submitted(jobs: Jobs, job: Job) -> Response:
     try:
-        await run_in_threadpool(jobs.submit, job)
+        with _room():
+            await run_in_threadpool(jobs.submit, job)
     except InputError as error:
         raise HTTPException(415, str(error)) from None
     return JSONResponse({"id": job.id}, 201)

@@ -1,12 +1,14 @@
 """Who may call the server, and what its answers may load."""
 
 import ipaddress
+import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -15,10 +17,13 @@ class Guard:
 
     A page elsewhere may make a browser send anything here. It is refused by its ``Origin``; and
     where it has made its own name mean this machine (DNS rebinding), by that name in ``Host``.
+    Where there is a ``token``, whoever does not know it is kept out, too: it comes once with the
+    address of the page, ``/?token=...``, and from then on in a cookie.
     """
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, token: str | None = None) -> None:
         self._app = app
+        self._token = token
         machine = socket.gethostname().lower()
         self._names = {"localhost", host.lower(), machine, f"{machine}.local"}
 
@@ -31,6 +36,8 @@ class Guard:
         answer: Callable[[Scope, Receive, Send], Awaitable[None]] = self._app
         if refused:
             answer = JSONResponse({"error": refused}, 403)
+        elif self._token is not None:
+            answer = self._stranger(Request(scope), self._token) or self._app
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -52,6 +59,20 @@ class Guard:
             return "Only the page of this server may do that."
         return None
 
+    def _stranger(self, request: Request, token: str) -> Response | None:
+        """What somebody gets who has not shown the token before; None for all others."""
+        cookie = f"3dcseg-{(request.scope.get('server') or ('', 0))[1]}"  # ports share cookies
+        if _is_same(request.cookies.get(cookie), token):
+            return None
+        if request.url.path == "/" and _is_same(request.query_params.get("token"), token):
+            welcome = RedirectResponse("/", 303)  # the address that stays in sight has no token
+            welcome.set_cookie(cookie, token, httponly=True, samesite="lax")
+            return welcome
+        wanted = "Open the address that 3dcseg demo printed, with ?token= and all behind it."
+        if request.url.path == "/":
+            return PlainTextResponse(wanted + "\n", 401)
+        return JSONResponse({"error": wanted}, 401)
+
     def _is_ours(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
@@ -62,6 +83,11 @@ class Guard:
         except ValueError:
             return name in self._names
         return True
+
+
+def _is_same(given: str | None, token: str) -> bool:
+    """In the same time, however much of it is right."""
+    return given is not None and secrets.compare_digest(given.encode(), token.encode())
 
 
 _SAFETY = [

@@ -33,6 +33,8 @@ class Job:
         id: unguessable; who knows it may see and delete the video.
         folder: holds all there is of it.
         name: of the file, as its owner knows it.
+        num_bytes: of the video, as announced.
+        client: who sent it; None for this machine's own user.
         watchers: pages that look at it now.
         seen: when one last did, or sent a part of it, by `time.monotonic`.
     """
@@ -40,6 +42,8 @@ class Job:
     id: str
     folder: Path
     name: str
+    num_bytes: int = 0
+    client: str | None = None
     state: State = "receiving"
     facts: VideoFacts | None = None
     num_done: int = 0

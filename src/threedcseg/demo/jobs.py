@@ -27,6 +27,11 @@ from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_to_folder
 
 MAX_WAITING = 8
+MAX_RECEIVING = 32  # at once; slow ones keep nobody else out
+MAX_OF_CLIENT = 4  # videos on their way or waiting
+MAX_MAKING = 12  # outputs of one video at once
+MAX_OUTPUTS = 60  # of one video in all
+STOP_SECONDS = 1.0
 MIN_FREE_BYTES = 1_000_000_000
 ABANDONED_SECONDS = 30.0  # a page that reloads, or a phone that sleeps for a moment, comes back
 
@@ -53,37 +58,46 @@ class Jobs:
         self._folder = folder
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
+        self._num_working = 0
         # Outputs do not wait for other people's videos: they need no network and are quick.
         self._segmenter = ThreadPoolExecutor(1, "segmenter")
         self._maker = ThreadPoolExecutor(1, "maker")
 
-    def receive(self, name: str, num_bytes: int) -> Job:
+    def receive(self, name: str, num_bytes: int, client: str | None = None) -> Job:
         """A place for a video of about ``num_bytes``; raises `Busy` where there is none.
 
         Write it to ``job.video``, then call `submit`.
         """
-        if shutil.disk_usage(self._folder).free < 4 * num_bytes + MIN_FREE_BYTES:
-            raise Busy("The disk of this computer is nearly full. Try again later.")
         with self._lock:
             coming = [job for job in self._jobs.values() if job.state in ("receiving", "queued")]
-            if len(coming) >= MAX_WAITING:
-                raise Busy(f"{len(coming)} videos are waiting already. Try again in a few minutes.")
+            receiving = [job for job in coming if job.state == "receiving"]
+            self._check_queue()
+            if len(receiving) >= MAX_RECEIVING:
+                raise Busy(f"{len(receiving)} videos are on their way already. Try again later.")
+            if client and sum(job.client == client for job in coming) >= MAX_OF_CLIENT:
+                raise Busy(f"{MAX_OF_CLIENT} videos of yours are waiting already.")
+            self._check_disk(num_bytes + sum(job.num_bytes for job in receiving))
             token = secrets.token_urlsafe(16)
-            job = Job(token, self._folder / token, name)
+            job = Job(token, self._folder / token, name, num_bytes, client)
             self._jobs[token] = job
         job.video.parent.mkdir(parents=True)
         return job
 
     def submit(self, job: Job) -> None:
-        """Check what came and put it in the queue; raises `InputError` and forgets it if bad."""
+        """Check what came and put it in the queue; raises `InputError` and forgets it if bad.
+
+        So does `Busy`, where the queue has become full meanwhile.
+        """
         try:
             with self._at_work(job):
                 job.facts = check_video(job.video, job.name, self.limits)
-        except InputError:
+            with self._lock:
+                self._check_queue()
+                job.seen = time.monotonic()
+                job.state = "queued"
+        except (InputError, Busy):
             self.discard(job)
             raise
-        job.seen = time.monotonic()
-        job.state = "queued"
         self._segmenter.submit(self._segment, job)
 
     def get(self, token: str) -> Job | None:
@@ -102,12 +116,20 @@ class Jobs:
         return before
 
     def make(self, job: Job, format: str, rendering: Rendering) -> int:
-        """Have an output made, unless it is already; returns its number in ``job.outputs``."""
+        """Have an output made, unless it is already; returns its number in ``job.outputs``.
+
+        Raises `Busy` where there are too many.
+        """
         with self._lock:
             for number, output in enumerate(job.outputs):
                 same = (output.format, output.rendering) == (format, rendering)
                 if same and output.state != "failed":
                     return number
+            if sum(output.state == "making" for output in job.outputs) >= MAX_MAKING:
+                raise Busy(f"{MAX_MAKING} files are being made of this video. Wait for one.")
+            if len(job.outputs) >= MAX_OUTPUTS:
+                raise Busy(f"{MAX_OUTPUTS} files were made of this video. Send it anew for more.")
+            self._check_disk(0)
             output = Output(format, rendering)
             job.outputs.append(output)
             number = len(job.outputs) - 1
@@ -134,12 +156,33 @@ class Jobs:
                 self.discard(job)
 
     def close(self) -> None:
-        """Stop everything and delete everything; waits for the threads."""
+        """Stop everything and delete everything; waits for the threads, but not for long.
+
+        A network cannot be stopped in the middle of a clip: `is_working` then is still true.
+        """
         for job in list(self._jobs.values()):
             self.discard(job)
-        self._segmenter.shutdown(cancel_futures=True)
-        self._maker.shutdown(cancel_futures=True)
+        self._segmenter.shutdown(wait=False, cancel_futures=True)
+        self._maker.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + STOP_SECONDS
+        while self.is_working and time.monotonic() < until:
+            time.sleep(0.02)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a thread is at work on a video."""
+        return self._num_working > 0
+
+    def _check_queue(self) -> None:
+        waiting = sum(job.state == "queued" for job in self._jobs.values())
+        if waiting >= MAX_WAITING:
+            raise Busy(f"{waiting} videos are waiting already. Try again in a few minutes.")
+
+    def _check_disk(self, num_bytes: int) -> None:
+        """Raise `Busy` without room for videos of ``num_bytes`` and what is made of them."""
+        if shutil.disk_usage(self._folder).free < 4 * num_bytes + MIN_FREE_BYTES:
+            raise Busy("The disk of this computer is nearly full. Try again later.")
 
     @contextmanager
     def watching(self, job: Job) -> Iterator[None]:
@@ -190,11 +233,13 @@ class Jobs:
         """Its folder stays until the block ends; an error in the block is the job's."""
         with self._lock:
             job.workers += 1
+            self._num_working += 1
         try:
             yield
         finally:
             with self._lock:
                 job.workers -= 1
+                self._num_working -= 1
                 last = job.cancelled and job.workers == 0
             if last:
                 shutil.rmtree(job.folder, ignore_errors=True)

@@ -1,6 +1,11 @@
 """The demo on a socket, until it is stopped."""
 
+import ipaddress
+import os
+import secrets
+import signal
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +13,7 @@ import torch
 import uvicorn
 
 from threedcseg.demo.app import create_app
+from threedcseg.demo.connections import Connection
 from threedcseg.demo.jobs import Jobs
 from threedcseg.demo.storage import private_folder
 from threedcseg.demo.uploads import Limits
@@ -38,35 +44,59 @@ def serve(
     listening: socket.socket,
     host: str,
 ) -> None:
-    """Serve the page until SIGINT or SIGTERM, then delete all there was of other people's."""
+    """Serve the page until SIGINT or SIGTERM, then delete all there was of other people's.
+
+    Where others reach it, they need the token that is printed with the address. Ends the process
+    where a network is still at work on a clip, which nobody waits for.
+    """
     about = {"model": model, "device": device_of(network)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    token = None if is_local(listening) else secrets.token_urlsafe(16)
     with private_folder() as folder:
+        jobs = Jobs(network, folder, limits, settings)
         app = create_app(
-            Jobs(network, folder, limits, settings),
+            jobs,
             about,
             host=host,
+            token=token,
             sample=find_sample(),
             is_stopping=lambda: server.should_exit,
         )
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+            uvicorn.Config(
+                app,
+                http=Connection,
+                ws="none",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+            )
         )
         print(f"{model} on {about['device']}", flush=True)
-        print(f"open {address(host, listening)} (Ctrl-C stops)", flush=True)
+        print(f"open {address(host, listening, token)} (Ctrl-C stops)", flush=True)
         with suppress(KeyboardInterrupt):  # uvicorn has stopped in order and hands the signal on
             server.run(sockets=[listening])
-    print("stopped; all videos are deleted")
+    print("stopped; all videos are deleted", flush=True)
+    if jobs.is_working:
+        sys.stderr.flush()
+        os._exit(0)
 
 
-def address(host: str, listening: socket.socket) -> str:
+def is_local(listening: socket.socket) -> bool:
+    """Whether only this machine reaches it."""
+    return ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def address(host: str, listening: socket.socket, token: str | None = None) -> str:
     """What to type into a browser, and who else may."""
     port = listening.getsockname()[1]
+    end = f":{port}/" + (f"?token={token}" if token else "")
     if host in ("", "0.0.0.0", "::"):
         return (
-            f"http://127.0.0.1:{port}/ or, from any other machine that reaches this one, "
-            f"http://{socket.gethostname()}:{port}/"
+            f"http://127.0.0.1{end} or, from any other machine that reaches this one, "
+            f"http://{socket.gethostname()}{end}"
         )
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return f"http://{f'[{host}]' if ':' in host else host}{end}"
 
 
 def find_sample() -> Path | None:

@@ -9,16 +9,11 @@ import av
 from threedcseg.errors import InputError
 from threedcseg.video.frame import FrameSource
 from threedcseg.video.kinds import VIDEO_ENDINGS
-from threedcseg.video.paths import output_names
+from threedcseg.video.opening import open_input
+from threedcseg.video.paths import file_name
 from threedcseg.video.reader import VideoReader
 
 MAX_PIXELS = 4096 * 2304  # of a frame: more would need gigabytes for a clip
-# Containers only. Playlists, captures and scripts, which make FFmpeg open other files or addresses,
-# are not among them; neither are images.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,mxf,"
-    "yuv4mpegpipe,h264,hevc,m4v,dv,ivf,rm,swf,apng"
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ def safe_stem(name: str) -> str:
     >>> safe_stem("../my dog.mp4")
     'my_dog'
     """
-    return output_names([Path(shown_name(name))])[0]
+    return file_name(Path(shown_name(name)).stem)
 
 
 def safe_name(name: str) -> str:
@@ -91,7 +86,7 @@ def safe_name(name: str) -> str:
 def check_video(path: Path, name: str, limits: Limits) -> VideoFacts:
     """Look into an upload; raises `InputError` in words that speak of ``name``, not of ``path``."""
     try:
-        av.open(str(path), options={"format_whitelist": FORMATS}).close()
+        open_input(str(path)).close()
     except av.FFmpegError:
         raise InputError(
             f"{name} is not a video that can be read here", "use an MP4, MOV, MKV, WebM or AVI file"

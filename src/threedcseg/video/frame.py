@@ -9,6 +9,8 @@ from typing import Protocol, Self
 import numpy as np
 from av.video.reformatter import Colorspace
 
+from threedcseg.video.part import Extent
+
 UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
 SMPTE170M = 6  # the matrix of BT.601 by its second number
 
@@ -32,7 +34,8 @@ class Frame:
     """One frame.
 
     Attributes:
-        index: 0, 1, 2, ...; of live sources, those that were dropped are counted, too.
+        index: 0, 1, 2, ..., counted in the whole recording; of live sources, those that were
+            dropped are counted, too.
         image: ``(H, W, 3)`` uint8 RGB, upright.
         name: five-digit index for videos, the file's stem for folders; names the output files.
         time: presentation time in seconds, exact, from the ``start`` of the source; grows strictly.
@@ -63,7 +66,8 @@ class FrameSource(Protocol):
         pixel_aspect: width over height of one pixel.
         color: how colour is coded.
         depth: bits of each colour.
-        num_bytes: size of the whole file; None where there is none.
+        num_bytes: size of the file, or of the part that is read; None where there is none.
+        extent: the part of the recording that is read.
     """
 
     path: Path
@@ -79,6 +83,7 @@ class FrameSource(Protocol):
     color: Color
     depth: int
     num_bytes: int | None
+    extent: Extent
 
     def __iter__(self) -> Iterator[Frame]: ...
 

@@ -8,6 +8,7 @@ from av.stream import Disposition
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from threedcseg.errors import InputError
+from threedcseg.video.opening import open_input
 from threedcseg.video.picture import PictureFormat
 
 
@@ -57,7 +58,7 @@ def read_image(path: str | Path, max_short_edge: int | None = None) -> np.ndarra
 def _read_by_ffmpeg(path: Path) -> np.ndarray:
     """What Pillow does not know: EXR (shown as sRGB), DPX, HEIC of one piece."""
     try:
-        with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+        with path.open("rb") as file, open_input(file, stills=True) as container:
             streams = container.streams.video
             if any(stream.disposition & Disposition.dependent for stream in streams):
                 raise InputError(

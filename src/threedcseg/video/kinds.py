@@ -8,6 +8,9 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
+from threedcseg.errors import InputError
+from threedcseg.video.opening import open_input
+
 Kind = Literal["image", "video", "other"]
 
 # What these names say is believed, since folders hold many; files of other names are looked into.
@@ -22,8 +25,6 @@ VIDEO_ENDINGS = frozenset(
 )
 # fmt: on
 _STILL_BRANDS = frozenset(["avif", "heic", "heix", "heim", "heis", "mif1", "mif2"])
-# FFmpeg opens these as videos, but they are text shown as on a terminal.
-TEXT_FORMATS = frozenset(["tty", "bin", "xbin", "adf", "idf"])
 
 
 def kind_of(path: Path) -> Kind:
@@ -79,13 +80,11 @@ def _has_animation_before_data(path: Path) -> bool:
 
 def _looked_into(path: Path) -> Kind:
     try:
-        with av.open(str(path.absolute()), "r", metadata_errors="replace") as container:
-            if container.format.name in TEXT_FORMATS:
-                return "other"
+        with open_input(str(path.absolute()), stills=True) as container:
             if is_still(container):
                 return "image"
             streams = container.streams.video
             cover = Disposition.attached_pic
             return "video" if any(not s.disposition & cover for s in streams) else "other"
-    except (av.FFmpegError, OSError):
+    except (av.FFmpegError, OSError, InputError):
         return "other"

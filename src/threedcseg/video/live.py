@@ -25,6 +25,8 @@ from av.video.stream import VideoStream
 from threedcseg.errors import InputError
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.frame import Color, Frame
+from threedcseg.video.opening import open_input
+from threedcseg.video.part import WHOLE
 from threedcseg.video.paths import shortened
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.pipe import RawFormat, open_pipe
@@ -56,7 +58,7 @@ def is_live(name: str) -> bool:
     if not is_web(name):
         return is_address(name)
     try:
-        with av.open(name, "r", timeout=(_OPEN_TIMEOUT, _READ_TIMEOUT)) as container:
+        with open_input(name, timeout=(_OPEN_TIMEOUT, _READ_TIMEOUT)) as container:
             return container.duration is None
     except av.FFmpegError:
         return True  # and `LiveSource` says why it cannot be opened
@@ -142,6 +144,7 @@ class LiveSource:
     has_audio = False
     start = Fraction(0)
     num_bytes: int | None = None
+    extent = WHOLE
     width: int
     height: int
     rate: Fraction
@@ -299,7 +302,7 @@ class LiveSource:
         # UDP loses packets without a word.
         options = {"rtsp_transport": "tcp"} if self.name.startswith("rtsp") else {}
         timeout = (_OPEN_TIMEOUT, _READ_TIMEOUT)
-        return av.open(self.name, "r", options=options, timeout=timeout, metadata_errors="replace")
+        return open_input(self.name, options=options, timeout=timeout)
 
     def _open_camera(self, which: str) -> InputContainer:
         system = platform.system()

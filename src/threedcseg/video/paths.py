@@ -11,6 +11,7 @@ from threedcseg.errors import InputError
 from threedcseg.video.kinds import Kind, kind_of, named
 
 MAX_NAME_BYTES = 200  # of 255, so that there is room for a number or an ending
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\.|$)", re.IGNORECASE)
 
 
 _log = logging.getLogger(__name__)
@@ -48,8 +49,10 @@ def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
     if not inputs:
         raise InputError("no input given", "name a video, a folder of frames or a folder of videos")
     found: dict[Path, Path] = {}
-    for path in map(Path, inputs):
-        for item in _expand(path):
+    for given in inputs:
+        if not str(given):
+            raise InputError("an empty name was given", "name a video or a folder")
+        for item in _expand(Path(given)):
             found.setdefault(item.resolve(), item)
     return list(found.values())
 
@@ -65,7 +68,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     ['a-clip', 'b-clip', 'dog-mp4', 'dog-MOV']
     """
     resolved = [path.resolve() for path in paths]
-    names = [_safe(path.name if path.is_dir() else path.stem) for path in resolved]
+    names = [file_name(path.name if path.is_dir() else path.stem) for path in resolved]
     before = [list(path.parents)[:-1] for path in resolved]
     behind = ["" if path.is_dir() else path.suffix for path in resolved]
     changed = True
@@ -80,10 +83,10 @@ def output_names(paths: Sequence[Path]) -> list[str]:
                 continue
             if places[name.casefold(), path.parent] > 1:
                 if behind[i]:
-                    names[i], behind[i] = shortened(f"{name}-{_safe(behind[i])}"), ""
+                    names[i], behind[i] = shortened(f"{name}-{file_name(behind[i])}"), ""
                     changed = True
             elif before[i]:
-                names[i] = shortened(f"{_safe(before[i].pop(0).name)}-{name}")
+                names[i] = shortened(f"{file_name(before[i].pop(0).name)}-{name}")
                 changed = True
     taken: set[str] = set()
     for i, name in enumerate(names):
@@ -146,6 +149,15 @@ def _naturally(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=key)
 
 
-def _safe(name: str) -> str:
-    """Letters, digits, dot, dash and underscore only; never empty, hidden, ``..`` or too long."""
-    return shortened(re.sub(r"[^\w.-]+", "_", name).lstrip(".")) or "video"
+def file_name(name: str) -> str:
+    """Letters, digits, dot, dash and underscore only; never empty, hidden, ``..`` or too long.
+
+    Nor is it one that Windows keeps for a device.
+
+    >>> file_name("..")
+    'video'
+    """
+    name = re.sub(r"[^\w.-]+", "_", name).strip(".")
+    if _DEVICE.match(name):
+        name = f"_{name}"
+    return shortened(name) or "video"

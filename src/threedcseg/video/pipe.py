@@ -11,6 +11,7 @@ import numpy as np
 from av.container import InputContainer
 
 from threedcseg.errors import InputError
+from threedcseg.video.opening import open_input
 
 _Y4M = b"YUV4MPEG2"
 
@@ -63,7 +64,7 @@ def open_pipe(file: BinaryIO | None, raw: RawFormat | None) -> InputContainer:
     if head == _Y4M:
         return av.open(pipe, "r", format="yuv4mpegpipe")
     if raw is None:
-        return av.open(pipe, "r")
+        return open_input(pipe)
     options = {
         "video_size": f"{raw.width}x{raw.height}",
         "pixel_format": raw.pixel_format,

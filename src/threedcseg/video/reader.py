@@ -1,6 +1,7 @@
 """Videos, and folders as if they were videos, as streams of RGB frames, in constant memory."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -19,10 +20,13 @@ from threedcseg.video.animation import AnimationReader
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
 from threedcseg.video.frame import Frame, FrameSource
-from threedcseg.video.kinds import TEXT_FORMATS, is_animated_webp, is_still, kind_of
+from threedcseg.video.kinds import is_animated_webp, is_still, kind_of
 from threedcseg.video.live import is_web, live_name, without_password
+from threedcseg.video.opening import is_list, open_input
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 from threedcseg.video.picture import PictureFormat
-from threedcseg.video.tracks import audio_streams
+from threedcseg.video.seeking import frames_from
+from threedcseg.video.tracks import audio_streams, timecode_of
 from threedcseg.video.truncation import is_cut_short
 
 
@@ -33,14 +37,30 @@ class Reading:
     Attributes:
         fps: frames per second of a folder; None for 24, and for files, which have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
+        part: that is read; None for the whole.
     """
 
     fps: Fraction | None = None
     deinterlace: bool = True
+    part: Part | None = None
+
+    def open(self, path: str | Path) -> FrameSource:
+        """`open_video`, read so."""
+        return open_video(path, folder_rate=self.fps, deinterlace=self.deinterlace, part=self.part)
+
+    def record(self) -> dict[str, str | bool | None]:
+        """What the record of a run says of it."""
+        fps = None if self.fps is None else str(self.fps)
+        part = {} if self.part is None else self.part.record()
+        return {"fps": fps, "deinterlace": self.deinterlace, **part}
 
 
 def open_video(
-    path: str | Path, *, folder_rate: Fraction | None = None, deinterlace: bool = True
+    path: str | Path,
+    *,
+    folder_rate: Fraction | None = None,
+    deinterlace: bool = True,
+    part: Part | None = None,
 ) -> FrameSource:
     """Open a video file, an animated image, or a folder of images as if it were a video.
 
@@ -49,25 +69,28 @@ def open_video(
             folder of images.
         folder_rate: frames per second of a folder (24); files have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
+        part: that is read; None for the whole.
 
     Raises:
-        InputError: missing, empty, unreadable, not a video, no frames in it, ...; while iterating:
-            damaged or cut short (after the good frames), or the frame size changes.
+        InputError: missing, empty, unreadable, not a video, no frames in it or in the part, ...;
+            while iterating: damaged or cut short (after the good frames), or the size changes.
 
     >>> with open_video("examples/dog.mp4") as video:  # doctest: +SKIP
     ...     for frame in video:
     ...         print(frame.name, float(frame.time), frame.image.shape)
     """
     if is_web(path) and folder_rate is None:
-        return VideoReader(path, deinterlace=deinterlace)
+        return VideoReader(path, deinterlace=deinterlace, part=part)
+    if not str(path):
+        raise InputError("an empty name was given", "name a video or a folder")
     path = Path(path)
     if path.is_dir():
-        return FolderReader(path, folder_rate or FOLDER_RATE)
+        return FolderReader(path, folder_rate or FOLDER_RATE, part)
     if folder_rate is not None:
         raise InputError(f"{path} has a rate of its own", "give one for folders of frames only")
     if is_animated_webp(path):
-        return AnimationReader(path)
-    return VideoReader(path, deinterlace=deinterlace)
+        return AnimationReader(path, part)
+    return VideoReader(path, deinterlace=deinterlace, part=part)
 
 
 class VideoReader:
@@ -79,7 +102,12 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: str | Path, shown: str | None = None, *, deinterlace: bool = True
+        self,
+        path: str | Path,
+        shown: str | None = None,
+        *,
+        deinterlace: bool = True,
+        part: Part | None = None,
     ) -> None:
         web = is_web(path)
         self.path = Path(live_name(str(path)) if web else path)
@@ -89,9 +117,12 @@ class VideoReader:
         self.shown = shown or without_password(str(path))
         self._cut_short = not web and _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
+        self._from: Fraction = Fraction(0)
+        self._to: Fraction | None = None  # seconds of the recording
+        self.extent = WHOLE
         with self._open() as container:
             stream = self._video_stream(container)
-            first = next(self._decode(container, stream), None)
+            first = next(self._decode(container.demux(stream)), None)
             if first is None:
                 raise self._not_a_video("it holds no frames")
             self._format = form = PictureFormat(stream, first)
@@ -109,6 +140,9 @@ class VideoReader:
                         self.start, max(track.start_time * track.time_base, Fraction(0))
                     )
             self.num_bytes: int | None = None if web else self.path.stat().st_size
+            timecode = timecode_of(container)
+        if part is not None:
+            self._enter(part, timecode)
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
@@ -127,12 +161,27 @@ class VideoReader:
             self._frames.close()
             self._frames = None
 
+    def _enter(self, part: Part, timecode: str | None) -> None:
+        """From now on only ``part`` is read."""
+        start, end = part.bounds(self.rate, timecode, self.shown)
+        half = 1 / (2 * self.rate)
+        self._from, self._to = start - half, None if end is None else end - half
+        first = next(iter(self), None)
+        self.close()
+        length = None if self.num_frames is None else self.num_frames / self.rate
+        if first is None:
+            raise nothing_there(part, self.shown, length)
+        self.start += first.time
+        self.extent = Extent(first.index, first.time, None if end is None else end - first.time)
+        if self.num_frames is not None and length:
+            share = ((length if end is None else min(end, length)) - first.time) / length
+            self.num_frames = max(1, round(share * self.num_frames))
+            self.num_bytes = self.num_bytes and max(1, round(share * self.num_bytes))
+
     def _read(self) -> Generator[Frame]:
-        index, time = 0, Fraction(0)
+        time = Fraction(0)
         expected, rgb = self._format.coded_size, self._format.rgb
-        with self._open() as container:
-            stream = self._video_stream(container)
-            frames = self._decode(container, stream)
+        with self._begun() as (stream, index, frames):
             for frame in deinterlaced(frames, stream) if self._deinterlace else frames:
                 if (frame.width, frame.height) != expected:
                     raise InputError(
@@ -141,29 +190,56 @@ class VideoReader:
                         "cut it there, or scale it to one size",
                     )
                 time = self._time(frame, index, time)
-                deep = partial(rgb, frame, "rgb48le") if self.depth > 8 else None
-                yield Frame(index, rgb(frame), f"{index:05d}", time, deep)
+                if self._to is not None and time >= self._to:
+                    return
+                if time >= self._from:
+                    deep = partial(rgb, frame, "rgb48le") if self.depth > 8 else None
+                    yield Frame(index, rgb(frame), f"{index:05d}", time - self.extent.before, deep)
                 index += 1
 
+    @contextmanager
+    def _begun(self) -> Iterator[tuple[VideoStream, int, Iterator[VideoFrame]]]:
+        """The stream, frames from a little before the part on, and the number of the first."""
+        if self._from > 0:
+            with self._open() as container:
+                stream = self._video_stream(container)
+                time = self._recording_start + self._from
+                found = frames_from(
+                    container, stream, time, self._first_time, self._decode, self._open
+                )
+                if found is not None:
+                    yield stream, *found
+                    return
+        with self._open() as container:
+            stream = self._video_stream(container)
+            yield stream, 0, self._decode(container.demux(stream))
+
+    @property
+    def _recording_start(self) -> Fraction:
+        return self.start - self.extent.before
+
     def _time(self, frame: VideoFrame, index: int, previous: Fraction) -> Fraction:
-        """From the frame's time stamp; one period on where that is missing or runs backwards."""
+        """In the whole recording, from the frame's time stamp; one period on where that is missing
+        or runs backwards."""
         if frame.pts is not None and frame.time_base is not None:
-            time = frame.pts * frame.time_base - self.start
+            time = frame.pts * frame.time_base - self._recording_start
             if index == 0 or time > previous:
                 return time
-        return previous + 1 / self.rate if index else self._first_time - self.start
+        return previous + 1 / self.rate if index else self._first_time - self._recording_start
 
     def _open(self) -> InputContainer:
+        assert self.address is not None
         try:
-            container = av.open(self.address, "r", metadata_errors="replace")
+            container = open_input(self.address, stills=True)
         except av.EOFError:
             raise self._not_a_video("it ends before its first frame") from None
         except av.FFmpegError as error:
-            raise self._not_a_video(str(error.strerror).lower()) from None
-        text = container.format.name in TEXT_FORMATS
-        if text or is_still(container):
+            lists = is_list(self.path)
+            reason = "it lists other files" if lists else str(error.strerror).lower()
+            raise self._not_a_video(reason) from None
+        if is_still(container):
             container.close()
-            raise self._not_a_video("a text" if text else "a single image")
+            raise self._not_a_video("a single image")
         return container
 
     def _not_a_video(self, reason: str) -> InputError:
@@ -196,12 +272,11 @@ class VideoReader:
         stream.thread_type = "AUTO"
         return stream
 
-    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    def _decode(self, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
         """The decoder's frames up to the first damage, then InputError."""
         count, whole = 0, not self._cut_short
         try:
-            packets: Iterator[Packet] = chain(container.demux(stream), [Packet()])
-            for packet, following in pairwise(packets):
+            for packet, following in pairwise(chain(packets, [Packet()])):
                 if packet.is_corrupt and following.size == 0:
                     whole = False  # the last one ends early; elsewhere it may be but a joint
                     break
