@@ -22,7 +22,7 @@ def test_each_field_is_declared_and_its_default_can_be_used():
 @pytest.mark.parametrize(
     ("values", "needle"),
     [
-        ({"clip_length": 0}, "clip length 0 cannot be used: give 1 or more frames"),
+        ({"clip_length": 0}, "clip length 0 cannot be used: give 1 to 1024 frames"),
         ({"clip_length": 8.0}, "clip length 8.0 cannot be used"),
         ({"overlap": 8}, "overlap 8 does not fit clips of 8 frames: give a number from 0 to 7"),
         ({"stride": True}, "stride True cannot be used"),
