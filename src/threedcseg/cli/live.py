@@ -81,12 +81,15 @@ def live_from(args: argparse.Namespace) -> LiveOptions:
 def check_live_options(args: argparse.Namespace, live: bool) -> None:
     """Raise `InputError` for options that would do nothing here."""
     of_live = "goes with a camera, a stream or standard input"
+    of_recordings = "goes with recordings, of which a part can be read"
     of_raw = "goes with raw frames on standard input (-)"
     for option, applies, why in (
         ("when_behind", live, of_live),
         ("queue", live, of_live),
         ("size", "-" in args.inputs, of_raw),
         ("pixel_format", args.size is not None, of_raw + " and their --size"),
+        ("start", not live, of_recordings),
+        ("end", not live, of_recordings),
         ("pipe_format", args.output == STDOUT, "goes with masks on standard output (-o -)"),
     ):
         if getattr(args, option) is not None and not applies:
@@ -98,10 +101,9 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
     other end and its files are whole."""
     from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name, without_password
-    from threedcseg.video.reader import open_video
 
     if not is_live(name):
-        with open_video(name, deinterlace=options.deinterlace) as video:
+        with worker.task.reading.open(name) as video:
             if output == STDOUT:
                 return _to_pipe(video, worker, options.pipe_format, lambda source: None)
             shown = without_password(name)
@@ -114,6 +116,8 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
                 write=worker.task.write,
                 rendering=worker.task.rendering,
                 provenance=worker.provenance,
+                redo=worker.task.redo,
+                reading=worker.task.reading,
             )
         print(f"{result.num_frames} frames of {shown} -> {result.folder}", flush=True)
         return 0
@@ -158,6 +162,7 @@ def _to_pipe(
     pipe_format: "PipeFormat",
     on_frame: Callable[["FrameSource"], None],
 ) -> int:
+    from threedcseg.outputs.edges import grown
     from threedcseg.segmentation.video import segment_source
     from threedcseg.video.pipe import PipeWriter
 
@@ -165,7 +170,8 @@ def _to_pipe(
         writer = PipeWriter(stdout, source.rate, pipe_format)
         try:
             for _, probabilities in segment_source(source, worker.network, worker.settings):
-                mask = probabilities > worker.settings.threshold
+                mask = worker.settings.mask(probabilities)
+                mask = grown(mask, worker.task.rendering.grow)
                 writer.write(np.where(mask, np.uint8(255), np.uint8(0)))
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 
 from threedcseg.atomic import replacing
-from threedcseg.outputs.formats import FORMATS, SegmentedFrame
+from threedcseg.outputs.formats import FORMATS, SegmentedFrames
 from threedcseg.outputs.record import RunRecord
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.frame import FrameSource
 
 KEPT = ("masks", "probabilities")
@@ -37,15 +36,14 @@ def make_output(
     if name in KEPT:
         images = sorted(results.glob(format.files[0]))
         return _zip(images, folder / f"{name}.zip", on_frame)
-    tracker = ObjectTracker() if format.needs_objects else None
+    segmented = SegmentedFrames(rendering, [format])
     record = RunRecord.read(results)
     assert record is not None  # it was done before
     with format.open_in(folder, source, rendering) as sink:
         for frame in source:
             mask = _read(results / f"{frame.name}.png") > 0
             probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
-            objects = tracker.update(mask, frame.index in record.cuts) if tracker else ()
-            sink(SegmentedFrame(frame, probabilities, mask, objects))
+            sink(segmented.next(frame, probabilities, mask, frame.index in record.cuts))
             on_frame()
     made = [file for pattern in format.files for file in sorted(folder.glob(pattern))]
     if len(made) == 1 and not format.is_images:

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from threedcseg.outputs.edges import hard_alpha, soft_alpha
 from threedcseg.outputs.formats import SegmentedFrame
 
 LONG_EDGE = 960  # pixels
@@ -23,7 +24,9 @@ class PreviewWriter:
 
     def __call__(self, result: SegmentedFrame) -> None:
         picture = _shrink(result.frame.image)
-        masks = _shrink(np.dstack([result.alpha("hard"), result.alpha("soft"), _nothing(result)]))
+        masks = _shrink(
+            np.dstack([hard_alpha(result.mask), soft_alpha(result.probabilities), _nothing(result)])
+        )
         masks[..., 0] = np.where(masks[..., 0] > 127, 255, 0)
         path = self._folder / f"{result.frame.index:05d}"
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]

@@ -3,31 +3,29 @@
 import cv2
 import numpy as np
 
-from threedcseg.outputs.formats import SegmentedFrame, video_format
+from threedcseg.outputs.formats import RIM, SegmentedFrame, video_format
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.encoder import PRORES_4444, VP9_ALPHA
 from threedcseg.video.picture import in_depth_of
-
-_RIM = 16  # pixels of surroundings kept under transparent alpha, so that no codec bleeds black in
 
 
 @video_format(
     "alpha.webm",
     "alpha.webm",
     summary="VP9 with alpha, for browsers",
-    drawn_by=("edges",),
+    drawn_by=("edges", "feather"),
     encoding=VP9_ALPHA,
 )
 @video_format(
     "alpha.mov",
     "alpha.mov",
     summary="ProRes 4444 with alpha, for editors",
-    drawn_by=("edges",),
+    drawn_by=("edges", "feather"),
     encoding=PRORES_4444,
 )
 def picture_with_alpha(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
     """The frame with its alpha; in ProRes the alpha is the mask, bit for bit."""
-    return with_alpha(result.picture, result.alpha(rendering.edges))
+    return with_alpha(result.colors, result.alpha)
 
 
 def with_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -38,7 +36,7 @@ def with_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     Further than a rim from the object the colour is black: nothing of the surroundings is in the
     file, and it is much smaller.
     """
-    near = cv2.dilate(alpha, np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)) > 0
+    near = cv2.dilate(alpha, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)) > 0
     rgba = np.dstack([image, in_depth_of(image, alpha)])
     rgba[~near] = 0
     return rgba

@@ -1,4 +1,4 @@
-"""What stands behind a cut-out: a colour, an image, or a video."""
+"""What stands behind a cut-out: a colour, an image, a video, or the frame, blurred or gray."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,35 +17,44 @@ from threedcseg.video.kinds import kind_of
 from threedcseg.video.reader import open_video
 
 GREEN = "#00b140"  # chroma-key green
+OF_FRAME = ("blur", "gray")
+"""What is made of the frame itself; in this they come before colours and files of that name."""
+_BLUR = 1 / 40  # of the shorter side: the blur's standard deviation
+_BLURRED_AT = 120  # pixels of the shorter side, at which it is made
 
 
 class Background(Protocol):
     """What stands behind the object."""
 
-    def at(self, time: Fraction) -> np.ndarray:
-        """The picture at ``time`` seconds, ``(H, W, 3)`` uint8 RGB; times grow."""
+    def behind(self, picture: np.ndarray, alpha: np.ndarray, time: Fraction) -> np.ndarray:
+        """``(H, W, 3)`` RGB for a frame's ``picture``, of its type or uint8; times grow.
+
+        ``alpha``: ``(H, W)`` uint8. ``time``: of the frame, in seconds.
+        """
         ...
 
 
 def check_background(text: str) -> None:
     """Raise `InputError` unless ``text`` is a colour or names something that exists."""
-    if _color(text) is None and not (text and Path(text).exists()):
+    if text not in OF_FRAME and _color(text) is None and not (text and Path(text).exists()):
         raise InputError(
             f"background {text!r} is neither a colour nor a file",
-            "give a colour such as green or #00b140, an image or a video",
+            "give a colour such as green or #00b140, an image, a video, blur or gray",
         )
 
 
 @contextmanager
 def open_background(text: str, height: int, width: int) -> Iterator[Background]:
-    """A colour (a name or ``#rrggbb``), an image, or a video or folder of frames.
+    """A colour (a name or ``#rrggbb``), an image, a video or folder of frames, or `OF_FRAME`.
 
     Images and videos are scaled to cover ``height`` x ``width`` and cropped evenly. A video shows
     the frame of the same time, and begins again at its end.
     """
     check_background(text)
     color = _color(text)
-    if color is not None:
+    if text in OF_FRAME:
+        yield _Blurred() if text == "blur" else _Gray()
+    elif color is not None:
         yield _Still(np.full((height, width, 3), color, np.uint8))
     elif not Path(text).is_dir() and kind_of(Path(text)) == "image":
         yield _Still(cover(read_image(text), height, width))
@@ -69,8 +78,39 @@ class _Still:
     def __init__(self, image: np.ndarray) -> None:
         self._image = image
 
-    def at(self, time: Fraction) -> np.ndarray:
+    def behind(self, picture: np.ndarray, alpha: np.ndarray, time: Fraction) -> np.ndarray:
         return self._image
+
+
+class _Gray:
+    def behind(self, picture: np.ndarray, alpha: np.ndarray, time: Fraction) -> np.ndarray:
+        return cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
+
+class _Blurred:
+    """The frame's surroundings out of focus, without the object, which would shine around itself.
+
+    Each pixel is a mean of what is around it, weighed by how much it is *not* the object; made
+    small, for which a blurred picture has no use for its pixels.
+    """
+
+    def behind(self, picture: np.ndarray, alpha: np.ndarray, time: Fraction) -> np.ndarray:
+        height, width = alpha.shape
+        scale = min(1.0, _BLURRED_AT / min(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        # The edge is never quite where the alpha has it: a little more is left out.
+        kept = cv2.erode(
+            cv2.resize(255 - alpha, size, interpolation=cv2.INTER_AREA), np.ones((3, 3))
+        )
+        weight = kept.astype(np.float32) / 255 + 1e-3  # a frame full of object is blurred whole
+        sigma = max(1.0, _BLUR * min(size))
+        weighed = cv2.GaussianBlur(small * weight[..., None], (0, 0), sigma)
+        blurred = weighed / cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+        large = cv2.resize(
+            np.rint(blurred).astype(picture.dtype), (width, height), interpolation=cv2.INTER_CUBIC
+        )
+        return large
 
 
 class _Moving:
@@ -89,7 +129,7 @@ class _Moving:
         self._next = next(self._frames, None)
         self._image: np.ndarray | None = None
 
-    def at(self, time: Fraction) -> np.ndarray:
+    def behind(self, picture: np.ndarray, alpha: np.ndarray, time: Fraction) -> np.ndarray:
         while not self._only and (due := self._due()) <= time:
             if self._next is None:
                 length = due - self._round

@@ -32,7 +32,8 @@ def open_boxes(path: Path, source: FrameSource, rendering: Rendering) -> Iterato
         rows.writerow(COLUMNS)
 
         def sink(result: SegmentedFrame) -> None:
-            index, name, time = result.frame.index, result.frame.name, float(result.frame.time)
+            index, name = result.frame.index, result.frame.name
+            time = float(source.extent.before + result.frame.time)
             for o in result.objects:
                 box = (o.x, o.y, o.width, o.height)
                 rows.writerow([index, name, f"{time:.6f}", o.track, *box, o.area])

@@ -21,8 +21,8 @@ def open_cutout(path: Path, source: FrameSource, rendering: Rendering) -> Iterat
     with open_background(rendering.background, source.height, source.width) as background:
 
         def picture(result: SegmentedFrame) -> np.ndarray:
-            behind = background.at(result.frame.time)
-            return cut_out(result.picture, result.alpha(rendering.edges), behind)
+            behind = background.behind(result.picture, result.alpha, result.frame.time)
+            return cut_out(result.colors, result.alpha, behind)
 
         with open_video_of(path, source, picture) as sink:
             yield sink
@@ -33,7 +33,7 @@ def cut_out(image: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.
 
     Args:
         image: ``(H, W, 3)`` RGB, uint8 or uint16.
-        background: ``(H, W, 3)`` uint8 RGB.
+        background: ``(H, W, 3)`` RGB, of the type of ``image`` or uint8.
         alpha: ``(H, W)`` uint8.
 
     Returns:
@@ -41,6 +41,8 @@ def cut_out(image: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.
     """
     weight = alpha.astype(np.float32) / 255
     if image.dtype == np.uint16:
-        both = (image.astype(np.float32), in_depth_of(image, background).astype(np.float32))
+        if background.dtype == np.uint8:
+            background = in_depth_of(image, background)
+        both = (image.astype(np.float32), background.astype(np.float32))
         return np.rint(cv2.blendLinear(*both, weight, 1 - weight)).astype(np.uint16)
     return cv2.blendLinear(image, background, weight, 1 - weight)

@@ -4,7 +4,7 @@ A module of this package declares its format with `output_format`, and that is a
 the help, the demo, the record of a run and the clearing of earlier results follow from it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -14,17 +14,25 @@ from pathlib import Path
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.outputs.rendering import Edges, Rendering
-from threedcseg.outputs.tracking import TrackedObject
+from threedcseg.outputs.edges import feathered, grown, hard_alpha, soft_alpha
+from threedcseg.outputs.foreground import foreground_colors
+from threedcseg.outputs.rendering import Rendering
+from threedcseg.outputs.tracking import (
+    ObjectTracker,
+    TrackedObject,
+    nearest_number,
+    number_map,
+    objects_of,
+)
 from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
-from threedcseg.video.writer import VideoWriter, to_levels
+from threedcseg.video.writer import VideoWriter
 
 DEFAULT = "masks"
 FRAME = "*"
 """Stands for the name of a frame among the files of a format."""
 EVERY_OPTION = tuple(each.name for each in fields(Rendering))
-SOFT_LEVELS = to_levels((np.arange(256) / 255 - 0.05) / 0.9)
+RIM = 16  # pixels around the object in which its colours are of use: codecs and scaling mix them
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +44,65 @@ class SegmentedFrame:
         probabilities: ``(H, W)`` float32 in [0, 1].
         mask: ``(H, W)`` bool.
         objects: its connected objects; empty unless a format that needs them is written.
+        make_alpha: makes `alpha` when it is asked for.
     """
 
     frame: Frame
     probabilities: np.ndarray
     mask: np.ndarray
     objects: Sequence[TrackedObject] = field(default_factory=tuple)
+    make_alpha: Callable[[], np.ndarray] | None = None
 
     @cached_property
     def picture(self) -> np.ndarray:
         """``(H, W, 3)`` RGB: uint16 where the source has more than 8 bits, else uint8."""
         return self.frame.image if self.frame.deep is None else self.frame.deep()
 
-    def alpha(self, edges: Edges) -> np.ndarray:
-        """``(H, W)`` uint8, 255 where the object is."""
-        if edges == "soft":
-            return SOFT_LEVELS[to_levels(self.probabilities)]
-        return np.where(self.mask, np.uint8(255), np.uint8(0))
+    @cached_property
+    def alpha(self) -> np.ndarray:
+        """``(H, W)`` uint8, 255 for the object: the mask, unless `make_alpha` makes another."""
+        return hard_alpha(self.mask) if self.make_alpha is None else self.make_alpha()
+
+    @cached_property
+    def colors(self) -> np.ndarray:
+        """The `picture` with the object's own colours where alpha is between, and around it."""
+        return foreground_colors(self.picture, self.alpha, RIM)
+
+
+class SegmentedFrames:
+    """Makes of each frame what the formats take, as ``rendering`` says.
+
+    What goes from frame to frame is kept here: the numbers of the objects.
+    """
+
+    def __init__(self, rendering: Rendering, formats: Iterable["Format"]) -> None:
+        self._rendering = rendering
+        self._tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+
+    def next(
+        self,
+        frame: Frame,
+        probabilities: np.ndarray,
+        mask: np.ndarray,
+        begins_shot: bool,
+        objects: Sequence[TrackedObject] | None = None,
+    ) -> SegmentedFrame:
+        """The next frame with its probabilities and mask, both as they were predicted, and its
+        objects where these are known already."""
+        rendering = self._rendering
+        if objects is None:
+            found = self._tracker and self._tracker.update(mask, frame.image, begins_shot)
+            objects = found or ()
+        probabilities, mask = (grown(each, rendering.grow) for each in (probabilities, mask))
+        if rendering.grow and objects:
+            nearest = nearest_number(number_map(objects, *mask.shape))
+            objects = objects_of(np.where(mask, nearest, 0))
+
+        def alpha() -> np.ndarray:
+            made = soft_alpha(probabilities) if rendering.edges == "soft" else hard_alpha(mask)
+            return feathered(made, rendering.feather)
+
+        return SegmentedFrame(frame, probabilities, mask, objects, alpha)
 
 
 Sink = Callable[[SegmentedFrame], None]

@@ -11,9 +11,9 @@ from threedcseg.video.encoder import H264
     "matte",
     "matte.mp4",
     summary="MP4, white on black, for a luma key",
-    drawn_by=("edges",),
+    drawn_by=("edges", "feather"),
     encoding=H264,
 )
 def matte_picture(result: SegmentedFrame, rendering: Rendering) -> np.ndarray:
     """The alpha of a frame, in gray."""
-    return result.alpha(rendering.edges)
+    return result.alpha

@@ -50,7 +50,8 @@ def kept_outputs(folder: Path, terms: RunTerms, redo: bool) -> dict[str, tuple[s
     for earlier in (record, RunRecord.load(folder / UNFINISHED_NAME)):
         if earlier is not None and not redo and not terms.is_of_source(earlier):
             raise InputError(
-                f"{folder} holds results of {earlier.source}, not of {terms.source}",
+                f"{folder} holds results of {earlier.source}{earlier.part}, not of {terms.source}"
+                f"{terms.part}",
                 "give another output folder, or --redo to replace them",
             )
     if record is None:
@@ -159,7 +160,10 @@ def _names(record: RunRecord, pattern: str) -> Callable[[str], bool]:
     before, _, after = pattern.partition(FRAME)
     named = None if record.frame_names is None else frozenset(record.frame_names)
     # How many there are is not known of a run that was stopped; live ones may leave some out.
-    last = record.num_frames if record.num_frames and record.live is None else sys.maxsize
+    known = record.num_frames and record.live is None
+    numbers = range(
+        record.first_frame, record.first_frame + record.num_frames if known else sys.maxsize
+    )
 
     def is_one(file: str) -> bool:
         if not (file.startswith(before) and file.endswith(after)):
@@ -167,7 +171,7 @@ def _names(record: RunRecord, pattern: str) -> Callable[[str], bool]:
         frame = file[len(before) : len(file) - len(after)]
         if named is not None:
             return frame in named
-        return re.fullmatch(r"[0-9]{5,18}", frame) is not None and int(frame) < last
+        return re.fullmatch(r"[0-9]{5,18}", frame) is not None and int(frame) in numbers
 
     return is_one
 

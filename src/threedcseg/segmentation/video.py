@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,14 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.formats import FORMATS, SegmentedFrame, Sink, check_outputs
+from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
+from threedcseg.outputs.formats import (
+    FORMATS,
+    SegmentedFrame,
+    SegmentedFrames,
+    Sink,
+    check_outputs,
+)
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import (
@@ -23,9 +31,10 @@ from threedcseg.outputs.result_folder import (
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
+from threedcseg.segmentation.stored import StoredFrames
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
-from threedcseg.video.reader import Reading, open_video
+from threedcseg.video.reader import Reading
 
 AHEAD_BYTES = 100_000_000
 """What is read ahead, and what waits to be written, may take so much each, but for one frame."""
@@ -52,6 +61,7 @@ def segment_video(
     *,
     write: Sequence[str] = ("masks",),
     rendering: Rendering | None = None,
+    choice: ObjectChoice | None = None,
     provenance: Provenance | None = None,
     redo: bool = False,
     on_start: Callable[[FrameSource], None] | None = None,
@@ -86,13 +96,13 @@ def segment_video(
     folder = Path(folder)
     _check_apart(Path(path), folder)
     source_name, digest = identify(path)
-    terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading)
+    terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading, choice)
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
         if earlier is not None and all(name in kept for name in write):
             return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
-        with open_video(path, folder_rate=reading.fps, deinterlace=reading.deinterlace) as source:
+        with reading.open(path) as source:
             if on_start is not None:
                 on_start(source)
             return _write_results(
@@ -159,6 +169,7 @@ def _write_results(
     outputs = {name: files for name, files in terms.outputs.items() if name not in kept}
     record = RunRecord(
         size=(source.width, source.height),
+        first_frame=source.extent.first,
         frame_names=_frame_names(source.path),
         **{**dict(terms), "outputs": outputs},
     )
@@ -168,21 +179,31 @@ def _write_results(
 
     def begin(shot: Shot) -> None:
         nonlocal begun
-        begun = shot
+        begun = shot = replace(shot, first=source.extent.first + shot.first)
         if on_shot is not None:
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+    results = SegmentedFrames(rendering, formats)
+    choice, tracker = terms.choice, ObjectTracker()
+    chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
+    chosen: Chosen | None = None
+
+    def give(result: SegmentedFrame) -> None:
+        for sink in sinks:
+            sink(result)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
-        mask = probabilities > settings.threshold
-        objects = tracker.update(mask, new_shot) if tracker else ()
-        result = SegmentedFrame(frame, probabilities, mask, objects)
-        for sink in sinks:
-            sink(result)
+        mask = settings.mask(probabilities)
+        if choice:  # what a later frame shows may be meant: all are seen first, then written
+            objects = tracker.update(mask, frame.image, new_shot)
+            found = SegmentedFrame(frame, probabilities, mask, objects)
+            chooser(found)
+            stored.add(found, new_shot)
+        else:
+            give(results.next(frame, probabilities, mask, new_shot))
         num_frames += 1
         if on_frame is not None:
             on_frame(source)
@@ -191,6 +212,8 @@ def _write_results(
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
+        if choice:
+            stored = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
         frames: Iterable[Frame] = source
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
@@ -205,6 +228,12 @@ def _write_results(
                     shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
                     begun = None
                 later((frame, probabilities, new_shot))
+        if choice:
+            chosen = chooser.chosen()
+            for found, new_shot in stored.frames(source):
+                left = only_chosen(found, chosen)
+                what = left.probabilities, left.mask, new_shot, left.objects
+                give(results.next(found.frame, *what))
         if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(
                 f"{terms.source} was stopped before its first mask: nothing is written"
@@ -215,6 +244,7 @@ def _write_results(
             "num_frames": num_frames,
             "shots": tuple(shots),
             "live": None if live is None else LiveRecord(**live()),
+            "chosen": chosen,
         }
     )
     finish_run(folder, record)
@@ -229,12 +259,13 @@ def run_terms(
     rendering: Rendering,
     provenance: Provenance,
     reading: Reading | None = None,
+    choice: ObjectChoice | None = None,
 ) -> RunTerms:
     """What the record of a run with these arguments says was asked for; `InputError` for a
-    rendering that cannot work."""
+    rendering that cannot work, or a choice that cannot be understood."""
+    choice = choice or ObjectChoice()
     rendering.check()
-    reading = reading or Reading()
-    fps = None if reading.fps is None else str(reading.fps)
+    choice.check()
     return RunTerms(
         source=source,
         source_digest=source_digest,
@@ -242,7 +273,8 @@ def run_terms(
         rendering=rendering,
         settings=asdict(settings),
         provenance=provenance,
-        reading={"fps": fps, "deinterlace": reading.deinterlace},
+        reading={**(reading or Reading()).record()},
+        choice=choice,
     )
 
 

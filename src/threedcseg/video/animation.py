@@ -10,6 +10,7 @@ from PIL import Image, ImageSequence
 
 from threedcseg.errors import InputError
 from threedcseg.video.frame import Color, Frame
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 
 
 class AnimationReader:
@@ -23,7 +24,7 @@ class AnimationReader:
     color = Color()
     depth = 8
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, part: Part | None = None) -> None:
         self.path = Path(path)
         self.num_bytes: int | None = self.path.stat().st_size
         milliseconds, count = 0, 0
@@ -33,11 +34,32 @@ class AnimationReader:
             count += 1
         self.num_frames: int | None = count
         self.rate = Fraction(1000 * count, milliseconds) if milliseconds else Fraction(25)
+        self.extent = WHOLE
+        self._from: Fraction = Fraction(0)
+        self._to: Fraction | None = None
+        if part is not None:
+            self._enter(part, count / self.rate)
+
+    def _enter(self, part: Part, length: Fraction) -> None:
+        """From now on only ``part`` is read, though all is decoded: these files are small."""
+        start, end = part.bounds(self.rate, None, str(self.path))
+        half = 1 / (2 * self.rate)
+        self._from, self._to = start - half, None if end is None else end - half
+        found = [(frame.index, frame.time) for frame in self]
+        if not found:
+            raise nothing_there(part, str(self.path), length)
+        first, before = found[0]
+        self.extent = Extent(first, before, None if end is None else end - before)
+        self.num_frames = len(found)
 
     def __iter__(self) -> Iterator[Frame]:
         time = Fraction(0)
         for index, image in enumerate(self._images()):
-            yield Frame(index, np.array(image.convert("RGB")), f"{index:05d}", time)
+            if self._to is not None and time >= self._to:
+                return
+            if time >= self._from:
+                picture = np.array(image.convert("RGB"))
+                yield Frame(index, picture, f"{index:05d}", time - self.extent.before)
             shown = Fraction(image.info.get("duration", 0), 1000)
             time += shown or 1 / self.rate
 

@@ -1,6 +1,6 @@
 """Packets to pictures, past what is damaged, which is counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,12 +32,24 @@ class Decoding:
     A recording may begin between key frames: what cannot be decoded before the first whole picture
     is passed over then, as players do. Where the first packet is a key frame, it is damage.
 
+    Args:
+        container, stream: just opened.
+        damage: what is met is added to it.
+        sought: the origin, and the packets of the stream from where the container was sought; what
+            is before the first whole picture of those is no damage.
+
     Attributes:
         origin: seconds, by the stream's clock, of its first picture, also of one that is lost.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, damage: Damage) -> None:
-        self.origin: Fraction | None = None
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        damage: Damage,
+        sought: tuple[Fraction, Iterable[Packet]] | None = None,
+    ) -> None:
+        self.origin, self._packets = sought or (None, None)
         self._container, self._stream, self._damage = container, stream, damage
         self._format = container.format.name
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -52,7 +64,7 @@ class Decoding:
         self._skipped = False  # more bytes than may stand between packets
         self._next: int | None = None  # the dts of the next packet
         self._gap: Fraction | None = None  # the first time without a picture
-        self._packets = 0
+        self._count = 0
         self._tracks = len(container.streams)  # others may turn up where there is rubbish
         self._indexed = len(stream.index_entries)
         self._chain_broken: bool | None = None
@@ -71,17 +83,21 @@ class Decoding:
         self._check_end()
 
     def _demuxed(self) -> Iterator[Packet]:
+        packets = self._container.demux() if self._packets is None else self._packets
         for _ in range(_TRIES):
             try:
-                for packet in self._container.demux():
+                for packet in packets:
                     if packet.dts is not None or packet.size:  # else it but ends a track
                         yield packet
                 return
             except av.FFmpegError:
                 self._met(self._end)
+                packets = self._container.demux()
 
     def _follow(self, packet: Packet) -> None:
         """Where in the file, and up to which time, it has been read."""
+        if self._packets is not None:
+            return
         if self._between is not None and packet.pos is not None:
             same = packet.pos == self._place  # in ASF, several have one
             between = self._between + packet.size // 50
@@ -97,15 +113,16 @@ class Decoding:
 
     def _expect(self, packet: Packet) -> None:
         """A picture of it."""
-        self._packets += 1
+        self._count += 1
         if self._begins_with_key is None:
-            self._begins_with_key = packet.is_keyframe or self._format.startswith(_FILES)
+            key = packet.is_keyframe or self._format.startswith(_FILES)
+            self._begins_with_key = key and self._packets is None
             if self._begins_with_key and not packet.is_discard:
                 self.origin = _time(packet)
         if packet.dts is not None:
             # So does a packet of a fragment; in files without them the index is one of all packets.
             gap = self._next is not None and packet.dts > self._next
-            if gap and self._format.startswith("mov") and self._packets > self._stream.frames:
+            if gap and self._format.startswith("mov") and self._count > self._stream.frames:
                 self._met(self._end)
             self._next = packet.dts + (packet.duration or 0)
         shown = self._stream.codec_context.name != "vp8" or bytes(packet)[0] & 0x10
@@ -139,6 +156,8 @@ class Decoding:
         if self.origin is None:
             self.origin = time
         previous = self._last if self._begun else self.origin - 2 * self._half
+        if not (self._begun or self._begins_with_key):
+            previous = time
         early = {due for due in self._due if due <= time}
         self._due -= early
         # Fields and pictures that are never shown have packets of their own, beside another's.
@@ -163,7 +182,12 @@ class Decoding:
 
     def _check_end(self) -> None:
         late = any(due > self._last + self._half for due in self._due)
-        short = self._packets < self._expected_packets()
+        if late or self._damage.flaw or (self._packets is None and self._is_short()):
+            self._met(self._end)
+
+    def _is_short(self) -> bool:
+        """Whether the container says that there is more than was read, from the beginning on."""
+        short = self._count < self._expected_packets()
         if self._container.duration is not None and self._format.startswith(_TIMED):
             duration = self._container.duration + (self._container.start_time or 0)
             missing = Fraction(duration, av.time_base) - self._read_until
@@ -171,8 +195,7 @@ class Decoding:
             short |= abs(missing) > 2 * self._half and self._is_chain_broken()
         if self._format == "yuv4mpegpipe":
             short |= self._container.size > self._behind
-        if late or short or self._damage.flaw:
-            self._met(self._end)
+        return short
 
     def _expected_packets(self) -> int:
         """0 where nothing is known."""

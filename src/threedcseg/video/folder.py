@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,7 @@ from threedcseg.errors import InputError
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import named
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 from threedcseg.video.paths import list_files
 
 _log = logging.getLogger(__name__)
@@ -34,7 +36,9 @@ class FolderReader:
     depth = 8
     num_bytes: int | None = None
 
-    def __init__(self, path: str | Path, rate: Fraction = FOLDER_RATE) -> None:
+    def __init__(
+        self, path: str | Path, rate: Fraction = FOLDER_RATE, part: Part | None = None
+    ) -> None:
         self.path = Path(path)
         files = list_files(self.path)
         self._files = files["image"]
@@ -58,7 +62,23 @@ class FolderReader:
         self.height, self.width = read_image(self._files[0]).shape[:2]
         self.rate = Fraction(rate)
         self.time_base = 1 / self.rate
+        self.extent = WHOLE
+        if part is not None:
+            self._enter(part)
         self.num_frames = len(self._files)
+
+    def _enter(self, part: Part) -> None:
+        """From now on only ``part`` is read."""
+        start, end = part.bounds(self.rate, None, str(self.path))
+        first = self._nearest(start)
+        files = self._files[first : None if end is None else self._nearest(end)]
+        if not files:
+            raise nothing_there(part, str(self.path), len(self._files) / self.rate)
+        self._files = files
+        self.extent = Extent(first, first / self.rate, len(files) / self.rate)
+
+    def _nearest(self, time: Fraction) -> int:
+        return ceil(time * self.rate - Fraction(1, 2))
 
     def __iter__(self) -> Iterator[Frame]:
         for index, file in enumerate(self._files):
@@ -70,7 +90,8 @@ class FolderReader:
                     f"{self.height}",
                     "frames of one folder must have one size",
                 )
-            yield Frame(index, np.ascontiguousarray(image), file.stem, index * self.time_base)
+            number = self.extent.first + index
+            yield Frame(number, np.ascontiguousarray(image), file.stem, index * self.time_base)
 
     def __enter__(self) -> Self:
         return self

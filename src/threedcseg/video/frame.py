@@ -10,6 +10,7 @@ import numpy as np
 from av.video.reformatter import Colorspace
 
 from threedcseg.video.damage import Damage
+from threedcseg.video.part import Extent
 
 UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
 SMPTE170M = 6  # the matrix of BT.601 by its second number
@@ -34,7 +35,8 @@ class Frame:
     """One frame.
 
     Attributes:
-        index: 0, 1, 2, ...; frames that were lost or dropped are counted, too, if that is known.
+        index: 0, 1, 2, ..., counted in the whole recording; frames that were lost or dropped are
+            counted, too, if that is known.
         image: ``(H, W, 3)`` uint8 RGB, upright.
         name: five-digit index for videos, the file's stem for folders; names the output files.
         time: presentation time in seconds, exact, from the ``start`` of the source; grows strictly.
@@ -65,8 +67,9 @@ class FrameSource(Protocol):
         pixel_aspect: width over height of one pixel.
         color: how colour is coded.
         depth: bits of each colour.
-        num_bytes: size of the whole file; None where there is none.
+        num_bytes: size of the file, or of the part that is read; None where there is none.
         damage: what was lost so far in the iteration that runs, or ran last.
+        extent: the part of the recording that is read.
     """
 
     path: Path
@@ -83,6 +86,7 @@ class FrameSource(Protocol):
     depth: int
     num_bytes: int | None
     damage: Damage
+    extent: Extent
 
     def __iter__(self) -> Iterator[Frame]: ...
 

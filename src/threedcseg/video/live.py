@@ -26,6 +26,7 @@ from threedcseg.errors import InputError
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.opening import open_input
+from threedcseg.video.part import WHOLE
 from threedcseg.video.paths import shortened
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.pipe import RawFormat, open_pipe
@@ -143,6 +144,7 @@ class LiveSource:
     has_audio = False
     start = Fraction(0)
     num_bytes: int | None = None
+    extent = WHOLE
     width: int
     height: int
     rate: Fraction

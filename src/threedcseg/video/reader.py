@@ -1,6 +1,7 @@
 """Videos, and folders as if they were videos, as streams of RGB frames, in constant memory."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Self
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -22,9 +24,11 @@ from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.kinds import is_animated_webp, is_still, kind_of
 from threedcseg.video.live import is_web, live_name, without_password
 from threedcseg.video.opening import is_list, open_input
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 from threedcseg.video.picture import PictureFormat
-from threedcseg.video.tracks import audio_streams
+from threedcseg.video.seeking import frames_from
 from threedcseg.video.structure import Flaw, flaw_of
+from threedcseg.video.tracks import audio_streams, timecode_of
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,30 @@ class Reading:
     Attributes:
         fps: frames per second of a folder; None for 24, and for files, which have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
+        part: that is read; None for the whole.
     """
 
     fps: Fraction | None = None
     deinterlace: bool = True
+    part: Part | None = None
+
+    def open(self, path: str | Path) -> FrameSource:
+        """`open_video`, read so."""
+        return open_video(path, folder_rate=self.fps, deinterlace=self.deinterlace, part=self.part)
+
+    def record(self) -> dict[str, str | bool | None]:
+        """What the record of a run says of it."""
+        fps = None if self.fps is None else str(self.fps)
+        part = {} if self.part is None else self.part.record()
+        return {"fps": fps, "deinterlace": self.deinterlace, **part}
 
 
 def open_video(
-    path: str | Path, *, folder_rate: Fraction | None = None, deinterlace: bool = True
+    path: str | Path,
+    *,
+    folder_rate: Fraction | None = None,
+    deinterlace: bool = True,
+    part: Part | None = None,
 ) -> FrameSource:
     """Open a video file, an animated image, or a folder of images as if it were a video.
 
@@ -50,27 +70,29 @@ def open_video(
             folder of images.
         folder_rate: frames per second of a folder (24); files have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
+        part: that is read; None for the whole.
 
     Raises:
-        InputError: missing, empty, unreadable, not a video, no frames in it, ...; while iterating:
-            the frame size changes. What is lost of a damaged file is counted in its `damage`.
+        InputError: missing, empty, unreadable, not a video, no frames in it or in the part, ...;
+            while iterating: the size changes. What is lost of a damaged file is counted in its
+            `damage`.
 
     >>> with open_video("examples/dog.mp4") as video:  # doctest: +SKIP
     ...     for frame in video:
     ...         print(frame.name, float(frame.time), frame.image.shape)
     """
     if is_web(path) and folder_rate is None:
-        return VideoReader(path, deinterlace=deinterlace)
+        return VideoReader(path, deinterlace=deinterlace, part=part)
     if not str(path):
         raise InputError("an empty name was given", "name a video or a folder")
     path = Path(path)
     if path.is_dir():
-        return FolderReader(path, folder_rate or FOLDER_RATE)
+        return FolderReader(path, folder_rate or FOLDER_RATE, part)
     if folder_rate is not None:
         raise InputError(f"{path} has a rate of its own", "give one for folders of frames only")
     if is_animated_webp(path):
-        return AnimationReader(path)
-    return VideoReader(path, deinterlace=deinterlace)
+        return AnimationReader(path, part)
+    return VideoReader(path, deinterlace=deinterlace, part=part)
 
 
 class VideoReader:
@@ -82,7 +104,12 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: str | Path, shown: str | None = None, *, deinterlace: bool = True
+        self,
+        path: str | Path,
+        shown: str | None = None,
+        *,
+        deinterlace: bool = True,
+        part: Part | None = None,
     ) -> None:
         web = is_web(path)
         self.path = Path(live_name(str(path)) if web else path)
@@ -92,6 +119,9 @@ class VideoReader:
         self.shown = shown or without_password(str(path))
         self._flaw = None if web else _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
+        self._from: Fraction = Fraction(0)
+        self._to: Fraction | None = None  # seconds of the recording
+        self.extent = WHOLE
         with self._open() as container:
             stream = self._video_stream(container)
             decoding = Decoding(container, stream, Damage())
@@ -114,6 +144,9 @@ class VideoReader:
                     )
             self.num_bytes: int | None = None if web else self.path.stat().st_size
             self.damage = Damage()
+            timecode = timecode_of(container)
+        if part is not None:
+            self._enter(part, timecode)
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
@@ -132,35 +165,87 @@ class VideoReader:
             self._frames.close()
             self._frames = None
 
+    def _enter(self, part: Part, timecode: str | None) -> None:
+        """From now on only ``part`` is read."""
+        start, end = part.bounds(self.rate, timecode, self.shown)
+        half = 1 / (2 * self.rate)
+        self._from, self._to = start - half, None if end is None else end - half
+        first = next(iter(self), None)
+        self.close()
+        length = None if self.num_frames is None else self.num_frames / self.rate
+        if first is None:
+            raise nothing_there(part, self.shown, length)
+        self.start += first.time
+        self.extent = Extent(first.index, first.time, None if end is None else end - first.time)
+        if self.num_frames is not None and length:
+            share = ((length if end is None else min(end, length)) - first.time) / length
+            self.num_frames = max(1, round(share * self.num_frames))
+            self.num_bytes = self.num_bytes and max(1, round(share * self.num_bytes))
+
     def _read(self) -> Generator[Frame]:
         self.damage = damage = Damage(self.num_frames, flaw=self._flaw)
-        number, time = -1, Fraction(0)
-        numbers = _Numbers(self.rate, self.time_base)
+        time: Fraction | None = None
         expected, rgb = self._format.coded_size, self._format.rgb
-        with self._open() as container:
-            stream = self._video_stream(container)
-            frames: Iterator[VideoFrame] = iter(Decoding(container, stream, damage))
+        with self._begun() as (stream, numbers, frames):
             for frame in deinterlaced(frames, stream) if self._deinterlace else frames:
                 if (frame.width, frame.height) != expected:
                     raise InputError(
                         f"{self.shown} changes its size from {expected[0]}x{expected[1]} to "
-                        f"{frame.width}x{frame.height} at frame {number + 1}, expected one size",
+                        f"{frame.width}x{frame.height} at {float(time or 0):.1f} s, expected one size",
                         "cut it there, or scale it to one size",
                     )
-                time = self._time(frame, number, time)
-                number = numbers.next(time - self._first_time + self.start, bool(damage))
-                damage.decoded += 1
-                deep = partial(rgb, frame, "rgb48le") if self.depth > 8 else None
-                yield Frame(number, rgb(frame), f"{number:05d}", time, deep)
+                time = self._time(frame, time)
+                if self._to is not None and time >= self._to:
+                    return
+                number = numbers.next(time - self._first_time + self._recording_start, damage)
+                if time >= self._from:
+                    damage.decoded += 1
+                    deep = partial(rgb, frame, "rgb48le") if self.depth > 8 else None
+                    shown = time - self.extent.before
+                    yield Frame(number, rgb(frame), f"{number:05d}", shown, deep)
 
-    def _time(self, frame: VideoFrame, previous_number: int, previous: Fraction) -> Fraction:
-        """From the frame's time stamp; one period on where that is missing or runs backwards."""
-        first = previous_number < 0
+    @contextmanager
+    def _begun(self) -> Iterator[tuple[VideoStream, "_Numbers", Iterator[VideoFrame]]]:
+        """The stream, the numbers of its frames, and these from a little before the part on."""
+        tick = max(self.time_base, Fraction(1, 1000))
+        if self._from > 0:
+            with self._open() as container:
+                stream = self._video_stream(container)
+                time = self._recording_start + self._from
+                decode = partial(self._decode, container, stream)
+                found = frames_from(container, stream, time, self._first_time, decode, self._open)
+                if found is not None:
+                    number, frames = found
+                    yield stream, _Numbers(self.rate, tick, number), frames
+                    return
+        with self._open() as container:
+            stream = self._video_stream(container)
+            yield stream, _Numbers(self.rate, tick), self._decode(container, stream)
+
+    def _decode(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        packets: Iterable[Packet] | None = None,
+    ) -> Iterator[VideoFrame]:
+        """The pictures, from ``packets`` of the stream on where it was sought."""
+        sought = None if packets is None else (self._first_time, packets)
+        return iter(Decoding(container, stream, self.damage, sought))
+
+    @property
+    def _recording_start(self) -> Fraction:
+        return self.start - self.extent.before
+
+    def _time(self, frame: VideoFrame, previous: Fraction | None) -> Fraction:
+        """In the whole recording, from the frame's time stamp; one period on where that is missing
+        or runs backwards."""
         if frame.pts is not None and frame.time_base is not None:
-            time = frame.pts * frame.time_base - self.start
-            if first or time > previous:
+            time = frame.pts * frame.time_base - self._recording_start
+            if previous is None or time > previous:
                 return time
-        return self._first_time - self.start if first else previous + 1 / self.rate
+        if previous is None:
+            return self._first_time - self._recording_start
+        return previous + 1 / self.rate
 
     def _open(self) -> InputContainer:
         assert self.address is not None
@@ -210,21 +295,27 @@ class VideoReader:
 
 class _Numbers:
     """The numbers of frames: one after the other, but at a constant rate those of lost frames are
-    left out. Without damage a gap in time is but a variable rate."""
+    left out. Without damage a gap in time is but a variable rate.
 
-    def __init__(self, rate: Fraction, time_base: Fraction) -> None:
-        self._rate = rate
-        self._tick = max(time_base, Fraction(1, 1000)) * rate  # in frames
+    Args:
+        rate: of the frames.
+        tick: seconds by which times may be rounded.
+        first: number of the first one to come; None: it is frame 0, or those before it are lost.
+    """
+
+    def __init__(self, rate: Fraction, tick: Fraction, first: int | None = None) -> None:
+        self._rate, self._inexact = rate, tick * rate
         self._constant = True
-        self._number, self._time = -1, Fraction(0)
+        self._number = -1 if first is None else first - 1
+        self._time = -1 / rate if first is None else None
 
-    def next(self, time: Fraction, damaged: bool) -> int:
-        """That of the frame at ``time`` seconds from the first one's."""
-        steps = time * self._rate if self._number < 0 else (time - self._time) * self._rate
-        whole = round(steps) + (self._number < 0)
-        self._constant &= abs(steps - round(steps)) <= self._tick and (damaged or whole == 1)
+    def next(self, time: Fraction, damage: Damage) -> int:
+        """That of the frame at ``time`` seconds from the recording's first."""
+        steps = Fraction(1) if self._time is None else (time - self._time) * self._rate
+        count = max(1, round(steps))
+        self._constant &= abs(steps - count) <= self._inexact and (bool(damage) or count == 1)
         self._time = time
-        self._number += max(1, whole) if self._constant else 1
+        self._number += count if self._constant else 1
         return self._number
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 from av.audio.stream import AudioStream
@@ -17,6 +18,11 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from threedcseg.video.opening import open_input
+from threedcseg.video.part import WHOLE, Extent
+from threedcseg.video.timecode import later
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +80,8 @@ WEBM_TRACKS = TrackFormat(
 _NOT_KEPT_TAGS = frozenset(
     ["major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "duration"]
 )
+_INTERLEAVED = 10  # seconds that tracks may lie apart in a file
+_CODED_AHEAD = 1  # seconds that a decoder may need before the first sound that is kept
 _STREAM_TAGS = ("language", "title", "handler_name")
 
 
@@ -86,6 +94,7 @@ class Tracks:
         picture: its stream of pictures.
         start: seconds of the file's own time that become 0.
         format: what the container takes.
+        extent: the part of the file that is carried over.
     """
 
     def __init__(
@@ -95,8 +104,10 @@ class Tracks:
         picture: VideoStream,
         start: Fraction,
         format: TrackFormat,
+        extent: Extent = WHOLE,
     ) -> None:
         self._address, self._output, self._start, self._format = address, output, start, format
+        self._extent, self._is_part = extent, extent != WHOLE
         self._input: InputContainer = open_input(address)
         self._making: dict[int, Callable[[Packet], Iterable[Packet]]] = {}
         self._encoders: list[AudioStream] = []
@@ -129,16 +140,24 @@ class Tracks:
         source = self._input.streams.best("video")
         if source is not None:
             _copy_tags(source, picture)
-        for name, text in (pair for s in (*self._input.streams, self._input) for pair in _tags(s)):
-            if name.lower() == "timecode":  # that of the picture, whichever track says it
-                picture.metadata.setdefault("timecode", text)
-        chapters = self._input.chapters()
-        for chapter in chapters:
-            shift = round(self._start / (chapter["time_base"] or 1))
-            chapter["start"] = max(0, chapter["start"] - shift)
-            chapter["end"] = max(0, chapter["end"] - shift)
-        if chapters:
+        if (timecode := timecode_of(self._input)) is not None:
+            rate = picture.average_rate or Fraction(25)
+            picture.metadata["timecode"] = later(timecode, self._extent.first, rate)
+        if chapters := [kept for each in self._input.chapters() if (kept := self._kept(each))]:
             self._output.set_chapters(chapters)
+
+    def _kept(self, chapter: "Chapter") -> "Chapter | None":
+        """A chapter by the new times; None where it is not in the part."""
+        tick = chapter["time_base"] or Fraction(1)
+        shift = round(self._start / tick)
+        start, end = max(0, chapter["start"] - shift), chapter["end"] - shift
+        if self._extent.length is not None:
+            end = min(end, round(self._extent.length / tick))
+        return (
+            None
+            if self._is_part and end <= start
+            else {**chapter, "start": start, "end": max(0, end)}
+        )
 
     def _add(self, stream: Stream) -> str | None:
         """Take a track over if that can be; what is lost of it, in words."""
@@ -197,9 +216,16 @@ class Tracks:
         if not kept:
             return
         try:
+            if self._extent.before > 0:
+                self._input.seek(int(self._start * av.time_base))
             for packet in self._input.demux(*kept):
                 making = self._making.get(packet.stream.index)
                 if making is None or packet.dts is None:  # the empty packet that ends a stream
+                    continue
+                time = packet.dts * packet.time_base - self._start
+                if self._is_over(time - _INTERLEAVED):
+                    break
+                if self._is_over(time) or (self._is_part and time < -_CODED_AHEAD):
                     continue
                 try:
                     yield from making(packet)
@@ -211,6 +237,9 @@ class Tracks:
         for track in self._encoders:
             yield from track.encode(None)
 
+    def _is_over(self, time: Fraction) -> bool:
+        return self._extent.length is not None and time >= self._extent.length
+
     def _damaged(self, error: av.FFmpegError) -> None:
         _log.warning("%s: the sound is damaged and ends early (%s)", self._address, error.strerror)
 
@@ -220,14 +249,23 @@ class Tracks:
             packet.dts -= shift
             packet.pts = packet.dts if packet.pts is None else packet.pts - shift
             packet.stream = track
-            yield packet
+            if not (self._is_part and packet.pts < 0):
+                yield packet
 
     def _encoded(self, packet: Packet, track: AudioStream) -> Iterator[Packet]:
         for frame in packet.decode():
             if isinstance(frame, av.AudioFrame):
                 if frame.pts is not None and frame.time_base is not None:
                     frame.pts -= round(self._start / frame.time_base)
+                    if self._is_part and frame.pts < 0:
+                        continue
                 yield from track.encode(frame)
+
+
+def timecode_of(container: InputContainer) -> str | None:
+    """The timecode at which a file begins, whichever track says it."""
+    tags = (tag for tagged in (*container.streams, container) for tag in _tags(tagged))
+    return next((text for name, text in tags if name.lower() == "timecode"), None)
 
 
 def audio_streams(container: InputContainer) -> list[AudioStream]:

@@ -64,6 +64,15 @@ class ProbabilityWriter(PngFolder):
         self._write(name, _gray_png(to_levels(probabilities)))
 
 
+class RgbaWriter(PngFolder):
+    """Pictures with straight alpha as PNG, mode RGBA, 8 or 16 bits."""
+
+    def write(self, name: str, rgba: np.ndarray) -> None:
+        """Write ``name``.png from ``(H, W, 4)`` uint8 or uint16."""
+        png = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))[1]
+        self._write(name, png.tobytes())
+
+
 def to_levels(probabilities: np.ndarray) -> np.ndarray:
     """Floats in [0, 1] to uint8: round(255 p)."""
     return (np.clip(probabilities, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -127,6 +136,7 @@ class VideoWriter:
                     self._encoder.stream,
                     self._source.start,
                     self._format.tracks,
+                    self._source.extent,
                 )
                 stack.callback(self._tracks.close)
             stack.push(self._finish)
