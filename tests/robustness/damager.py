@@ -44,7 +44,7 @@ def swap(data: bytearray, rng: Rng, _: object) -> None:
 
 
 def edit_header(data: bytearray, rng: Rng, _: object) -> None:
-    """A field of 1 to 8 bytes at the beginning or the end becomes nothing, the most, or anything."""
+    """Fields of 1 to 8 bytes at the beginning or the end become nothing, the most, or anything."""
     for _ in range(rng.integers(1, 4)):
         size = int(rng.choice([1, 2, 4, 8]))
         start = int(rng.integers(0, min(2000, len(data) - size)))

@@ -13,6 +13,7 @@ from threedcseg.outputs.choice import Chosen, ObjectChoice
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.reading import read_json
+from threedcseg.video.damage import Damage
 
 RECORD_NAME = "3dcseg.json"
 MAX_RECORD = 256 << 20  # bytes; of a folder of frames it lists the names
@@ -140,6 +141,7 @@ class RunRecord(RunTerms):
         shots: as they were segmented.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
+        damage: what of the source could not be read; None: nothing.
         chosen: the numbers of the objects that ``choice`` meant.
     """
 
@@ -150,6 +152,7 @@ class RunRecord(RunTerms):
     shots: tuple[ShotRecord, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
+    damage: Damage | None = None
     chosen: Chosen | None = None
     software: str = Field(
         default_factory=lambda: (

@@ -32,6 +32,7 @@ from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.segmentation.stored import StoredFrames
+from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
@@ -44,13 +45,15 @@ AHEAD_BYTES = 100_000_000
 class VideoResult:
     """Where the results of one video lie, how many frames it had, and which began a new shot.
 
-    ``done_before``: all of it was there already.
+    ``done_before``: all of it was there already. ``damage``: what of the source was lost; None
+    where nothing was.
     """
 
     folder: Path
     num_frames: int
     cuts: tuple[int, ...] = ()
     done_before: bool = False
+    damage: Damage | None = None
 
 
 def segment_video(
@@ -101,7 +104,9 @@ def segment_video(
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
         if earlier is not None and all(name in kept for name in write):
-            return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
+            return VideoResult(
+                folder, earlier.num_frames, earlier.cuts, done_before=True, damage=earlier.damage
+            )
         with reading.open(path) as source:
             if on_start is not None:
                 on_start(source)
@@ -245,10 +250,11 @@ def _write_results(
             "shots": tuple(shots),
             "live": None if live is None else LiveRecord(**live()),
             "chosen": chosen,
+            "damage": source.damage or None,
         }
     )
     finish_run(folder, record)
-    return VideoResult(folder, num_frames, record.cuts)
+    return VideoResult(folder, num_frames, record.cuts, damage=record.damage)
 
 
 def run_terms(

@@ -49,7 +49,10 @@ class Decoding:
         damage: Damage,
         sought: tuple[Fraction, Iterable[Packet]] | None = None,
     ) -> None:
-        self.origin, self._packets = sought or (None, None)
+        self.origin: Fraction | None = None
+        self._packets: Iterable[Packet] | None = None
+        if sought is not None:
+            self.origin, self._packets = sought
         self._container, self._stream, self._damage = container, stream, damage
         self._format = container.format.name
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -98,6 +101,7 @@ class Decoding:
         """Where in the file, and up to which time, it has been read."""
         if self._packets is not None:
             return
+        self._skipped |= packet.is_corrupt
         if self._between is not None and packet.pos is not None:
             same = packet.pos == self._place  # in ASF, several have one
             between = self._between + packet.size // 50
@@ -189,10 +193,10 @@ class Decoding:
         """Whether the container says that there is more than was read, from the beginning on."""
         short = self._count < self._expected_packets()
         if self._container.duration is not None and self._format.startswith(_TIMED):
-            duration = self._container.duration + (self._container.start_time or 0)
-            missing = Fraction(duration, av.time_base) - self._read_until
+            missing = Fraction(self._container.duration, av.time_base) - self._read_until
             short |= missing > Fraction(3, 2) * self._half
-            short |= abs(missing) > 2 * self._half and self._is_chain_broken()
+            odd = abs(missing) > 2 * self._half or (self.origin or 0) > self._half
+            short |= odd and self._is_chain_broken()
         if self._format == "yuv4mpegpipe":
             short |= self._container.size > self._behind
         return short
@@ -216,7 +220,7 @@ class Decoding:
 
     def _met(self, time: Fraction) -> None:
         if self._begun or self._begins_with_key:
-            self._damage.met(max(Fraction(0), time - (self.origin or 0)))
+            self._damage.met(time - (self.origin or 0))
 
 
 def _time(packet: Packet) -> Fraction | None:

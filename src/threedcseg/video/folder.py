@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import named
@@ -66,6 +67,7 @@ class FolderReader:
         if part is not None:
             self._enter(part)
         self.num_frames = len(self._files)
+        self.damage = Damage()  # what cannot be read is an error
 
     def _enter(self, part: Part) -> None:
         """From now on only ``part`` is read."""

@@ -30,6 +30,8 @@ from threedcseg.video.seeking import frames_from
 from threedcseg.video.structure import Flaw, flaw_of
 from threedcseg.video.tracks import audio_streams, timecode_of
 
+_STEADY = 8  # frames at a rate make it a constant one
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -191,7 +193,8 @@ class VideoReader:
                 if (frame.width, frame.height) != expected:
                     raise InputError(
                         f"{self.shown} changes its size from {expected[0]}x{expected[1]} to "
-                        f"{frame.width}x{frame.height} at {float(time or 0):.1f} s, expected one size",
+                        f"{frame.width}x{frame.height} at frame {numbers.last + 1}, expected one "
+                        "size",
                         "cut it there, or scale it to one size",
                     )
                 time = self._time(frame, time)
@@ -294,29 +297,34 @@ class VideoReader:
 
 
 class _Numbers:
-    """The numbers of frames: one after the other, but at a constant rate those of lost frames are
-    left out. Without damage a gap in time is but a variable rate.
+    """The numbers of frames: one after the other, but behind damage those of lost frames are left
+    out, if the rate was constant before. Without damage a gap in time is but a variable rate.
 
     Args:
         rate: of the frames.
         tick: seconds by which times may be rounded.
         first: number of the first one to come; None: it is frame 0, or those before it are lost.
+
+    Attributes:
+        last: the number given last.
     """
 
     def __init__(self, rate: Fraction, tick: Fraction, first: int | None = None) -> None:
         self._rate, self._inexact = rate, tick * rate
-        self._constant = True
-        self._number = -1 if first is None else first - 1
+        self._steady = _STEADY  # so many frames came at the rate
+        self.last = -1 if first is None else first - 1
         self._time = -1 / rate if first is None else None
 
     def next(self, time: Fraction, damage: Damage) -> int:
         """That of the frame at ``time`` seconds from the recording's first."""
         steps = Fraction(1) if self._time is None else (time - self._time) * self._rate
         count = max(1, round(steps))
-        self._constant &= abs(steps - count) <= self._inexact and (bool(damage) or count == 1)
+        exact = abs(steps - count) <= self._inexact
+        lost = count - 1 if damage and exact and self._steady >= _STEADY else 0
+        self._steady = self._steady + 1 if exact and count in (1, 1 + lost) else 0
         self._time = time
-        self._number += count if self._constant else 1
-        return self._number
+        self.last += 1 + lost
+        return self.last
 
 
 def _check_file(path: Path, shown: str) -> Flaw | None:

@@ -63,28 +63,12 @@ def is_chain_broken(path: Path) -> bool:
 # What holds others, and what lies in them; by their first bytes.
 _SEGMENT, _CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
 _TRACKS, _BLOCK = b"\x16\x54\xae\x6b", b"\xa3"
-_ELEMENTS = frozenset(
-    bytes.fromhex(name)
-    for name in [
-        "1a45dfa3",
-        "114d9b74",
-        "1549a966",
-        "1654ae6b",
-        "1c53bb6b",
-        "1941a469",
-        "1043a770",
-        "1254c367",
-        "a3",
-        "a0",
-        "e7",
-        "a7",
-        "ab",
-        "ec",
-        "bf",
-        "af",
-        "5854",
-    ]
-)
+# fmt: off
+_ELEMENTS = frozenset(map(bytes.fromhex, [
+    "1a45dfa3", "114d9b74", "1549a966", "1654ae6b", "1c53bb6b", "1941a469", "1043a770", "1254c367",
+    "a3", "a0", "e7", "a7", "ab", "ec", "bf", "af", "5854",
+]))
+# fmt: on
 
 
 def _elements_follow(data: mmap.mmap) -> bool:
