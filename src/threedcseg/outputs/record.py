@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
 
@@ -132,6 +133,7 @@ class RunRecord(RunTerms):
         num_frames: that were segmented.
         first_frame: the number of the first of them in the source.
         shots: as they were segmented.
+        doubtful: frames that somebody should look at; see `DoubtMeter`.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
     """
@@ -141,6 +143,7 @@ class RunRecord(RunTerms):
     num_frames: int = 0
     first_frame: int = 0
     shots: tuple[ShotRecord, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
     software: str = Field(

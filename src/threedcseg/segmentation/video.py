@@ -11,6 +11,7 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
+from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
 from threedcseg.outputs.formats import FORMATS, SegmentedFrames, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
@@ -32,7 +33,8 @@ AHEAD_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class VideoResult:
-    """Where the results of one video lie, how many frames it had, and which began a new shot.
+    """Where the results of one video lie, how many frames it had, which began a new shot, and
+    which somebody should look at.
 
     ``done_before``: all of it was there already.
     """
@@ -40,7 +42,13 @@ class VideoResult:
     folder: Path
     num_frames: int
     cuts: tuple[int, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     done_before: bool = False
+
+    @classmethod
+    def of(cls, folder: Path, record: RunRecord, done_before: bool = False) -> "VideoResult":
+        """What the record of a finished run says."""
+        return cls(folder, record.num_frames, record.cuts, record.doubtful, done_before)
 
 
 def segment_video(
@@ -90,7 +98,7 @@ def segment_video(
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
         if earlier is not None and all(name in kept for name in write):
-            return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
+            return VideoResult.of(folder, earlier, done_before=True)
         with reading.open(path) as source:
             if on_start is not None:
                 on_start(source)
@@ -174,10 +182,12 @@ def _write_results(
 
     formats = [FORMATS[name] for name in outputs]
     results = SegmentedFrames(rendering, formats)
+    doubt = DoubtMeter(settings.threshold)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
+        doubt.update(frame.index, probabilities, new_shot)
         mask = probabilities > settings.threshold
         result = results.next(frame, probabilities, mask, new_shot)
         for sink in sinks:
@@ -213,11 +223,12 @@ def _write_results(
             "outputs": {**kept, **outputs},
             "num_frames": num_frames,
             "shots": tuple(shots),
+            "doubtful": doubt.doubtful(),
             "live": None if live is None else LiveRecord(**live()),
         }
     )
     finish_run(folder, record)
-    return VideoResult(folder, num_frames, record.cuts)
+    return VideoResult.of(folder, record)
 
 
 def run_terms(
