@@ -14,9 +14,14 @@ def scene(*boxes: tuple[int, int, int, int]) -> np.ndarray:
     return mask
 
 
+def gray(mask: np.ndarray) -> np.ndarray:
+    """``(H, W, 3)``: a picture that tells nothing."""
+    return np.full((*mask.shape, 3), 90, np.uint8)
+
+
 def numbers(tracker: ObjectTracker, mask: np.ndarray, cut: bool = False) -> dict[int, int]:
     """Tracks by the x of their box."""
-    return {item.x: item.track for item in tracker.update(mask, cut)}
+    return {item.x: item.track for item in tracker.update(mask, gray(mask), cut)}
 
 
 def test_an_object_is_its_box_its_pixels_and_its_area() -> None:
@@ -74,6 +79,6 @@ def test_many_regions_are_matched_fast() -> None:
     rng = np.random.default_rng(0)
     mask = np.kron(rng.random((60, 80)) < 0.3, np.ones((6, 6), bool)) > 0
     tracker = ObjectTracker()
-    first = [item.track for item in tracker.update(mask)]
+    first = [item.track for item in tracker.update(mask, gray(mask))]
     assert len(first) > 200
-    assert [item.track for item in tracker.update(mask)] == first
+    assert [item.track for item in tracker.update(mask, gray(mask))] == first

@@ -13,6 +13,7 @@ from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_f
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
+    from threedcseg.outputs.choice import ObjectChoice
     from threedcseg.outputs.rendering import Rendering
     from threedcseg.segmentation.batch import VideoOutcome, Work
     from threedcseg.segmentation.shards import Shard
@@ -33,6 +34,7 @@ Examples:
   3dcseg segment dog.mp4 -o cut.mp4 --write cutout
   3dcseg segment dog.mp4 -o edit --write matte,alpha.mov --edges soft
   3dcseg segment dog.mp4 -o edit --write cutout --background beach.jpg
+  3dcseg segment dog.mp4 -o one --objects --keep 0.5,0.5
   3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
   3dcseg segment --manifest list.txt --shard 2/8 -o masks
@@ -96,6 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--write", metavar="NAME[,NAME...]", help="see below (default: masks)")
     what.add_argument("--probabilities", action="store_true", help="write probabilities as well")
     what.add_argument("--overlay", action="store_true", help="write the overlay as well")
+    what.add_argument("--objects", action="store_true", help="list the objects, with pictures")
     what.add_argument(
         "--edges",
         choices=["hard", "soft"],
@@ -124,6 +127,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="behind the cut-out: a colour (default: green), image, video, or the frame, blurred "
         "or gray",
     )
+    choice = parser.add_argument_group(
+        "which objects",
+        "given by a point X,Y in pixels or shares of the frame (0.5,0.4 or 50%,40%), in the first "
+        "frame or with @TIME (#30, or 1.5, or 1:02), or by number (docs/objects.md)",
+    )
+    for verb, box in (("keep", "keep-box"), ("drop", "drop-box")):
+        others = "keep only the objects" if verb == "keep" else "take out the objects"
+        choice.add_argument(
+            f"--{verb}",
+            action="append",
+            default=[],
+            metavar="X,Y[@TIME]|N",
+            help=f"{others} given so; may be repeated",
+        )
+        choice.add_argument(
+            f"--{box}",
+            action="append",
+            default=[],
+            metavar="X0,Y0,X1,Y1[@TIME]",
+            help="likewise, what lies in a box by half",
+        )
     reading = parser.add_argument_group("reading")
     reading.add_argument(
         "--fps",
@@ -151,7 +175,7 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
     from threedcseg.outputs.formats import DEFAULT, FORMATS, parse_outputs
     from threedcseg.outputs.rendering import Rendering
 
-    extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
+    extra = [name for name in ("probabilities", "overlay", "objects") if getattr(args, name)]
     given = [] if args.write is None else [args.write]
     if not given and not (extra and looks_like_a_file(args.output or Path())):
         given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
@@ -173,6 +197,19 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
     )
     rendering.check()
     return write, rendering
+
+
+def choice_from(args: argparse.Namespace) -> "ObjectChoice":
+    """Which objects are meant; `InputError` for what cannot be understood."""
+    from threedcseg.outputs.choice import ObjectChoice, Pick
+
+    for option, corners in (("keep", 2), ("keep_box", 4), ("drop", 2), ("drop_box", 4)):
+        for text in getattr(args, option):
+            pick = Pick.parse(text)
+            if len(pick.place) != corners and (corners == 4 or pick.place):
+                right = f"--{option[:4]}{'-box' * (corners == 2)}"
+                raise InputError(f"--{option.replace('_', '-')} {text}", f"that is for {right}")
+    return ObjectChoice((*args.keep, *args.keep_box), (*args.drop, *args.drop_box))
 
 
 def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
@@ -236,10 +273,11 @@ def _run(args: argparse.Namespace) -> int:
     check_live_options(args, live)
     settings = settings_from(args, "live" if live else "default")
     write, rendering = outputs_from(args)
+    choice = choice_from(args)
     model = replace(model_from(args), quiet=args.quiet)
     alone = any(map(is_address, args.inputs)) or args.output == STDOUT
     if alone:
-        _check_alone(args, write)
+        _check_alone(args, write, choice)
     videos = [] if alone else videos_from(args)
     reading = reading_from(args, videos)
     output: Path = args.output or default_folder([args.manifest] if args.manifest else args.inputs)
@@ -258,7 +296,9 @@ def _run(args: argparse.Namespace) -> int:
 
     from threedcseg.segmentation.task import Task
 
-    task = Task(model.load, settings.on, write, rendering, report.progress, reading, args.redo)
+    task = Task(
+        model.load, settings.on, write, rendering, report.progress, reading, args.redo, choice
+    )
     if alone:
         return run_live(args.inputs[0], live_from(args), output, task.start())
     if args.ray is not None:
@@ -269,7 +309,7 @@ def _run(args: argparse.Namespace) -> int:
     return _run_here(jobs, worker.to_file if to_file else worker, report)
 
 
-def _check_alone(args: argparse.Namespace, write: Sequence[str]) -> None:
+def _check_alone(args: argparse.Namespace, write: Sequence[str], choice: "ObjectChoice") -> None:
     """Raise `InputError` for what does not go with a live input or masks to a pipe."""
     from threedcseg.cli.destination import looks_like_a_file
 
@@ -281,6 +321,10 @@ def _check_alone(args: argparse.Namespace, write: Sequence[str]) -> None:
         raise InputError("--json tells of files, not of live input or pipes", "leave it out")
     if args.output == STDOUT and write != ("masks",):
         raise InputError("standard output takes masks only", "give -o DIR for other formats")
+    if choice:
+        raise InputError(
+            "choosing objects needs a file or a folder, which is read twice", "record the input"
+        )
     if args.output is None:
         raise InputError("a live input needs an output folder", "add one, such as -o live")
     if args.output != STDOUT and looks_like_a_file(args.output):
@@ -339,6 +383,7 @@ class _Report:
 
         self._json, self._quiet = args.json, args.quiet
         self._tells_done_before = args.manifest is None
+        self._lists_objects = args.objects and args.manifest is None
         self._stdout = sys.stdout  # Ray's is another
         self.progress = progress.frame_progress
         if args.json:
@@ -369,3 +414,14 @@ class _Report:
             print(f"error: {outcome}", file=sys.stderr, flush=True)
         elif not self._quiet and (outcome.kind == "done" or self._tells_done_before):
             print(outcome, file=self._stdout, flush=True)
+            if self._lists_objects:
+                self._list_objects(outcome.folder)
+
+    def _list_objects(self, folder: Path) -> None:
+        from threedcseg.outputs.objects import TABLE
+
+        table = [line.split(",") for line in (folder / TABLE).read_text("utf-8").splitlines()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for row in table:
+            line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            print(line, file=self._stdout, flush=True)

@@ -92,11 +92,14 @@ class Settings:
     """
 
     clip_length: Annotated[
-        int, Option("frames in a clip, unless the weights say", unit="frames")
+        int, Option("frames in a clip, unless the weights say", most=1024, unit="frames")
     ] = 8
-    overlap: Annotated[int, Option("frames two clips share", least=0, unit="frames")] = 0
+    overlap: Annotated[int, Option("frames two clips share", least=0, most=1023, unit="frames")] = 0
     stride: Annotated[
-        int, Option("a clip takes every N-th frame, to see more of the video; 1: all of them")
+        int,
+        Option(
+            "a clip takes every N-th frame, to see more of the video; 1: all of them", most=1000
+        ),
     ] = 6
     tta: Annotated[
         int,
@@ -116,7 +119,7 @@ class Settings:
     short_edge: Annotated[
         int, Option("network resolution", "PIXELS", least=16, most=4096, unit="pixels")
     ] = 288
-    multiple: Annotated[int, Option(unit="pixels")] = 16
+    multiple: Annotated[int, Option(most=256, unit="pixels")] = 16
     pad: Annotated[bool, Option()] = False
     upsampling: Annotated[
         Upsampling, Option("to the frame's size: with edges that follow the image, or without")

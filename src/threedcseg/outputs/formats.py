@@ -17,7 +17,13 @@ from threedcseg.errors import InputError
 from threedcseg.outputs.edges import feathered, grown, hard_alpha, soft_alpha
 from threedcseg.outputs.foreground import foreground_colors
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import ObjectTracker, TrackedObject
+from threedcseg.outputs.tracking import (
+    ObjectTracker,
+    TrackedObject,
+    nearest_number,
+    number_map,
+    objects_of,
+)
 from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.writer import VideoWriter
@@ -74,12 +80,23 @@ class SegmentedFrames:
         self._tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
 
     def next(
-        self, frame: Frame, probabilities: np.ndarray, mask: np.ndarray, begins_shot: bool
+        self,
+        frame: Frame,
+        probabilities: np.ndarray,
+        mask: np.ndarray,
+        begins_shot: bool,
+        objects: Sequence[TrackedObject] | None = None,
     ) -> SegmentedFrame:
-        """The next frame with its probabilities and mask, both as they were predicted."""
+        """The next frame with its probabilities and mask, both as they were predicted, and its
+        objects where these are known already."""
         rendering = self._rendering
+        if objects is None:
+            found = self._tracker and self._tracker.update(mask, frame.image, begins_shot)
+            objects = found or ()
         probabilities, mask = (grown(each, rendering.grow) for each in (probabilities, mask))
-        objects = self._tracker.update(mask, begins_shot) if self._tracker else ()
+        if rendering.grow and objects:
+            nearest = nearest_number(number_map(objects, *mask.shape))
+            objects = objects_of(np.where(mask, nearest, 0))
 
         def alpha() -> np.ndarray:
             made = soft_alpha(probabilities) if rendering.edges == "soft" else hard_alpha(mask)

@@ -9,11 +9,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
+from threedcseg.outputs.choice import Chosen, ObjectChoice
 from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.reading import read_json
 
 RECORD_NAME = "3dcseg.json"
+MAX_RECORD = 256 << 20  # bytes; of a folder of frames it lists the names
 
 
 def _below(name: str) -> str:
@@ -82,6 +85,7 @@ class RunTerms(_Part):
         provenance: the network.
         reading: how the source was read: ``fps`` of a folder, ``deinterlace``, and ``start`` and
             ``end`` of the part, if it was not the whole.
+        choice: the objects that were pointed at.
     """
 
     source: str
@@ -91,6 +95,7 @@ class RunTerms(_Part):
     settings: dict[str, JsonValue] = {}
     provenance: Provenance = Provenance()
     reading: dict[str, JsonValue] = {}
+    choice: ObjectChoice = ObjectChoice()
 
     def is_of_source(self, other: "RunTerms") -> bool:
         """Whether both are of one source: of one path, or wherever it lies, with one content; and
@@ -118,6 +123,7 @@ class RunTerms(_Part):
             and self.provenance == other.provenance
             and self.settings == other.settings
             and self.reading == other.reading
+            and self.choice == other.choice
             and all(
                 getattr(self.rendering, n) == getattr(other.rendering, n)
                 for n in (*drawn_by, "grow")
@@ -136,6 +142,7 @@ class RunRecord(RunTerms):
         doubtful: frames that somebody should look at; see `DoubtMeter`.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
+        chosen: the numbers of the objects that ``choice`` meant.
     """
 
     format: Literal["3dcseg run 1"] = "3dcseg run 1"
@@ -146,6 +153,7 @@ class RunRecord(RunTerms):
     doubtful: tuple[DoubtfulFrames, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
+    chosen: Chosen | None = None
     software: str = Field(
         default_factory=lambda: (
             f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
@@ -161,8 +169,8 @@ class RunRecord(RunTerms):
     def load(cls, path: Path) -> Self | None:
         """What `write` wrote; None as for `read`."""
         try:
-            return cls.model_validate(json.loads(path.read_text("utf-8")))
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # also pydantic's errors
+            return cls.model_validate(read_json(path, MAX_RECORD))
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # also `InputError`, pydantic's
             return None
 
     @property

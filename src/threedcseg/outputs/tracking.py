@@ -44,7 +44,7 @@ class ObjectTracker:
         self._frame = 0
         self._last_track = 0
 
-    def update(self, mask: np.ndarray, cut: bool = False) -> list[TrackedObject]:
+    def update(self, mask: np.ndarray, image: np.ndarray, cut: bool = False) -> list[TrackedObject]:
         """The objects of the next frame, from ``(H, W)`` bool; ``cut``: it begins a new shot."""
         from scipy.optimize import linear_sum_assignment  # slow to import, for who asks for help
 
@@ -81,6 +81,44 @@ def connected_objects(mask: np.ndarray) -> list[TrackedObject]:
             region = labels[y : y + height, x : x + width] == label
             objects.append(TrackedObject(0, x, y, width, height, area, region))
     return sorted(objects, key=lambda item: -item.area)
+
+
+def number_map(objects: Sequence[TrackedObject], height: int, width: int) -> np.ndarray:
+    """``(H, W)`` int32: the number of the object of each pixel, or 0."""
+    numbers = np.zeros((height, width), np.int32)
+    for item in objects:
+        box = numbers[item.y : item.y + item.height, item.x : item.x + item.width]
+        box[item.region] = item.track
+    return numbers
+
+
+def nearest_number(numbers: np.ndarray) -> np.ndarray:
+    """``(H, W)`` int32: the number of the object that is nearest to each pixel of a `number_map`,
+    in which there is one at least."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        (numbers <= 0).view(np.uint8),
+        cv2.DIST_L2,
+        cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
+    inside = numbers > 0
+    number_of = np.zeros(int(nearest.max()) + 1, np.int32)
+    number_of[nearest[inside]] = numbers[inside]
+    return number_of[nearest]
+
+
+def objects_of(numbers: np.ndarray) -> list[TrackedObject]:
+    """The objects of a `number_map`, by number."""
+    from scipy.ndimage import find_objects
+
+    objects = []
+    for track, place in enumerate(find_objects(np.maximum(numbers, 0)), 1):
+        if place is not None:
+            region = numbers[place] == track
+            y, x = (axis.start for axis in place)
+            (height, width), area = region.shape, int(np.count_nonzero(region))
+            objects.append(TrackedObject(track, x, y, width, height, area, region))
+    return objects
 
 
 def _similarities(earlier: Sequence[TrackedObject], now: Sequence[TrackedObject]) -> np.ndarray:

@@ -14,6 +14,7 @@ from threedcseg.atomic import PART_SUFFIX
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS
 from threedcseg.metrics.figure import Figure
+from threedcseg.reading import read_bounded
 from threedcseg.report.charts import HEIGHT, WIDTH, drawn, panels
 from threedcseg.report.comparison import Comparison, published_for
 from threedcseg.report.pictures import (
@@ -28,6 +29,7 @@ from threedcseg.report.results import Run
 from threedcseg.report.scenes import Scene
 
 PICTURE_WIDTH = 640
+MAX_PAGE = 512 << 20  # bytes
 MARK = '<meta name="generator" content="3dcseg report">'
 """How a former report, which may be replaced, is told from any other folder."""
 
@@ -99,7 +101,7 @@ def check_replaceable(output: Path) -> None:
         raise InputError(f"{output} is a file: give a folder for the report")
     index = output / "index.html"
     if any(output.iterdir()) and not (
-        index.is_file() and MARK in index.read_text("utf-8", "replace")
+        index.is_file() and MARK.encode() in read_bounded(index, MAX_PAGE)
     ):
         raise InputError(f"{output} holds something else than a report: give another folder")
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from threedcseg.errors import InputError
+from threedcseg.reading import read_text
 from threedcseg.video.paths import expand_inputs
 
 
@@ -13,11 +14,11 @@ def read_manifest(path: Path) -> list[Path]:
     # are left out. Raises `InputError` naming the line that cannot be used.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except FileNotFoundError:
         raise InputError(f"{path}: no such list", "name one video or folder a line") from None
-    except (UnicodeDecodeError, IsADirectoryError):
-        raise InputError(f"{path}: not a text file", "name one video or folder a line") from None
+    except InputError as error:
+        raise InputError(error.what, "name one video or folder a line") from None
     found: dict[Path, Path] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

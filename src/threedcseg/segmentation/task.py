@@ -11,6 +11,7 @@ from typing import Protocol
 from threedcseg.atomic import PART_SUFFIX
 from threedcseg.inference.predictor import Network, Shot
 from threedcseg.inference.settings import Settings
+from threedcseg.outputs.choice import ObjectChoice
 from threedcseg.outputs.formats import FORMATS
 from threedcseg.outputs.record import Provenance
 from threedcseg.outputs.rendering import Rendering
@@ -42,6 +43,7 @@ class Task:
         progress: opens the progress of a video, by it and the folder of its results.
         reading: how the videos are read.
         redo: do again what was done before.
+        choice: of the objects.
     """
 
     load: Callable[[], tuple[Network, Provenance]]
@@ -51,6 +53,7 @@ class Task:
     progress: Callable[[Path, Path], AbstractContextManager[Progress]]
     reading: Reading = field(default_factory=Reading)
     redo: bool = False
+    choice: ObjectChoice = field(default_factory=ObjectChoice)
 
     def start(self) -> "Worker":
         """The task with its network."""
@@ -97,6 +100,7 @@ class Worker:
             rendering=self.task.rendering,
             provenance=self.provenance,
             reading=self.task.reading,
+            choice=self.task.choice,
             redo=redo,
             on_start=progress.start,
             on_frame=progress,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,15 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
+from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
 from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
-from threedcseg.outputs.formats import FORMATS, SegmentedFrames, Sink, check_outputs
+from threedcseg.outputs.formats import (
+    FORMATS,
+    SegmentedFrame,
+    SegmentedFrames,
+    Sink,
+    check_outputs,
+)
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import (
@@ -21,8 +29,10 @@ from threedcseg.outputs.result_folder import (
     finish_run,
     kept_outputs,
 )
+from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
+from threedcseg.segmentation.stored import StoredFrames
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
@@ -59,6 +69,7 @@ def segment_video(
     *,
     write: Sequence[str] = ("masks",),
     rendering: Rendering | None = None,
+    choice: ObjectChoice | None = None,
     provenance: Provenance | None = None,
     redo: bool = False,
     on_start: Callable[[FrameSource], None] | None = None,
@@ -93,7 +104,7 @@ def segment_video(
     folder = Path(folder)
     _check_apart(Path(path), folder)
     source_name, digest = identify(path)
-    terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading)
+    terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading, choice)
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
@@ -183,15 +194,26 @@ def _write_results(
     formats = [FORMATS[name] for name in outputs]
     results = SegmentedFrames(rendering, formats)
     doubt = DoubtMeter(settings.threshold)
+    choice, tracker = terms.choice, ObjectTracker()
+    chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
+    chosen: Chosen | None = None
+
+    def give(result: SegmentedFrame) -> None:
+        for sink in sinks:
+            sink(result)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
-        doubt.update(frame.index, probabilities, new_shot)
         mask = probabilities > settings.threshold
-        result = results.next(frame, probabilities, mask, new_shot)
-        for sink in sinks:
-            sink(result)
+        if choice:  # what a later frame shows may be meant: all are seen first, then written
+            objects = tracker.update(mask, frame.image, new_shot)
+            found = SegmentedFrame(frame, probabilities, mask, objects)
+            chooser(found)
+            stored.add(found, new_shot)
+        else:
+            doubt.update(frame.index, probabilities, new_shot)
+            give(results.next(frame, probabilities, mask, new_shot))
         num_frames += 1
         if on_frame is not None:
             on_frame(source)
@@ -200,6 +222,8 @@ def _write_results(
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
+        if choice:
+            stored = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
         frames: Iterable[Frame] = source
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
@@ -214,6 +238,13 @@ def _write_results(
                     shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
                     begun = None
                 later((frame, probabilities, new_shot))
+        if choice:
+            chosen = chooser.chosen()
+            for found, new_shot in stored.frames(source):
+                left = only_chosen(found, chosen)
+                doubt.update(found.frame.index, left.probabilities, new_shot)
+                what = left.probabilities, left.mask, new_shot, left.objects
+                give(results.next(found.frame, *what))
         if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(
                 f"{terms.source} was stopped before its first mask: nothing is written"
@@ -225,6 +256,7 @@ def _write_results(
             "shots": tuple(shots),
             "doubtful": doubt.doubtful(),
             "live": None if live is None else LiveRecord(**live()),
+            "chosen": chosen,
         }
     )
     finish_run(folder, record)
@@ -239,10 +271,13 @@ def run_terms(
     rendering: Rendering,
     provenance: Provenance,
     reading: Reading | None = None,
+    choice: ObjectChoice | None = None,
 ) -> RunTerms:
     """What the record of a run with these arguments says was asked for; `InputError` for a
-    rendering that cannot work."""
+    rendering that cannot work, or a choice that cannot be understood."""
+    choice = choice or ObjectChoice()
     rendering.check()
+    choice.check()
     return RunTerms(
         source=source,
         source_digest=source_digest,
@@ -251,6 +286,7 @@ def run_terms(
         settings=asdict(settings),
         provenance=provenance,
         reading={**(reading or Reading()).record()},
+        choice=choice,
     )
 
 
