@@ -171,7 +171,7 @@ def _to_pipe(
         writer = PipeWriter(stdout, source.rate, pipe_format)
         try:
             for _, probabilities in segment_source(source, worker.network, worker.settings):
-                mask = probabilities > worker.settings.threshold
+                mask = worker.settings.mask(probabilities)
                 mask = grown(mask, worker.task.rendering.grow)
                 writer.write(np.where(mask, np.uint8(255), np.uint8(0)))
                 on_frame(source)

@@ -205,7 +205,7 @@ def _write_results(
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
-        mask = probabilities > settings.threshold
+        mask = settings.mask(probabilities)
         if choice:  # what a later frame shows may be meant: all are seen first, then written
             objects = tracker.update(mask, frame.image, new_shot)
             found = SegmentedFrame(frame, probabilities, mask, objects)
