@@ -73,6 +73,11 @@ def samples_of(path: Path, track: int) -> np.ndarray:
         return np.concatenate([f.to_ndarray().reshape(-1) for f in file.decode(audio=track)])
 
 
+def sound_times(path: Path) -> list[float]:
+    with av.open(str(path)) as file:
+        return [float(p.pts * p.time_base) for p in file.demux(audio=0) if p.pts is not None]
+
+
 def chapters_of(path: Path) -> list[tuple[float, float, str]]:
     with av.open(str(path)) as file:
         return [
@@ -138,6 +143,26 @@ def test_subtitles_of_another_kind_and_attachments_are_told(
         copy(source, tmp_path / "out.mp4", H264)
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == f"{source}, in MP4: an attachment (track 1) left out"
+
+
+def test_copied_sound_moves_with_the_start(tmp_path: Path) -> None:
+    source = tmp_path / "late.mkv"
+    with av.open(str(source), "w") as file:
+        picture = file.add_stream("libx264", rate=25, width=64, height=48)
+        track = file.add_stream("aac", rate=48000, layout="mono")
+        for i, image in enumerate(gray_frames(50)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = 60 * 25 + i, Fraction(1, 25)
+            file.mux(picture.encode(frame))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
+        silence.sample_rate, silence.time_base = 48000, Fraction(1, 48000)
+        silence.pts = int(60.5 * 48000)
+        file.mux(track.encode(silence))
+        file.mux(picture.encode(None))
+        file.mux(track.encode(None))
+    before, after = (sound_times(path) for path in (source, copy(source, tmp_path / "o.mp4", H264)))
+    assert 60.4 < before[0] < 60.6
+    assert after == pytest.approx([time - 60 for time in before], abs=2e-3)
 
 
 def test_chapters_move_with_the_start(tmp_path: Path) -> None:

@@ -407,6 +407,7 @@ class _Report:
                 print_event("elsewhere", self._stdout, **facts)
             else:
                 facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
+                facts["doubtful"] = [(each.first, each.last) for each in outcome.doubtful]
                 before = outcome.kind == "before"
                 print_event("done", self._stdout, **facts, done_before=before)
         elif outcome.kind in ("failed", "elsewhere"):

@@ -4,9 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from threedcseg.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
 """The views of a clip, the most useful first: size against the clip's, and whether mirrored."""
@@ -162,6 +165,11 @@ class Settings:
                 f"overlap {self.overlap} does not fit clips of {self.clip_length} frames",
                 f"give a number from 0 to {self.clip_length - 1}",
             )
+
+    def mask(self, probabilities: "np.ndarray") -> "np.ndarray":
+        """``(H, W)`` bool: where probabilities are above the threshold, not at it."""
+        above: np.ndarray = probabilities > self.threshold
+        return above
 
     @classmethod
     def recommended_by(cls, network: object, preset: str = "default", **given: Any) -> "Settings":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from threedcseg.errors import InputError
+from threedcseg.outputs.doubt import DoubtfulFrames, to_check
 from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult
 
@@ -27,6 +28,7 @@ class VideoOutcome:
     folder: Path
     num_frames: int = 0
     cuts: tuple[int, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     reason: str = ""
 
     def __str__(self) -> str:
@@ -41,7 +43,8 @@ class VideoOutcome:
             return f"{self.video}: another run is writing into {self.folder}"
         shots = f" in {len(self.cuts) + 1} shots" if self.cuts else ""
         before = ", done before (--redo does it again)" if self.kind == "before" else ""
-        return f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}"
+        said = f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}"
+        return f"{said}{to_check(self.doubtful)}"
 
 
 @dataclass
@@ -94,7 +97,7 @@ def do_once(video: Path, folder: Path, work: Work) -> VideoOutcome:
         logging.exception("%s", video)
         return failure(video, folder, f"{type(error).__name__}: {error}")
     kind: Literal["done", "before"] = "before" if result.done_before else "done"
-    return VideoOutcome(kind, video, folder, result.num_frames, result.cuts)
+    return VideoOutcome(kind, video, folder, result.num_frames, result.cuts, result.doubtful)
 
 
 def failure(video: Path, folder: Path, reason: str) -> VideoOutcome:
