@@ -34,6 +34,9 @@ class VideoOutcome:
 
     def __str__(self) -> str:
         """One line for people."""
+        return " ".join(self._told().split())
+
+    def _told(self) -> str:
         if self.kind == "failed":
             named = "" if str(self.video) in self.reason else f"{self.video}: "
             return f"{named}{self.reason}"
