@@ -137,5 +137,5 @@ def test_stills_stand_for_themselves(tmp_path: Path) -> None:
     ):
         expand_inputs(expected[:2])
     touch(tmp_path / "v.mp4")
-    with pytest.raises(InputError, match="v.mp4 is no picture"):
+    with pytest.raises(InputError, match=r"v.mp4 is no picture"):
         expand_inputs([tmp_path / "v.mp4"], stills=True)
