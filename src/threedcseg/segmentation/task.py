@@ -12,7 +12,7 @@ from threedcseg.atomic import PART_SUFFIX
 from threedcseg.inference.predictor import Network, Shot
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
-from threedcseg.outputs.formats import FORMATS
+from threedcseg.outputs.formats import FORMATS, FRAME
 from threedcseg.outputs.record import Provenance
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.result_folder import FolderInUse
@@ -81,7 +81,7 @@ class Worker:
         try:
             with self.task.progress(video, file) as progress:
                 result = self._segment(video, part, progress, redo=True)
-            os.replace(part / FORMATS[name].files[0], file)
+            os.replace(part / FORMATS[name].files[0].replace(FRAME, video.stem), file)
         except FolderInUse:
             raise
         except BaseException:
