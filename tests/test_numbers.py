@@ -1,6 +1,7 @@
 """Numbers that pages repeat are those of the code: what changes one finds its pages here."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,11 @@ from threedcseg.inference.settings import LIVE, PUBLISHED, VIEWS, Settings
 from threedcseg.metrics.boundary import TOLERANCE, boundary_tolerance
 from threedcseg.models.complexity import of_encoder, of_model
 from threedcseg.models.meta import on_meta
-from threedcseg.models.registry import create_model
 from threedcseg.models.shipped import shipped_options
 from threedcseg.models.weights import load_weights
 from threedcseg.outputs import tracking
 from threedcseg.training.recipe import read_recipe
+from threedcseg.training.train import build_network
 from threedcseg.video.folder import FOLDER_RATE
 
 ROOT = Path(__file__).parents[1]
@@ -168,11 +169,11 @@ def test_the_table_of_encoders_is_what_is_counted():
 
 
 def test_the_decoders_of_the_ablations_have_the_parameters_of_their_table():
-    model = read_recipe(ROOT / "recipes" / "ablations" / "final.yaml").model
+    recipe = read_recipe(ROOT / "recipes" / "ablations" / "final.yaml")
     for label, bridge in {"C3D": "c3d", "NL3D": "nl3d", "ASPP": "aspp3d", "GC3D": "gc3d"}.items():
         with on_meta():
-            decoder = create_model(**{**model, "bridge": bridge}).decoder
-        counted = sum(parameter.numel() for parameter in decoder.parameters())
+            network = build_network(replace(recipe, model={**recipe.model, "bridge": bridge}))
+        counted = sum(parameter.numel() for parameter in network.decoder.parameters())
         assert rows("docs/ablations.md", label)[0][1] == f"{counted / 1e6:.2f} M"
 
 
