@@ -74,7 +74,7 @@ class DoubtMeter:
     def doubtful(self) -> tuple[DoubtfulFrames, ...]:
         """The most doubtful tenth of the frames so far, in order, but those that are certain."""
         doubts = self.doubts
-        most = round(SHARE * len(doubts)) or 1
+        most = round(SHARE * len(doubts))
         worst = np.sort(np.argsort(-doubts, kind="stable")[:most])
         found: list[DoubtfulFrames] = []
         for place in worst[doubts[worst] >= CERTAIN].tolist():

@@ -10,6 +10,7 @@ from threedcseg.errors import InputError
 from threedcseg.outputs.doubt import DoubtfulFrames, to_check
 from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult
+from threedcseg.video.kinds import is_picture
 
 Work = Callable[[Path, Path], VideoResult]
 """Makes the result of a video in a folder, unless it is there."""
@@ -43,6 +44,9 @@ class VideoOutcome:
             return f"{self.video}: another run is writing into {self.folder}"
         shots = f" in {len(self.cuts) + 1} shots" if self.cuts else ""
         before = ", done before (--redo does it again)" if self.kind == "before" else ""
+        if is_picture(self.video):
+            still = "a picture shows no motion: its mask is weaker than a video's"
+            return f"{self.video} -> {self.folder} ({still}){before}"
         said = f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}"
         return f"{said}{to_check(self.doubtful)}"
 

@@ -11,7 +11,7 @@ from threedcseg.atomic import scratch_folder
 from threedcseg.inference.predictor import Network, Shot
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
-from threedcseg.outputs.formats import FORMATS
+from threedcseg.outputs.formats import FORMATS, FRAME
 from threedcseg.outputs.record import Provenance
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import VideoResult, segment_video
@@ -80,7 +80,7 @@ class Worker:
             part = folder / "result"
             with self.task.progress(video, file) as progress:
                 result = self._segment(video, part, progress, redo=True)
-            os.replace(part / FORMATS[name].files[0], file)
+            os.replace(part / FORMATS[name].files[0].replace(FRAME, video.stem), file)
         return replace(result, folder=file)
 
     def _segment(self, video: Path, folder: Path, progress: Progress, redo: bool) -> VideoResult:

@@ -33,6 +33,7 @@ from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.segmentation.stored import StoredFrames
+from threedcseg.video.folder import FolderReader
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
@@ -178,7 +179,7 @@ def _write_results(
     record = RunRecord(
         size=(source.width, source.height),
         first_frame=source.extent.first,
-        frame_names=_frame_names(source.path),
+        frame_names=_frame_names(source),
         **{**dict(terms), "outputs": outputs},
     )
     num_frames = 0
@@ -290,12 +291,12 @@ def run_terms(
     )
 
 
-def _frame_names(path: Path) -> tuple[str, ...] | None:
-    """Those of a folder of frames, unless they are numbered as those of a video."""
-    if not path.is_dir():
+def _frame_names(source: FrameSource) -> tuple[str, ...] | None:
+    """Those of images, unless they are numbered as those of a video."""
+    if not isinstance(source, FolderReader):
         return None
-    names = tuple(image.stem for image in list_images(path))
-    return None if all(name == f"{i:05d}" for i, name in enumerate(names)) else names
+    names, first = source.frame_names, source.extent.first
+    return None if all(name == f"{i:05d}" for i, name in enumerate(names, first)) else names
 
 
 def _affordable(num_bytes: int) -> int:
