@@ -99,6 +99,7 @@ def check_live_options(args: argparse.Namespace, live: bool) -> None:
 def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
     other end and its files are whole, but 3 where frames could not be decoded."""
+    from threedcseg.outputs.doubt import to_check
     from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name, without_password
 
@@ -119,7 +120,8 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
                 redo=worker.task.redo,
                 reading=worker.task.reading,
             )
-        print(f"{result.num_frames} frames of {shown} -> {result.folder}", flush=True)
+        told = f"{result.num_frames} frames of {shown} -> {result.folder}"
+        print(f"{told}{to_check(result.doubtful)}", flush=True)
         return _status(video)
     live = LiveSource(
         name,
@@ -149,10 +151,9 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
         )
         report.end()
     dropped = f", {source.num_dropped} dropped" if source.num_dropped else ""
+    told = f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}"
     if not options.quiet:
-        print(
-            f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}", flush=True
-        )
+        print(f"{told}{to_check(result.doubtful)}", flush=True)
     return _status(source)
 
 

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help="a video file, a folder of frames, a folder of videos, or a live source (see below)",
+        help="a video, a folder of frames, a folder of videos, a picture, or a live source (below)",
     )
     parser.add_argument(
         "-o",
@@ -164,6 +164,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     reading.add_argument("--end", metavar="TIME", help="and only up to there")
     reading.add_argument(
+        "--stills",
+        action="store_true",
+        help="a folder holds pictures that have nothing to do with each other, no frames",
+    )
+    reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
     )
     add_model(parser, default="compact")
@@ -243,14 +248,14 @@ def videos_from(args: argparse.Namespace) -> list[Path]:
                 raise InputError(
                     f"--{option} goes with --manifest FILE", "name one input a line in it"
                 )
-        return expand_inputs(args.inputs)
+        return expand_inputs(args.inputs, args.stills)
     if args.inputs:
         raise InputError(f"give --manifest {args.manifest} or inputs ({args.inputs[0]}), not both")
     if args.ray_workers is not None and (args.ray is None or args.ray_workers < 1):
         raise InputError(f"--ray-workers {args.ray_workers}", "give a number from 1 on, with --ray")
     if args.ray is not None and args.shard is not None:
         raise InputError("give --shard or --ray, which shares the list by itself, not both")
-    return read_manifest(args.manifest)
+    return read_manifest(args.manifest, args.stills)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -412,6 +417,7 @@ class _Report:
             else:
                 facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
                 facts["damage"] = asdict(outcome.damage) if outcome.damage else None
+                facts["doubtful"] = [(each.first, each.last) for each in outcome.doubtful]
                 before = outcome.kind == "before"
                 print_event("done", self._stdout, **facts, done_before=before)
         elif outcome.kind in ("failed", "elsewhere"):

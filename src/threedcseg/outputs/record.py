@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
 from threedcseg.outputs.choice import Chosen, ObjectChoice
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.reading import read_json
@@ -139,6 +140,7 @@ class RunRecord(RunTerms):
         num_frames: that were segmented.
         first_frame: the number of the first of them in the source.
         shots: as they were segmented.
+        doubtful: frames that somebody should look at; see `DoubtMeter`.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
         damage: what of the source could not be read; None: nothing.
@@ -150,6 +152,7 @@ class RunRecord(RunTerms):
     num_frames: int = 0
     first_frame: int = 0
     shots: tuple[ShotRecord, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
     damage: Damage | None = None

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from threedcseg.errors import InputError
+from threedcseg.outputs.doubt import DoubtfulFrames, to_check
 from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult
 from threedcseg.video.damage import Damage
+from threedcseg.video.kinds import is_picture
 
 DAMAGED = 3  # the exit status of a run that did all, of videos that are not whole
 
@@ -30,11 +32,15 @@ class VideoOutcome:
     folder: Path
     num_frames: int = 0
     cuts: tuple[int, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     reason: str = ""
     damage: Damage | None = None
 
     def __str__(self) -> str:
         """One line for people."""
+        return " ".join(self._told().split())
+
+    def _told(self) -> str:
         if self.kind == "failed":
             named = "" if str(self.video) in self.reason else f"{self.video}: "
             return f"{named}{self.reason}"
@@ -42,8 +48,12 @@ class VideoOutcome:
             return f"{self.video}: another run is writing into {self.folder}"
         shots = f" in {len(self.cuts) + 1} shots" if self.cuts else ""
         before = ", done before (--redo does it again)" if self.kind == "before" else ""
+        if is_picture(self.video):
+            still = "a picture shows no motion: its mask is weaker than a video's"
+            return f"{self.video} -> {self.folder} ({still}){before}"
         damage = f" ({self.damage})" if self.damage else ""
-        return f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}{damage}"
+        said = f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}{damage}"
+        return f"{said}{to_check(self.doubtful)}"
 
 
 @dataclass
@@ -106,7 +116,15 @@ def do_once(video: Path, folder: Path, work: Work) -> VideoOutcome:
         logging.exception("%s", video)
         return failure(video, folder, f"{type(error).__name__}: {error}")
     kind: Literal["done", "before"] = "before" if result.done_before else "done"
-    return VideoOutcome(kind, video, folder, result.num_frames, result.cuts, damage=result.damage)
+    return VideoOutcome(
+        kind,
+        video,
+        folder,
+        result.num_frames,
+        result.cuts,
+        result.doubtful,
+        damage=result.damage,
+    )
 
 
 def failure(video: Path, folder: Path, reason: str) -> VideoOutcome:

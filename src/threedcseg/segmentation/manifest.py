@@ -7,7 +7,7 @@ from threedcseg.reading import read_text
 from threedcseg.video.paths import expand_inputs
 
 
-def read_manifest(path: Path) -> list[Path]:
+def read_manifest(path: Path, stills: bool = False) -> list[Path]:
     """The videos and frame folders that a text file names, one a line, each once.
 
     Relative paths are looked for from the file's own folder; empty lines and those that begin with
@@ -24,7 +24,7 @@ def read_manifest(path: Path) -> list[Path]:
         if not line.strip() or line.startswith("#"):
             continue
         try:
-            for item in expand_inputs([(path.parent / line.strip()).absolute()]):
+            for item in expand_inputs([(path.parent / line.strip()).absolute()], stills):
                 found.setdefault(item.resolve(), item)
         except InputError as error:
             where = f"{path}, line {number}"

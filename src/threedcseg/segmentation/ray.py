@@ -14,13 +14,14 @@ import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
 from threedcseg.segmentation.task import Task, Worker
 from threedcseg.video.damage import Damage
@@ -133,8 +134,9 @@ def over_cluster(
                 raise OSError(row["reason"])
             video, folder = waiting.pop(row["job"])
             cuts = tuple(map(int, row["cuts"].split()))
+            doubtful = tuple(DoubtfulFrames(*each) for each in json.loads(row["doubtful"]))
             damage = Damage(**json.loads(row["damage"])) if row["damage"] else None
-            done = row["kind"], video, folder, row["num_frames"], cuts, row["reason"]
+            done = row["kind"], video, folder, row["num_frames"], cuts, doubtful, row["reason"]
             yield VideoOutcome(*done, damage=damage)
     for video, folder in waiting.values():
         yield failure(video, folder, "its worker died and could not be started again")
@@ -165,20 +167,15 @@ class _Actor:
             done = self._outcome(row["job"], Path(row["video"]), Path(row["folder"]))
             outcome = {"kind": done.kind, "num_frames": done.num_frames, "reason": done.reason}
             outcome["cuts"] = " ".join(map(str, done.cuts))
+            outcome["doubtful"] = json.dumps([astuple(each) for each in done.doubtful])
             outcome["damage"] = json.dumps(asdict(done.damage)) if done.damage else ""
         except InputError as error:
             outcome = {"kind": "InputError", "reason": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             outcome = {"kind": "OSError", "reason": f"{where}{error.strerror or error}"}
-        return {
-            "job": row["job"],
-            "remedy": "",
-            "num_frames": 0,
-            "cuts": "",
-            "damage": "",
-            **outcome,
-        }
+        nothing = {"remedy": "", "num_frames": 0, "cuts": "", "doubtful": "[]", "damage": ""}
+        return {"job": row["job"], **nothing, **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
         if self._worker is None:

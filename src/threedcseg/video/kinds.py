@@ -35,6 +35,11 @@ def kind_of(path: Path) -> Kind:
     return "video" if ending in VIDEO_ENDINGS else _looked_into(path)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether it is the file of a still image."""
+    return path.is_file() and kind_of(path) == "image"
+
+
 def is_animated(path: Path) -> bool:
     """Whether it is an animated PNG or WebP, which share their names with still ones."""
     return is_animated_webp(path) or _has_animation_before_data(path)

@@ -21,7 +21,7 @@ from threedcseg.video.decoding import Decoding
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
 from threedcseg.video.frame import Frame, FrameSource
-from threedcseg.video.kinds import is_animated_webp, is_still, kind_of
+from threedcseg.video.kinds import is_animated_webp, is_picture, is_still, kind_of
 from threedcseg.video.live import is_web, live_name, without_password
 from threedcseg.video.opening import is_list, open_input
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
@@ -65,7 +65,7 @@ def open_video(
     deinterlace: bool = True,
     part: Part | None = None,
 ) -> FrameSource:
-    """Open a video file, an animated image, or a folder of images as if it were a video.
+    """Open a video file, an animated image, or one image or a folder of them as if it were a video.
 
     Args:
         path: a file of any container and codec FFmpeg decodes, also behind ``http://``, or a
@@ -92,6 +92,8 @@ def open_video(
         return FolderReader(path, folder_rate or FOLDER_RATE, part)
     if folder_rate is not None:
         raise InputError(f"{path} has a rate of its own", "give one for folders of frames only")
+    if is_picture(path):
+        return FolderReader(path, part=part)
     if is_animated_webp(path):
         return AnimationReader(path, part)
     return VideoReader(path, deinterlace=deinterlace, part=part)
@@ -262,7 +264,7 @@ class VideoReader:
             raise self._not_a_video(reason) from None
         if is_still(container):
             container.close()
-            raise self._not_a_video("a single image")
+            raise self._not_a_video("a picture, by another name")
         return container
 
     def _not_a_video(self, reason: str) -> InputError:
@@ -337,9 +339,7 @@ def _check_file(path: Path, shown: str) -> Flaw | None:
         if path.stat().st_size == 0:
             raise InputError(f"{shown} is empty (0 bytes)", "copy or download it again")
         if kind_of(path) == "image":
-            raise InputError(
-                f"{shown} is a single image, expected a video", f"give its folder {path.parent}"
-            )
+            raise InputError(f"{shown} is a picture, expected a video", "give another file")
         return flaw_of(path)
     except PermissionError:
         raise InputError(f"{shown} may not be read", "change its permissions") from None
