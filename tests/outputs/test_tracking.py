@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from threedcseg.outputs.tracking import PATIENCE, ObjectTracker, connected_objects
+from threedcseg.outputs.regions import connected_objects
+from threedcseg.outputs.tracking import PATIENCE, ObjectTracker
 
 
 def scene(*boxes: tuple[int, int, int, int]) -> np.ndarray:

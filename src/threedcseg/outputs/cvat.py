@@ -13,8 +13,8 @@ import numpy as np
 
 from threedcseg.atomic import replacing
 from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
+from threedcseg.outputs.regions import TrackedObject
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import TrackedObject
 from threedcseg.video.frame import FrameSource
 
 LABEL = "object"
