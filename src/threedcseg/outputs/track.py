@@ -25,6 +25,7 @@ class Track:
         centre: of the shape.
         area: of the shape, in points.
         full: of the whole object, as far as it was seen of late.
+        seen: points of it in the last frame in which it was seen.
         colors: shares of the colours, as long as it touches no other.
         velocity: points a frame.
         age: frames in which it was seen.
@@ -40,6 +41,7 @@ class Track:
     centre: np.ndarray
     area: int
     full: float
+    seen: int
     colors: np.ndarray
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     age: int = 1
@@ -52,7 +54,7 @@ class Track:
         """An object that is seen for the first time, on ``extent`` ``(h, w)`` bool."""
         shape, corner = cropped(extent)
         area, centre = int(np.count_nonzero(shape)), centre_of(extent)
-        return cls(number, shape, corner, centre, area, area, colors)
+        return cls(number, shape, corner, centre, area, area, area, colors)
 
     def follow(self, extent: np.ndarray, colors: np.ndarray, corner: np.ndarray | None) -> None:
         """It is seen on ``extent``; where it touches others, with its corner at ``corner``.
@@ -72,6 +74,7 @@ class Track:
         if corner is None or area > 0.8 * self.area:
             self.shape, self.corner = cropped(extent)
             self.centre, self.area = centre_of(extent), area
+        self.seen = area
         self.velocity = (1 - weight) * self.velocity + weight * step
         self.age, self.unseen = self.age + 1, 0
 
@@ -88,7 +91,12 @@ class Track:
             return False
         _, frames, away = self.beside
         moved = np.linalg.norm(self.centre - other.centre - away)
-        return frames > max(8, self.alone) and bool(moved < 0.5 * self.size)
+        return frames > max(8, self.alone) and self.alone < 16 and bool(moved < 0.5 * self.size)
+
+    @property
+    def missing(self) -> float:
+        """Points of it that are not to be seen."""
+        return self.full if self.unseen else max(0.0, self.full - self.seen)
 
     @property
     def size(self) -> float:

@@ -114,6 +114,7 @@ class ObjectTracker:
             claimants = [track for track in holds.get(label, []) if track not in parts]
             if any(not track.unseen for track in claimants):
                 claimants += [track for track in touches.get(label, []) if track not in parts]
+                claimants += self._coming_out(grid, label, claimants)
             else:
                 claimants = [track for track in lies.get(label, []) if track not in parts]
             if len(claimants) == 1:
@@ -121,6 +122,32 @@ class ObjectTracker:
             elif claimants:
                 self._divide(grid, label, claimants, found)
         return found
+
+    def _coming_out(self, grid: Grid, label: int, claimants: list[Track]) -> list[Track]:
+        """Objects that are hidden, in part at least, and have the colours of what a region has
+        beyond the shapes of its claimants."""
+        missing = [
+            track
+            for track in self._tracks
+            if track.age >= YOUNG and track not in claimants and track.missing > 0.3 * track.full
+        ]
+        if not missing:
+            return []
+        region = grid.region(label)
+        beyond = region.copy()
+        for track in claimants:
+            shape = track.placed(region.shape, track.expected()).view(np.uint8)
+            beyond &= cv2.dilate(shape, np.ones((9, 9), np.uint8)) == 0
+        area = int(np.count_nonzero(beyond))
+        colors, place = grid.colors(beyond), centre_of(beyond)
+        known = max(likeness(colors, track.colors) for track in claimants)
+        return [
+            track
+            for track in missing
+            if area > 0.05 * track.full
+            and likeness(colors, track.colors) > max(ALIKE, known)
+            and np.linalg.norm(place - track.centre) < (1 + 0.1 * track.unseen) * track.size
+        ]
 
     def _divide(self, grid: Grid, label: int, claimants: list[Track], found: _Findings) -> None:
         """Between the claimants, or the one of them that is not hidden by another."""
@@ -269,15 +296,15 @@ def _parts_among(claimants: list[Track]) -> list[Track]:
     if len(seen) < 2:
         return []
     oldest = max(seen, key=lambda track: (track.age, track.full))
-    return [
-        track
-        for track in seen
-        if track is not oldest
-        and (
-            (track.age < YOUNG and (track.full < PART * oldest.full or oldest.age < 2 * YOUNG))
-            or track.is_attached_to(oldest)
-        )
-    ]
+
+    def is_part(track: Track) -> bool:
+        if track.age < YOUNG:
+            unlike = likeness(track.colors, oldest.colors) < ALIKE
+            small = track.full < PART * oldest.full * (0.3 if unlike else 1)
+            return small or oldest.age < 2 * YOUNG
+        return track.is_attached_to(oldest)
+
+    return [track for track in seen if track is not oldest and is_part(track)]
 
 
 def _least_share(track: Track) -> float:
