@@ -11,6 +11,7 @@ _BINS = (6, 12, 12)  # of colours: lightness, and both axes of Lab
 _ELSEWHERE = 2e-3  # share of a colour that an object has not, so far
 _SOFTNESS = 3.0  # points beyond a shape's edge at which a pixel counts as another's
 _COLOUR = 1.0  # how much the colours count beside the shape
+_SURE = 0.5  # mean of the logarithm of the odds that tells two objects' colours apart
 _SEARCH = 5  # points around where it should be in which an object that touches another is sought
 
 
@@ -25,6 +26,7 @@ class Track:
         centre: of the shape.
         area: of the shape, in points.
         full: of the whole object, as far as it was seen of late.
+        whole: points of it when it last touched no other.
         seen: points of it in the last frame in which it was seen.
         colors: shares of the colours, as long as it touches no other.
         velocity: points a frame.
@@ -41,6 +43,7 @@ class Track:
     centre: np.ndarray
     area: int
     full: float
+    whole: int
     seen: int
     colors: np.ndarray
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
@@ -54,7 +57,7 @@ class Track:
         """An object that is seen for the first time, on ``extent`` ``(h, w)`` bool."""
         shape, corner = cropped(extent)
         area, centre = int(np.count_nonzero(shape)), centre_of(extent)
-        return cls(number, shape, corner, centre, area, area, area, colors)
+        return cls(number, shape, corner, centre, area, area, area, area, colors)
 
     def follow(self, extent: np.ndarray, colors: np.ndarray, corner: np.ndarray | None) -> None:
         """It is seen on ``extent``; where it touches others, with its corner at ``corner``.
@@ -71,7 +74,9 @@ class Track:
                 self.colors = 0.9 * self.colors + 0.1 * colors
             self.full = max(area, 0.98 * self.full)
             self.alone, self.beside = self.alone + 1, None
-        if corner is None or area > 0.8 * self.area:
+        if corner is None:
+            self.whole = area
+        if corner is None or 0.85 < area / self.whole < 1.15:
             self.shape, self.corner = cropped(extent)
             self.centre, self.area = centre_of(extent), area
         self.seen = area
@@ -195,6 +200,13 @@ def centre_of(extent: np.ndarray) -> np.ndarray:
 def likeness(colors: np.ndarray, others: np.ndarray) -> float:
     """Of two objects' colours: 1 the same, 0 none in common."""
     return float(np.sqrt(colors * others).sum())
+
+
+def explains(grid: Grid, where: np.ndarray, colors: np.ndarray, others: np.ndarray) -> bool:
+    """Whether the points ``(h, w)`` bool rather have the one object's colours than the other's."""
+    bins = grid.bins[where]
+    odds = np.log((colors[bins] + _ELSEWHERE) / (others[bins] + _ELSEWHERE))
+    return bool(odds.mean() > _SURE)
 
 
 def divide(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from threedcseg.outputs.regions import SMALLEST, TrackedObject, objects_of
-from threedcseg.outputs.track import Grid, Track, centre_of, divide, likeness
+from threedcseg.outputs.track import Grid, Track, centre_of, divide, explains, likeness
 
 PATIENCE = 60  # frames that an object may be out of sight and keep its number
 MOST_LOST = 32  # objects out of sight that are remembered
@@ -138,15 +138,13 @@ class ObjectTracker:
         for track in claimants:
             shape = track.placed(region.shape, track.expected()).view(np.uint8)
             beyond &= cv2.dilate(shape, np.ones((9, 9), np.uint8)) == 0
-        area = int(np.count_nonzero(beyond))
-        colors, place = grid.colors(beyond), centre_of(beyond)
-        known = max(likeness(colors, track.colors) for track in claimants)
+        area, place = int(np.count_nonzero(beyond)), centre_of(beyond)
         return [
             track
             for track in missing
-            if area > 0.05 * track.full
-            and likeness(colors, track.colors) > max(ALIKE, known)
+            if area > max(12, 0.01 * track.full)
             and np.linalg.norm(place - track.centre) < (1 + 0.1 * track.unseen) * track.size
+            and all(explains(grid, beyond, track.colors, each.colors) for each in claimants)
         ]
 
     def _divide(self, grid: Grid, label: int, claimants: list[Track], found: _Findings) -> None:
