@@ -11,7 +11,7 @@ _BINS = (6, 12, 12)  # of colours: lightness, and both axes of Lab
 _ELSEWHERE = 2e-3  # share of a colour that an object has not, so far
 _SOFTNESS = 3.0  # points beyond a shape's edge at which a pixel counts as another's
 _COLOUR = 1.0  # how much the colours count beside the shape
-_SURE = 0.5  # mean of the logarithm of the odds that tells two objects' colours apart
+_SURE = 0.4  # mean of the logarithm of the odds that tells two objects' colours apart
 _SEARCH = 5  # points around where it should be in which an object that touches another is sought
 
 
@@ -210,9 +210,12 @@ def explains(grid: Grid, where: np.ndarray, colors: np.ndarray, others: np.ndarr
 
 
 def divide(
-    grid: Grid, label: int, tracks: Sequence[Track]
+    grid: Grid, label: int, tracks: Sequence[Track], coming: Sequence[Track] = ()
 ) -> tuple[dict[Track, np.ndarray], dict[Track, np.ndarray]]:
-    """A region's share of each object, as grids ``(h, w)`` bool, and where each has its corner."""
+    """A region's share of each object, as grids ``(h, w)`` bool, and where each has its corner.
+
+    The shapes of those that are ``coming`` out from behind something say nothing.
+    """
     region = grid.labels == label
     rows, columns = (np.nonzero(region.any(axis))[0] for axis in (1, 0))
     margin = _SEARCH + 1
@@ -230,8 +233,9 @@ def divide(
         shape = track.placed(region.shape, corner)[box].view(np.uint8)
         within = cv2.distanceTransform(shape, cv2.DIST_L2, 3)
         beyond = cv2.distanceTransform(1 - shape, cv2.DIST_L2, 3)
-        score = np.clip((within - beyond) / _SOFTNESS, -6, 2) + _COLOUR * colour
-        scores.append(score - 0.5 * min(track.unseen, 4))
+        place = np.clip((within - beyond) / _SOFTNESS, -6, 2)
+        place = np.maximum(place, -1) if track in coming else place - 0.5 * min(track.unseen, 4)
+        scores.append(place + _COLOUR * colour)
     best = np.argmax(scores, axis=0).astype(np.uint8)
     best = cv2.medianBlur(best, 5)
     shares = {}

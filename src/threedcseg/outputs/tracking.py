@@ -112,15 +112,16 @@ class ObjectTracker:
         found = _Findings()
         for label in _counted(grid):
             claimants = [track for track in holds.get(label, []) if track not in parts]
+            coming: list[Track] = []
             if any(not track.unseen for track in claimants):
                 claimants += [track for track in touches.get(label, []) if track not in parts]
-                claimants += self._coming_out(grid, label, claimants)
+                coming = self._coming_out(grid, label, claimants)
             else:
                 claimants = [track for track in lies.get(label, []) if track not in parts]
-            if len(claimants) == 1:
+            if len(claimants) == 1 and not coming:
                 found.owners[label] = claimants[0]
             elif claimants:
-                self._divide(grid, label, claimants, found)
+                self._divide(grid, label, claimants, coming, found)
         return found
 
     def _coming_out(self, grid: Grid, label: int, claimants: list[Track]) -> list[Track]:
@@ -147,19 +148,32 @@ class ObjectTracker:
             and all(explains(grid, beyond, track.colors, each.colors) for each in claimants)
         ]
 
-    def _divide(self, grid: Grid, label: int, claimants: list[Track], found: _Findings) -> None:
-        """Between the claimants, or the one of them that is not hidden by another."""
-        shares, corners = divide(grid, label, claimants)
-        visible = [
-            track
-            for track in claimants
-            if np.count_nonzero(shares[track]) >= _least_share(track) * track.area
-            and (not track.unseen or likeness(grid.colors(shares[track]), track.colors) > ALIKE)
-        ] or [track for track in claimants if not track.unseen][:1]
-        if len(visible) < len(claimants):
-            shares, corners = divide(grid, label, visible)
-        if len(visible) == 1:
-            found.owners[label] = visible[0]
+    def _divide(
+        self,
+        grid: Grid,
+        label: int,
+        claimants: list[Track],
+        coming: list[Track],
+        found: _Findings,
+    ) -> None:
+        """Between the claimants, or those of them that are not hidden by others."""
+        every = [*claimants, *coming]
+        shares, corners = divide(grid, label, every, coming)
+
+        def is_there(track: Track) -> bool:
+            least = HIDDEN if track in claimants and not track.unseen else 2 * HIDDEN
+            if np.count_nonzero(shares[track]) < least * track.area:
+                return False
+            alike = likeness(grid.colors(shares[track]), track.colors)
+            return track in coming or not track.unseen or alike > ALIKE
+
+        there = [track for track in every if is_there(track)]
+        if not any(not track.unseen for track in there):
+            there = [track for track in claimants if not track.unseen][:1]
+        if len(there) < len(every):
+            shares, corners = divide(grid, label, there, coming)
+        if len(there) == 1:
+            found.owners[label] = there[0]
         else:
             found.divided[label] = shares
         found.corners |= corners
@@ -303,10 +317,6 @@ def _parts_among(claimants: list[Track]) -> list[Track]:
         return track.is_attached_to(oldest)
 
     return [track for track in seen if track is not oldest and is_part(track)]
-
-
-def _least_share(track: Track) -> float:
-    return HIDDEN if not track.unseen else 0.25
 
 
 def _distance(extent: np.ndarray) -> np.ndarray:
