@@ -3,8 +3,9 @@
     python benchmarks/objects.py --data ../shared/data/davis16
 
 One object moves in its own video; another is cut out of a second one and set into it, so that it
-passes before or behind the first, touches it and turns back, leaves the picture and returns, or
-goes behind a pillar. The tracker is given the union of the two masks, then what the network finds.
+passes before or behind the first, touches it and turns back, leaves the picture and returns, goes
+behind a pillar and returns, or comes out from behind a pillar where the first one stands. The
+tracker is given the union of the two masks, then what the network finds.
 
 Printed are, over all frames in which an object is to be seen: `number`, the share in which the
 region that covers it best has the number that stands for it (each number stands for one object at
@@ -34,7 +35,7 @@ PAIRS = (
     ("stroller", "tennis"),
     ("car-turn", "horsejump-low"),
 )
-KINDS = ("before", "behind", "touching", "leaving", "pillar")
+KINDS = ("before", "behind", "touching", "leaving", "pillar", "emerging")
 LENGTH = 60
 SEEN = 60  # pixels of an object that count as being seen
 
@@ -64,6 +65,8 @@ def paths(kind: str, reach: float) -> np.ndarray:
     """``(T,)``: how far to the right of the first object the second is, in pixels; ``reach`` is
     where they would just touch."""
     t = np.linspace(0, 1, LENGTH)
+    if kind == "pillar":
+        return reach * (1.15 + 1.2 * np.abs(2 * t - 1))
     if kind == "touching":
         return reach * (0.75 + 1.1 * np.abs(2 * t - 1))
     return reach * 1.9 * (1 - 2 * t)
@@ -74,7 +77,7 @@ def make_scene(kind: str, one: str, other: str, data: Path) -> Scene:
     (frames, first), (source, second) = read(data, one), read(data, other)
     height, width = first.shape[1:]
     size = [np.sqrt(masks.sum((1, 2)).mean()) for masks in (first, second)]
-    scale = np.clip(0.9 * size[0] / size[1], 0.5, 1.6)
+    scale = np.clip((0.5 if kind == "pillar" else 0.9) * size[0] / size[1], 0.3, 1.6)
     reach = (extent(first) + scale * extent(second)) / 2
     centre = smooth_centres(first)
     labels = first.astype(np.uint8)
@@ -91,15 +94,15 @@ def make_scene(kind: str, one: str, other: str, data: Path) -> Scene:
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         picture = cv2.warpAffine(source[i], matrix, (width, height))
         mask = cv2.warpAffine(second[i].astype(np.uint8) * 255, matrix, (width, height)) > 127
-        if kind in ("behind", "pillar"):
+        if kind in ("behind", "emerging"):
             mask &= ~first[i]
         out[i][mask] = picture[mask]
         labels[i][mask] = 2
-    if kind == "pillar":  # before both, of the picture's own colours, where they cross
-        middle = int(np.clip(centre[LENGTH // 2, 0] + 0.6 * reach, 40, width - 40))
+    if kind in ("pillar", "emerging"):  # before both, of the picture's own colours
+        middle = centre[LENGTH // 2, 0] + (1.75 if kind == "pillar" else 0.6) * reach
+        middle = int(np.clip(middle, 40, width - 40))
         across = slice(middle - 22, middle + 22)
-        stone = cv2.blur(frames[0][:, across], (31, 31))
-        out[:, :, across] = stone // 2 + 30
+        out[:, :, across] = cv2.blur(frames[0][:, across], (31, 31)) // 2 + 30
         labels[:, :, across] = 0
     return Scene(f"{kind} {one} {other}", out, labels)
 

@@ -10,7 +10,7 @@ FINENESS = 320  # points of the grid along the longer edge, about
 _BINS = (6, 12, 12)  # of colours: lightness, and both axes of Lab
 _ELSEWHERE = 2e-3  # share of a colour that an object has not, so far
 _SOFTNESS = 3.0  # points beyond a shape's edge at which a pixel counts as another's
-_COLOUR = 1.0  # how much the colours count beside the shape
+_COLOUR = 1.6  # how much the colours count beside the shape
 _SURE = 0.4  # mean of the logarithm of the odds that tells two objects' colours apart
 _SEARCH = 5  # points around where it should be in which an object that touches another is sought
 

@@ -17,7 +17,7 @@ NEAR = 0.35  # of an object's size: what is not farther from it may be a part of
 PART = 0.25  # of an object: what is larger is no part of it, unless it was
 APART = 0.7  # of an object's size: a part that is farther from the rest is another object
 HIDDEN = 0.06  # of an object: where it shows less beside another, it is hidden by that
-KNOWN = 0.65  # likeness above which what seemed new is what was lost
+KNOWN = 0.55  # likeness above which what seemed new is what was lost
 ALIKE = 0.5  # least likeness in colours, place and size of what comes back
 
 
