@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,9 @@ Each input gets a folder of its own below the output folder:
 
 --write takes one or more of these, with commas between; videos keep timing and sound:
 {formats}
+
+Exit status: 0 done; 2 an input cannot be used; 3 done, but an input is damaged, and frames of it
+are lost or made up: how many, and from when on, is told (docs/reliability.md).
 
 Examples:
   3dcseg segment dog.mp4 -o masks
@@ -255,7 +258,8 @@ def videos_from(args: argparse.Namespace) -> list[Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment every input; returns 0, or 2 where some of them could not be used."""
+    """Segment every input; returns 0, 2 where some of them could not be used, or 3 where some of
+    them are damaged."""
     try:
         return _run(args)
     except InputError as error:
@@ -345,7 +349,7 @@ def _run_here(jobs: Jobs, work: "Work", report: "_Report") -> int:
     tally = Tally.of((do_once(*job, work) for job in jobs), report)
     if len(jobs) > 1:
         report.say(str(tally))
-    return 2 if tally.failed or tally.elsewhere else 0
+    return 2 if tally.elsewhere else tally.status
 
 
 def _run_shard(
@@ -362,7 +366,7 @@ def _run_shard(
     report.say(f"shard {shard}: {len(ours)} of {len(jobs)} videos")
     tally = Tally.of((do_once(*job, worker) for job in ours), report)
     report.say(f"shard {shard}: {tally}")
-    return 2 if tally.failed else 0
+    return tally.status
 
 
 def _run_on_ray(
@@ -376,7 +380,7 @@ def _run_on_ray(
         report.say(f"ray: {len(jobs)} videos, {workers}")
         tally = Tally.of(over_cluster(jobs, task, workers), report)
     report.say(f"ray: {tally}")
-    return 2 if tally.failed else 0
+    return tally.status
 
 
 class _Report:
@@ -411,11 +415,14 @@ class _Report:
                 print_event("elsewhere", self._stdout, **facts)
             else:
                 facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
+                facts["damage"] = asdict(outcome.damage) if outcome.damage else None
                 facts["doubtful"] = [(each.first, each.last) for each in outcome.doubtful]
                 before = outcome.kind == "before"
                 print_event("done", self._stdout, **facts, done_before=before)
         elif outcome.kind in ("failed", "elsewhere"):
             print(f"error: {outcome}", file=sys.stderr, flush=True)
+        elif outcome.damage and self._quiet:
+            print(f"damaged: {outcome}", file=sys.stderr, flush=True)
         elif not self._quiet and (outcome.kind == "done" or self._tells_done_before):
             print(outcome, file=self._stdout, flush=True)
             if self._lists_objects:

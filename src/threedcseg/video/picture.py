@@ -1,5 +1,6 @@
 """Decoded frames of a stream to pictures: upright, RGB."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -33,10 +34,15 @@ class Orientation:
         The matrix ``(a, b, u, c, d, v, x, y, w)`` shows what is stored at (p, q) at
         (a p + c q + x, b p + d q + y); see libavutil/display.h.
         """
-        side_data: Any = frame.side_data  # for which PyAV declares the type of one entry
-        if (data := side_data.get(Type.DISPLAYMATRIX)) is None:
-            return cls()
-        a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
+        try:
+            side_data: Any = frame.side_data  # for which PyAV declares the type of one entry
+        except ValueError:  # there is data of a kind that PyAV does not know (of stereo video, say)
+            turn = math.radians(frame.rotation)
+            a, b, c, d = math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)
+        else:
+            if (data := side_data.get(Type.DISPLAYMATRIX)) is None:
+                return cls()
+            a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
         if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0)
         return cls(True, c < 0, b < 0)
