@@ -123,6 +123,14 @@ def test_logits_of_the_mirror_image_are_averaged():
         assert several[0].mean() == pytest.approx(1 / (1 + np.exp(-(4 - 2.4) / 2)), abs=1e-2)
 
 
+@pytest.mark.parametrize("tta", [2, 4])
+def test_mirrored_views_are_turned_back(tta):
+    frame = np.zeros((48, 96, 3), np.uint8)
+    frame[:, :40, 0] = 255
+    probabilities = dict(segment([frame], redness, replace(SMALL, short_edge=48, tta=tta)))[0]
+    assert np.array_equal(probabilities > 0.5, frame[..., 0] > 0)
+
+
 @pytest.mark.parametrize("count", [1, 8, 20, 33, 50, 101])
 @pytest.mark.parametrize("emit", ["final", "early"])
 def test_windows_with_a_stride_give_every_frame_once_and_in_time(count, emit):

@@ -31,8 +31,8 @@ def test_lists_that_cannot_be_used(tmp_path, text, message):
 def test_no_list_and_no_text(tmp_path):
     with pytest.raises(InputError, match="no such list"):
         read_manifest(tmp_path / "list.txt")
-    with pytest.raises(InputError, match="not a text file"):
+    with pytest.raises(InputError, match="is a folder"):
         read_manifest(tmp_path)
     (tmp_path / "clip.mp4").write_bytes(b"\xff\xfe\x80" * 10)
-    with pytest.raises(InputError, match="not a text file"):
+    with pytest.raises(InputError, match="not valid UTF-8 text"):
         read_manifest(tmp_path / "clip.mp4")

@@ -7,12 +7,12 @@ import: no torch) and ``run(args) -> int`` (imports what it needs). Help lines s
 
 import argparse
 import importlib
-import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from threedcseg.allocation import keep_freed_memory
+from threedcseg.cli.terminal import plain_streams
 from threedcseg.errors import InputError
 
 COMMANDS = {
@@ -68,10 +68,14 @@ def _module(command: str):  # type: ignore[no-untyped-def]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0 done, 2 bad input, 130 interrupted)."""
+    """Run the command line; returns the exit status (0 done, 2 bad input, 3 damaged input,
+    130 interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # also for names that the terminal cannot show
-        sys.stdout.reconfigure(errors="backslashreplace")
+    with plain_streams():
+        return _told(argv)
+
+
+def _told(argv: list[str]) -> int:
     try:
         return _run(argv)
     except InputError as error:

@@ -17,6 +17,9 @@ from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import foreground
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
+from threedcseg.reading import parsed, read_bounded
+
+MAX_LISTING = 4 << 30  # bytes
 
 # fmt: off
 PUBLISHED_CATEGORIES = (
@@ -105,7 +108,9 @@ def coco_instances(
             )
             for image in images
         ]
-    except (KeyError, TypeError, IndexError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{listing}: an entry is not as COCO's instances are ({error})", "replace the file"
         ) from error
@@ -126,14 +131,14 @@ def coco_instances(
 
 def _read(listing: Path) -> dict[str, Any]:
     try:
-        content = json.loads(listing.read_bytes())
+        content = parsed(json.loads, read_bounded(listing, MAX_LISTING), listing, "JSON")
         if all(key in content for key in ("images", "annotations", "categories")):
             return dict(content)
     except FileNotFoundError:
         raise InputError(
             f"{listing}: no such file", f"is {listing.parents[1]} the root of COCO?"
         ) from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError):  # also `InputError`
         pass
     raise InputError(
         f"{listing}: not COCO instances, which have images, annotations and categories",

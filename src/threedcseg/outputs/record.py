@@ -10,10 +10,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
 from threedcseg.outputs.choice import Chosen, ObjectChoice
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.reading import read_json
+from threedcseg.video.damage import Damage
 
 RECORD_NAME = "3dcseg.json"
+MAX_RECORD = 256 << 20  # bytes; of a folder of frames it lists the names
 
 
 def _below(name: str) -> str:
@@ -136,8 +140,10 @@ class RunRecord(RunTerms):
         num_frames: that were segmented.
         first_frame: the number of the first of them in the source.
         shots: as they were segmented.
+        doubtful: frames that somebody should look at; see `DoubtMeter`.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
+        damage: what of the source could not be read; None: nothing.
         chosen: the numbers of the objects that ``choice`` meant.
     """
 
@@ -146,8 +152,10 @@ class RunRecord(RunTerms):
     num_frames: int = 0
     first_frame: int = 0
     shots: tuple[ShotRecord, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
+    damage: Damage | None = None
     chosen: Chosen | None = None
     software: str = Field(
         default_factory=lambda: (
@@ -164,8 +172,8 @@ class RunRecord(RunTerms):
     def load(cls, path: Path) -> Self | None:
         """What `write` wrote; None as for `read`."""
         try:
-            return cls.model_validate(json.loads(path.read_text("utf-8")))
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # also pydantic's errors
+            return cls.model_validate(read_json(path, MAX_RECORD))
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # also `InputError`, pydantic's
             return None
 
     @property

@@ -1,4 +1,4 @@
-"""A folder of images as if it were a video."""
+"""A folder of images, or one by itself, as if it were a video."""
 
 import logging
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import named
@@ -22,9 +23,13 @@ FOLDER_RATE = Fraction(24)  # frames per second of a folder, which has no clock:
 
 
 class FolderReader:
-    """The images of a folder as frames, in natural order; sub-folders ignored.
+    """The images of a folder as frames, in natural order; sub-folders ignored. Or one image, as a
+    video of one frame.
 
     Files that are no images are left out, and named in a warning.
+
+    Attributes:
+        frame_names: of all its frames.
     """
 
     address: str | None = None
@@ -40,15 +45,16 @@ class FolderReader:
         self, path: str | Path, rate: Fraction = FOLDER_RATE, part: Part | None = None
     ) -> None:
         self.path = Path(path)
-        files = list_files(self.path)
+        alone = not self.path.is_dir()
+        files = {"image": [self.path]} if alone else list_files(self.path)
         self._files = files["image"]
         if not self._files:
-            found = "videos, not frames" if files["video"] else "no images"
+            found = "videos, not frames" if files.get("video") else "no images"
             raise InputError(
                 f"{self.path} holds {found}, expected JPEG, PNG or other images",
                 "give a folder of frames, or a video file",
             )
-        if left_out := files["video"] + files["other"]:
+        if left_out := files.get("video", []) + files.get("other", []):
             _log.warning("%s: left out, being no images: %s", self.path, named(left_out))
         names: dict[str, Path] = {}
         for file in self._files:
@@ -66,6 +72,11 @@ class FolderReader:
         if part is not None:
             self._enter(part)
         self.num_frames = len(self._files)
+        self.damage = Damage()  # what cannot be read is an error
+
+    @property
+    def frame_names(self) -> tuple[str, ...]:
+        return tuple(file.stem for file in self._files)
 
     def _enter(self, part: Part) -> None:
         """From now on only ``part`` is read."""
