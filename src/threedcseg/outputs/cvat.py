@@ -103,7 +103,7 @@ def _outline(item: TrackedObject) -> str:
         here, there = np.unravel_index(np.argmin(distances), distances.shape)
         round_trip = np.concatenate([other[there:], other[: there + 1]])
         points = np.concatenate([points[: here + 1], round_trip, points[here:]])
-    return ";".join(f"{x:.2f},{y:.2f}" for x, y in points + (item.x, item.y))
+    return ";".join(f"{item.x + x:.2f},{item.y + y:.2f}" for x, y in points)
 
 
 def _points(outline: np.ndarray) -> np.ndarray:
