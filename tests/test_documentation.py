@@ -259,8 +259,6 @@ def filled(shared, tmp_path_factory) -> Path:
 def workshop(filled, tmp_path, monkeypatch) -> Path:
     """A fresh copy of the workshop, as the working folder."""
     subprocess.run(["cp", "-a", f"{filled}/.", tmp_path], check=True)
-    (tmp_path / "repository" / "DAVIS").unlink()
-    (tmp_path / "repository" / "DAVIS").symlink_to(tmp_path / "shared" / "data" / "davis16")
     monkeypatch.chdir(tmp_path / "repository")
     return tmp_path / "repository"
 
