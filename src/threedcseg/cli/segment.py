@@ -105,7 +105,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--edges",
         choices=["hard", "soft"],
-        default="hard",
         help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
     )
     moved = what.add_mutually_exclusive_group()
@@ -194,20 +193,20 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
     if not given and not (extra and looks_like_a_file(args.output or Path())):
         given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
     write = parse_outputs(",".join([*given, *extra]))
-    if args.background is not None and "cutout" not in write:
-        raise InputError("--background goes with the cut-out", "add --write cutout")
-    if args.feather and not any("feather" in FORMATS[name].drawn_by for name in write):
-        softened = [name for name in FORMATS if "feather" in FORMATS[name].drawn_by]
-        raise InputError(
-            "--feather goes with what has soft edges", f"add --write {' or '.join(softened)}"
-        )
+    for option in ("edges", "feather", "background"):
+        drawn = [name for name, each in FORMATS.items() if option in each.drawn_by]
+        if getattr(args, option) and not set(write) & set(drawn):
+            raise InputError(
+                f"--{option} decides nothing of {', '.join(write)}",
+                f"add --write {' or '.join(drawn)}",
+            )
     for option in ("grow", "shrink", "feather"):
         if getattr(args, option) < 0:
             raise InputError(
                 f"--{option} {getattr(args, option)}", "give a number of pixels from 0"
             )
     rendering = Rendering(
-        args.edges, args.background or GREEN, args.grow - args.shrink, args.feather
+        args.edges or "hard", args.background or GREEN, args.grow - args.shrink, args.feather
     )
     rendering.check()
     return write, rendering

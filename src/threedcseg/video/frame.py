@@ -22,12 +22,14 @@ class Color:
 
     ``primaries``, ``transfer`` and ``matrix`` are code points of ITU-T H.273, the first two 2 where
     the file does not say; ``matrix`` is the one its YUV was read with, or BT.709 for RGB.
+    ``hdr``: mastering display and content light as x265 takes them (`video.hdr`), or nothing.
     """
 
     primaries: int = UNSPECIFIED_COLOR
     transfer: int = UNSPECIFIED_COLOR
     matrix: int = int(Colorspace.ITU709)
     full_range: bool = False
+    hdr: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from threedcseg.video.frame import SMPTE170M, UNSPECIFIED_COLOR, Color
+from threedcseg.video.hdr import x265_hdr
 
 # FFmpeg's way from YUV to RGB that rounds; its usual one makes pictures a gray level darker.
 _EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
@@ -111,4 +112,4 @@ def _color_of(stream: VideoStream, frame: VideoFrame, assumed_matrix: int | None
     if matrix not in (*Colorspace, SMPTE170M):  # a rare one, to which FFmpeg does not convert
         matrix = int(Colorspace.ITU709)
     full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Color(primaries, transfer, matrix, full_range)
+    return Color(primaries, transfer, matrix, full_range, x265_hdr(frame))
