@@ -45,6 +45,8 @@ def card(sequence: str) -> float:
 MEAN = card("**mean**")
 COMPACT, PAPER = f"{MILLIONS['compact']:.1f}", f"{MILLIONS['3dc-seg']:.1f}"
 
+COUNTS = {2: "two", 3: "three", 8: "eight"}
+
 SAYINGS = {
     "README.md": [
         f"At most {BLOCK + shots.FLASH} frames are held",
@@ -69,7 +71,9 @@ SAYINGS = {
     "docs/shots.md": [
         f"one block of clips and two frames, {BLOCK + shots.FLASH} by default",
         f"({BLOCK} frames by default, {DEFAULT.clip_length} with `--stride 1`)",
-        f"the product is above {shots.LEAST:g} and three times as large as all of the last eight",
+        f"the product is above {shots.LEAST:g} and {COUNTS[shots.TIMES]} times as large as all of "
+        f"the last {COUNTS[shots.RECENT]} steps",
+        f"A picture that is back after one or {COUNTS[shots.FLASH]} frames was interrupted",
     ],
     "docs/live.md": [
         f"`clip length - overlap - 1` frames after it ({EARLY} by default; "

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from threedcseg.outputs.tracking import PATIENCE, ObjectTracker, connected_objects
+from threedcseg.outputs.tracking import ObjectTracker, connected_objects
 
 
 def scene(*boxes: tuple[int, int, int, int]) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_a_part_that_breaks_off_is_new() -> None:
     assert numbers(tracker, scene((20, 20, 60, 20))) == {20: 1}
 
 
-@pytest.mark.parametrize(("hidden", "track"), [(PATIENCE - 1, 1), (PATIENCE + 1, 2)])
+@pytest.mark.parametrize(("hidden", "track"), [(11, 1), (12, 2)])
 def test_out_of_sight_for_a_while(hidden: int, track: int) -> None:
     tracker = ObjectTracker()
     numbers(tracker, scene((20, 20, 30, 20)))
