@@ -17,7 +17,7 @@ from threedcseg.models.complexity import of_encoder, of_model
 from threedcseg.models.meta import on_meta
 from threedcseg.models.shipped import shipped_options
 from threedcseg.models.weights import load_weights
-from threedcseg.outputs import tracking
+from threedcseg.outputs import regions
 from threedcseg.training.recipe import read_recipe
 from threedcseg.training.train import build_network
 from threedcseg.video.folder import FOLDER_RATE
@@ -85,7 +85,7 @@ SAYINGS = {
         f"The network works at a short edge of {DEFAULT.short_edge} pixels",
         f"between {guided.SURE} and {1 - guided.SURE}",
         f"A folder of frames becomes {FOLDER_RATE} frames a second",
-        f"regions below {100 * tracking.SMALLEST:g} % of the frame are specks",
+        f"Regions below {100 * regions.SMALLEST:g} % of the frame are specks",
     ],
     "docs/performance.md": [f"its block have been read ({BLOCK} by default)"],
     "docs/demo.md": [

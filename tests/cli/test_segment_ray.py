@@ -158,7 +158,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(cluster, videos, local, tmp_p
     told = [re.search(r"/(\w+)\.mp4 -> ", line)[1] for line in printed]
     assert sorted(told) == sorted(LENGTHS)
     assert errors[0] == "ray: 5 videos, 2 workers with 1 CPU core each"
-    assert errors[1].startswith(f"error: {videos.parent / 'bad.mp4'}: ")
+    assert errors[1].startswith(f"error: {videos.parent / 'bad.mp4'} cannot be opened")
     assert summary(errors[2:]) == (4, 0, 1)
 
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != "bad"}
