@@ -168,6 +168,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder holds pictures that have nothing to do with each other, no frames",
     )
     reading.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="refuse larger frames (134217728, which is 16384x8192), before they take memory",
+    )
+    reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
     )
     add_model(parser, default="compact")
@@ -224,16 +230,20 @@ def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
     from threedcseg.video.part import Part
     from threedcseg.video.pipe import parse_rate
     from threedcseg.video.reader import Reading
+    from threedcseg.video.size import MAX_PIXELS
 
     part = Part.parse(args.start, args.end)
+    most = MAX_PIXELS if args.max_pixels is None else args.max_pixels
+    if most < 1:
+        raise InputError(f"--max-pixels {most}", "give a number from 1 on")
     if args.fps is None or args.size is not None:
-        return Reading(deinterlace=not args.no_deinterlace, part=part)
+        return Reading(None, not args.no_deinterlace, part, most)
     if not videos or not all(video.is_dir() for video in videos):
         file = next((video for video in videos if not video.is_dir()), args.inputs[0])
         raise InputError(
             f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
         )
-    return Reading(parse_rate(args.fps), not args.no_deinterlace, part)
+    return Reading(parse_rate(args.fps), not args.no_deinterlace, part, most)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from threedcseg.video.damage import Damage
 from threedcseg.video.opening import open_input
-from threedcseg.video.structure import is_chain_broken
+from threedcseg.video.structure import begins_at_zero, is_chain_broken
 
 _TRIES = 16  # to go on behind a place that a demuxer cannot read
 # By FFmpeg's names of containers. Files begin with a key frame, streams anywhere.
@@ -69,6 +69,7 @@ class Decoding:
         self._gap: Fraction | None = None  # the first time without a picture
         self._count = 0
         self._tracks = len(container.streams)  # others may turn up where there is rubbish
+        self._start = Fraction(container.start_time or 0, av.time_base)
         self._indexed = len(stream.index_entries)
         self._chain_broken: bool | None = None
 
@@ -179,10 +180,12 @@ class Decoding:
 
     def _is_chain_broken(self) -> bool:
         if self._chain_broken is None:
-            path = Path(self._container.name)
-            chained = self._format.startswith(_CHAINED) and path.is_file()
-            self._chain_broken = chained and is_chain_broken(path)
+            chained = self._format.startswith(_CHAINED) and self._is_file()
+            self._chain_broken = chained and is_chain_broken(Path(self._container.name))
         return self._chain_broken
+
+    def _is_file(self) -> bool:
+        return Path(self._container.name).is_file()
 
     def _check_end(self) -> None:
         late = any(due > self._last + self._half for due in self._due)
@@ -197,6 +200,8 @@ class Decoding:
             short |= missing > Fraction(3, 2) * self._half
             odd = abs(missing) > 2 * self._half or (self.origin or 0) > self._half
             short |= odd and self._is_chain_broken()
+        if self._format == "asf" and self._start > self._half:
+            short |= self._is_file() and begins_at_zero(Path(self._container.name))
         if self._format == "yuv4mpegpipe":
             short |= self._container.size > self._behind
         return short
