@@ -224,6 +224,7 @@ class Jobs:
             "seconds": job.seconds,
             "seconds_left": self._seconds_left(job) if coming else None,
             "seconds_kept": kept,
+            "stays": job.path is not None,
             "error": job.error,
             "doubtful": [(each.first, each.last) for each in job.doubtful],
             "outputs": [
