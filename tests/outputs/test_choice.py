@@ -10,7 +10,7 @@ import pytest
 from threedcseg.errors import InputError
 from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, Pick, only_chosen
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.tracking import connected_objects, number_map, objects_of
+from threedcseg.outputs.regions import connected_objects, number_map, objects_of
 from threedcseg.video.frame import Frame
 from threedcseg.video.part import WHOLE, Extent
 

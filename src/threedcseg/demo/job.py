@@ -55,6 +55,7 @@ class Job:
     finished: float | None = None
     error: str | None = None
     doubtful: tuple[DoubtfulFrames, ...] = ()
+    damage: str | None = None
     outputs: list[Output] = field(default_factory=list)
     watchers: int = 0
     seen: float = field(default_factory=time.monotonic)

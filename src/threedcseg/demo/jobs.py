@@ -227,6 +227,7 @@ class Jobs:
             "stays": job.path is not None,
             "error": job.error,
             "doubtful": [(each.first, each.last) for each in job.doubtful],
+            "damage": job.damage,
             "outputs": [
                 {
                     "state": output.state,
@@ -267,7 +268,7 @@ class Jobs:
                     raise _Cancelled
                 self.limits.check_seconds(float(result.frame.time))
                 write_preview(result)
-                job.num_done = result.frame.index + 1
+                job.num_done += 1
 
             try:
                 with job.open() as source:
@@ -281,6 +282,7 @@ class Jobs:
                         also=[sink],
                     )
                 job.doubtful = result.doubtful
+                job.damage = str(result.damage) if result.damage else None
             except _Cancelled:
                 return
             except Exception as error:

@@ -235,7 +235,7 @@ class EvaluationRecord(_Part):
         """Write the record as JSON, whole or not at all; raises as `check_writable`."""
         check_writable(path)
         text = json.dumps(self.model_dump(), indent=1, ensure_ascii=False, allow_nan=False)
-        with replacing(path) as temporary:
+        with replacing(path, sweep=True) as temporary:
             temporary.write_text(text + "\n", "utf-8")
 
 

@@ -82,8 +82,7 @@ def write_weights(
         for key, tensor in state.items()
     }
     try:
-        with replacing(path) as temporary:
-            temporary.touch()
+        with replacing(path, sweep=True) as temporary:
             mode = temporary.stat().st_mode  # as the umask says; safetensors makes it private
             save_file(tensors, temporary, {HEADER: json.dumps(dict(metadata))})
             temporary.chmod(mode)

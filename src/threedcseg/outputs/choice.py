@@ -9,7 +9,7 @@ import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.tracking import nearest_number, number_map
+from threedcseg.outputs.regions import nearest_number, number_map
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.part import Moment
 

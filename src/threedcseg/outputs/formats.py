@@ -16,14 +16,9 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.outputs.edges import feathered, grown, hard_alpha, soft_alpha
 from threedcseg.outputs.foreground import foreground_colors
+from threedcseg.outputs.regions import TrackedObject, nearest_number, number_map, objects_of
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import (
-    ObjectTracker,
-    TrackedObject,
-    nearest_number,
-    number_map,
-    objects_of,
-)
+from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.writer import VideoWriter

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.tracking import number_map, objects_of
+from threedcseg.outputs.regions import number_map, objects_of
 from threedcseg.video.frame import Frame
 from threedcseg.video.writer import to_levels
 

@@ -1,21 +1,19 @@
 """What is done with each of many videos, as plain values that can be sent to other machines."""
 
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from threedcseg.atomic import PART_SUFFIX
+from threedcseg.atomic import scratch_folder
 from threedcseg.inference.predictor import Network, Shot
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
 from threedcseg.outputs.formats import FORMATS, FRAME
 from threedcseg.outputs.record import Provenance
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult, segment_video
 from threedcseg.video.frame import FrameSource
 from threedcseg.video.reader import Reading
@@ -77,17 +75,12 @@ class Worker:
     def to_file(self, video: Path, file: Path) -> VideoResult:
         """The one output of the task as this file, which appears when it is whole."""
         (name,) = self.task.write
-        part = file.with_name(f".{file.name}{PART_SUFFIX}")
-        try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(file.parent, f".{file.name[:40]}-") as folder:
+            part = folder / "result"
             with self.task.progress(video, file) as progress:
                 result = self._segment(video, part, progress, redo=True)
             os.replace(part / FORMATS[name].files[0].replace(FRAME, video.stem), file)
-        except FolderInUse:
-            raise
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        shutil.rmtree(part)
         return replace(result, folder=file)
 
     def _segment(self, video: Path, folder: Path, progress: Progress, redo: bool) -> VideoResult:

@@ -17,7 +17,7 @@ KEYS = {"step", "recipe", "network", "average", "optimizer"}
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write ``state`` (tensors and plain values); `InputError` where there is no room for it."""
     try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
+        with replacing(path, sweep=True) as temporary, open(temporary, "wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())

@@ -41,9 +41,10 @@ PACK = "pack"  # the kind of source that is a pack
 class DataSource:
     """A split of a data set; ``root`` is relative to the recipe's ``data`` folder.
 
-    ``kind``: a key of `datasets.registry.KINDS`, or "video", a name for "davis16"; or "pack", for a
-    stage with a mix (`datasets.packs`). ``options``, and ``resolution`` for DAVIS, go to its
-    reader. Of its sequences, ``only`` these, ``without`` those: to hold some out and score them.
+    ``kind``: a key of `datasets.registry.KINDS`, or "pack", for a stage with a mix
+    (`datasets.packs`). ``options``, and ``resolution`` for DAVIS, go to its reader; where there is
+    no folder of that resolution, the next larger one is shrunk. Of its sequences, ``only`` these,
+    ``without`` those: to hold some out and score them.
     """
 
     kind: str
@@ -55,8 +56,6 @@ class DataSource:
     without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind == "video":
-            object.__setattr__(self, "kind", "davis16")
         if self.kind != PACK:
             find_kind(self.kind)
 
