@@ -98,9 +98,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--overlay", action="store_true", help="write the overlay as well")
     what.add_argument(
         "--edges",
-        choices=["hard", "soft"],
+        choices=["hard", "soft", "matte"],
         default="hard",
-        help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
+        help="matte, cut-out and alpha from the masks (hard, default), from the probabilities, or "
+        "by matting, which finds hair and motion blur and takes longer",
     )
     moved = what.add_mutually_exclusive_group()
     moved.add_argument(
