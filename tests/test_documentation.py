@@ -27,7 +27,10 @@ from threedcseg.datasets.registry import KINDS
 from threedcseg.outputs.formats import FORMATS
 
 CARDS = sorted((ROOT / "src" / "threedcseg" / "models" / "cards").glob("*.md"))
-OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "DEVIATIONS.md", "CHANGELOG.md")]
+OTHERS = [
+    ROOT / f"{name}.md"
+    for name in ("README", "CONTRIBUTING", "DEVIATIONS", "CHANGELOG", "SECURITY")
+]
 PAGES = [*OTHERS, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md", *CARDS]
 SHELL = ("sh", "bash", "console")
 LANGUAGES = {*SHELL, "python", "text", "yaml", "json"}
@@ -180,6 +183,15 @@ def test_pages_are_whole(page):
         check_options(words.split())
 
 
+def test_what_is_promised_names_tests_that_there_are():
+    rows = re.findall(r"^\| (.*) \|$", (ROOT / "docs" / "reliability.md").read_text(), re.M)
+    rows = [row for row in rows if not row.startswith(("fault |", "---"))]
+    assert len(rows) > 10
+    for row in rows:
+        tests = re.findall(r"`(tests/[^`]*)`", row)
+        assert tests and all((ROOT / test).exists() for test in tests), row
+
+
 def check_options(words: list[str]) -> None:
     """Inline code: its command exists and has its options; of options alone, some command has."""
     names = [words[1]] if words[0] == "3dcseg" and len(words) > 1 else list(COMMANDS)
@@ -247,8 +259,6 @@ def filled(shared, tmp_path_factory) -> Path:
 def workshop(filled, tmp_path, monkeypatch) -> Path:
     """A fresh copy of the workshop, as the working folder."""
     subprocess.run(["cp", "-a", f"{filled}/.", tmp_path], check=True)
-    (tmp_path / "repository" / "DAVIS").unlink()
-    (tmp_path / "repository" / "DAVIS").symlink_to(tmp_path / "shared" / "data" / "davis16")
     monkeypatch.chdir(tmp_path / "repository")
     return tmp_path / "repository"
 

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from threedcseg.inference.predictor import segment
     from threedcseg.inference.settings import PUBLISHED, Settings
     from threedcseg.models import create_model, load_model
+    from threedcseg.outputs.choice import ObjectChoice
     from threedcseg.segmentation.video import segment_video
 
 _HOME = {
     "InputError": "threedcseg.errors",
+    "ObjectChoice": "threedcseg.outputs.choice",
     "PUBLISHED": "threedcseg.inference.settings",
     "Settings": "threedcseg.inference.settings",
     "create_model": "threedcseg.models",
@@ -27,6 +29,7 @@ _HOME = {
 __all__ = [
     "PUBLISHED",
     "InputError",
+    "ObjectChoice",
     "Settings",
     "create_model",
     "load_model",

@@ -86,7 +86,16 @@ def test_everything_is_there_and_nothing_else(written):
     folder, _ = written
     names = {path.name for path in folder.iterdir() if path.suffix != ".png"}
     videos = {"overlay.mp4", "matte.mp4", "cutout.mp4", "alpha.mov", "alpha.webm"}
-    others = {"probabilities", "palette", "coco.json", "cvat.xml", "boxes.csv", "3dcseg.json"}
+    others = {
+        "probabilities",
+        "palette",
+        "objects",
+        "coco.json",
+        "cvat.xml",
+        "boxes.csv",
+        "3dcseg.json",
+        "rgba",
+    }
     assert names == videos | others
     record = json.loads((folder / "3dcseg.json").read_text())
     assert list(record["outputs"]) == list(FORMATS) and record["num_frames"] == COUNT

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from patience import PATIENCE, until
 from talking_processes import leave, talk
 from tiny_recipes import losses
@@ -110,6 +111,30 @@ def test_two_processes_train_like_one(words, tmp_path):
     # Each rank scored one of the two sequences; the figures are those of one process.
     scored = [[r for r in log if r["event"] == "validation"] for log in (ranks, halves)]
     assert scored[0] == scored[1] and len(scored[0]) == 2
+
+
+@pytest.mark.slow
+def test_a_motion_stream_may_rest_while_stills_are_trained_on(words, tmp_path):
+    stills = {
+        "name": "stills",
+        "sources": [{"kind": "stills", "root": "stills"}],
+        "clip_length": 1,
+        "size": [32, 64],
+        "batch_size": 2,
+        "steps": 3,
+        "learning_rate": 1e-3,
+    }
+    recipe = yaml.safe_load(RECIPE)
+    recipe["model"]["motion"] = True
+    recipe["stages"] = [stills, recipe["stages"][0] | {"steps": 3}]
+    recipe["validation"] = None
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    _, errors = (process := start(words, tmp_path / "ranks")).communicate()
+    assert process.returncode == 0, errors
+    assert main([*words, "-o", str(tmp_path / "halves"), "--set", "accumulate=2"]) == 0
+    ranks, halves = (read_log(tmp_path / name) for name in ("ranks", "halves"))
+    assert losses(ranks) == losses(halves) and losses(ranks).keys() == set(range(1, 7))
+    assert torch.equal(tensors(tmp_path / "ranks"), tensors(tmp_path / "halves"))
 
 
 @pytest.mark.slow

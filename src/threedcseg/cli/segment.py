@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_f
 from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
+    from threedcseg.outputs.choice import ObjectChoice
     from threedcseg.outputs.rendering import Rendering
     from threedcseg.segmentation.batch import VideoOutcome, Work
     from threedcseg.segmentation.shards import Shard
@@ -27,12 +28,16 @@ Each input gets a folder of its own below the output folder:
 --write takes one or more of these, with commas between; videos keep timing and sound:
 {formats}
 
+Exit status: 0 done; 2 an input cannot be used; 3 done, but an input is damaged, and frames of it
+are lost or made up: how many, and from when on, is told (docs/reliability.md).
+
 Examples:
   3dcseg segment dog.mp4 -o masks
   3dcseg segment dog.mp4 -o masks --overlay
   3dcseg segment dog.mp4 -o cut.mp4 --write cutout
   3dcseg segment dog.mp4 -o edit --write matte,alpha.mov --edges soft
   3dcseg segment dog.mp4 -o edit --write cutout --background beach.jpg
+  3dcseg segment dog.mp4 -o one --objects --keep 0.5,0.5
   3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
   3dcseg segment --manifest list.txt --shard 2/8 -o masks
@@ -51,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help="a video file, a folder of frames, a folder of videos, or a live source (see below)",
+        help="a video, a folder of frames, a folder of videos, a picture, or a live source (below)",
     )
     parser.add_argument(
         "-o",
@@ -96,10 +101,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--write", metavar="NAME[,NAME...]", help="see below (default: masks)")
     what.add_argument("--probabilities", action="store_true", help="write probabilities as well")
     what.add_argument("--overlay", action="store_true", help="write the overlay as well")
+    what.add_argument("--objects", action="store_true", help="list the objects, with pictures")
     what.add_argument(
         "--edges",
         choices=["hard", "soft", "matte"],
-        default="hard",
         help="matte, cut-out and alpha from the masks (hard, default), from the probabilities, or "
         "by matting, which finds hair and motion blur and takes longer",
     )
@@ -125,11 +130,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="behind the cut-out: a colour (default: green), image, video, or the frame, blurred "
         "or gray",
     )
+    choice = parser.add_argument_group(
+        "which objects",
+        "given by a point X,Y in pixels or shares of the frame (0.5,0.4 or 50%,40%), in the first "
+        "frame or with @TIME (#30, or 1.5, or 1:02), or by number (docs/objects.md)",
+    )
+    for verb, box in (("keep", "keep-box"), ("drop", "drop-box")):
+        others = "keep only the objects" if verb == "keep" else "take out the objects"
+        choice.add_argument(
+            f"--{verb}",
+            action="append",
+            default=[],
+            metavar="X,Y[@TIME]|N",
+            help=f"{others} given so; may be repeated",
+        )
+        choice.add_argument(
+            f"--{box}",
+            action="append",
+            default=[],
+            metavar="X0,Y0,X1,Y1[@TIME]",
+            help="likewise, what lies in a box by half",
+        )
+    choice.add_argument(
+        "--drop-small",
+        type=float,
+        default=0,
+        metavar="SHARE",
+        help="take out objects with less than this share of the largest one's pixels in their "
+        "shot; 0.1, say",
+    )
+    choice.add_argument(
+        "--corrected",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="masks that a person has corrected (a folder, COCO JSON, XML of CVAT) replace ours, "
+        "and mend the frames around",
+    )
     reading = parser.add_argument_group("reading")
     reading.add_argument(
         "--fps",
         metavar="RATE",
         help="frames a second of folders of frames (24), or of raw frames (25); 30000/1001, say",
+    )
+    reading.add_argument(
+        "--start",
+        metavar="TIME",
+        help="read only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
+    )
+    reading.add_argument("--end", metavar="TIME", help="and only up to there")
+    reading.add_argument(
+        "--stills",
+        action="store_true",
+        help="a folder holds pictures that have nothing to do with each other, no frames",
+    )
+    reading.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="refuse larger frames (134217728, which is 16384x8192), before they take memory",
     )
     reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
@@ -146,43 +204,65 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
     from threedcseg.outputs.formats import DEFAULT, FORMATS, parse_outputs
     from threedcseg.outputs.rendering import Rendering
 
-    extra = [name for name in ("probabilities", "overlay") if getattr(args, name)]
+    extra = [name for name in ("probabilities", "overlay", "objects") if getattr(args, name)]
     given = [] if args.write is None else [args.write]
     if not given and not (extra and looks_like_a_file(args.output or Path())):
         given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
     write = parse_outputs(",".join([*given, *extra]))
-    if args.background is not None and "cutout" not in write:
-        raise InputError("--background goes with the cut-out", "add --write cutout")
-    if args.feather and not any("feather" in FORMATS[name].drawn_by for name in write):
-        softened = [name for name in FORMATS if "feather" in FORMATS[name].drawn_by]
-        raise InputError(
-            "--feather goes with what has soft edges", f"add --write {' or '.join(softened)}"
-        )
+    for option in ("edges", "feather", "background"):
+        drawn = [name for name, each in FORMATS.items() if option in each.drawn_by]
+        if getattr(args, option) and not set(write) & set(drawn):
+            raise InputError(
+                f"--{option} decides nothing of {', '.join(write)}",
+                f"add --write {' or '.join(drawn)}",
+            )
     for option in ("grow", "shrink", "feather"):
         if getattr(args, option) < 0:
             raise InputError(
                 f"--{option} {getattr(args, option)}", "give a number of pixels from 0"
             )
     rendering = Rendering(
-        args.edges, args.background or GREEN, args.grow - args.shrink, args.feather
+        args.edges or "hard", args.background or GREEN, args.grow - args.shrink, args.feather
     )
     rendering.check()
     return write, rendering
 
 
+def choice_from(args: argparse.Namespace) -> "ObjectChoice":
+    """Which objects are meant; `InputError` for what cannot be understood."""
+    from threedcseg.outputs.choice import ObjectChoice, Pick
+
+    for option, corners in (("keep", 2), ("keep_box", 4), ("drop", 2), ("drop_box", 4)):
+        for text in getattr(args, option):
+            pick = Pick.parse(text)
+            if len(pick.place) != corners and (corners == 4 or pick.place):
+                right = f"--{option[:4]}{'-box' * (corners == 2)}"
+                raise InputError(f"--{option.replace('_', '-')} {text}", f"that is for {right}")
+    keep, drop = (*args.keep, *args.keep_box), (*args.drop, *args.drop_box)
+    choice = ObjectChoice(keep, drop, args.drop_small)
+    choice.check()
+    return choice
+
+
 def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
     """How the videos are read; `InputError` for a rate that is none, or that a file has itself."""
+    from threedcseg.video.part import Part
     from threedcseg.video.pipe import parse_rate
     from threedcseg.video.reader import Reading
+    from threedcseg.video.size import MAX_PIXELS
 
+    part = Part.parse(args.start, args.end)
+    most = MAX_PIXELS if args.max_pixels is None else args.max_pixels
+    if most < 1:
+        raise InputError(f"--max-pixels {most}", "give a number from 1 on")
     if args.fps is None or args.size is not None:
-        return Reading(deinterlace=not args.no_deinterlace)
+        return Reading(None, not args.no_deinterlace, part, most)
     if not videos or not all(video.is_dir() for video in videos):
         file = next((video for video in videos if not video.is_dir()), args.inputs[0])
         raise InputError(
             f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
         )
-    return Reading(parse_rate(args.fps), not args.no_deinterlace)
+    return Reading(parse_rate(args.fps), not args.no_deinterlace, part, most)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:
@@ -196,18 +276,19 @@ def videos_from(args: argparse.Namespace) -> list[Path]:
                 raise InputError(
                     f"--{option} goes with --manifest FILE", "name one input a line in it"
                 )
-        return expand_inputs(args.inputs)
+        return expand_inputs(args.inputs, args.stills)
     if args.inputs:
         raise InputError(f"give --manifest {args.manifest} or inputs ({args.inputs[0]}), not both")
     if args.ray_workers is not None and (args.ray is None or args.ray_workers < 1):
         raise InputError(f"--ray-workers {args.ray_workers}", "give a number from 1 on, with --ray")
     if args.ray is not None and args.shard is not None:
         raise InputError("give --shard or --ray, which shares the list by itself, not both")
-    return read_manifest(args.manifest)
+    return read_manifest(args.manifest, args.stills)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment every input; returns 0, or 2 where some of them could not be used."""
+    """Segment every input; returns 0, 2 where some of them could not be used, or 3 where some of
+    them are damaged."""
     try:
         return _run(args)
     except InputError as error:
@@ -229,10 +310,11 @@ def _run(args: argparse.Namespace) -> int:
     check_live_options(args, live)
     settings = settings_from(args, "live" if live else "default")
     write, rendering = outputs_from(args)
+    choice = choice_from(args)
     model = replace(model_from(args), quiet=args.quiet)
     alone = any(map(is_address, args.inputs)) or args.output == STDOUT
     if alone:
-        _check_alone(args, write)
+        _check_alone(args, write, choice)
     videos = [] if alone else videos_from(args)
     reading = reading_from(args, videos)
     output: Path = args.output or default_folder([args.manifest] if args.manifest else args.inputs)
@@ -242,6 +324,10 @@ def _run(args: argparse.Namespace) -> int:
     if to_file:
         check_file(output, videos, write, args.redo)
         jobs = [(videos[0], output)]
+    if args.corrected is not None and len(videos) > 1:
+        raise InputError(
+            f"--corrected {args.corrected} is of one video, {len(videos)} are given", "give that"
+        )
     shard = Shard() if args.shard is None else Shard.parse(args.shard)
     if args.shard is None and args.manifest is not None and args.ray is None:
         shard = Shard.from_environment(os.environ)
@@ -251,7 +337,17 @@ def _run(args: argparse.Namespace) -> int:
 
     from threedcseg.segmentation.task import Task
 
-    task = Task(model.load, settings.on, write, rendering, report.progress, reading, args.redo)
+    task = Task(
+        model.load,
+        settings.on,
+        write,
+        rendering,
+        report.progress,
+        reading,
+        args.redo,
+        choice,
+        args.corrected,
+    )
     if alone:
         return run_live(args.inputs[0], live_from(args), output, task.start())
     if args.ray is not None:
@@ -262,7 +358,7 @@ def _run(args: argparse.Namespace) -> int:
     return _run_here(jobs, worker.to_file if to_file else worker, report)
 
 
-def _check_alone(args: argparse.Namespace, write: Sequence[str]) -> None:
+def _check_alone(args: argparse.Namespace, write: Sequence[str], choice: "ObjectChoice") -> None:
     """Raise `InputError` for what does not go with a live input or masks to a pipe."""
     from threedcseg.cli.destination import looks_like_a_file
 
@@ -274,6 +370,11 @@ def _check_alone(args: argparse.Namespace, write: Sequence[str]) -> None:
         raise InputError("--json tells of files, not of live input or pipes", "leave it out")
     if args.output == STDOUT and write != ("masks",):
         raise InputError("standard output takes masks only", "give -o DIR for other formats")
+    if choice or args.corrected is not None:
+        raise InputError(
+            "choosing or correcting objects needs a file or a folder, which is read twice",
+            "record the input",
+        )
     if args.output is None:
         raise InputError("a live input needs an output folder", "add one, such as -o live")
     if args.output != STDOUT and looks_like_a_file(args.output):
@@ -290,7 +391,7 @@ def _run_here(jobs: Jobs, work: "Work", report: "_Report") -> int:
     tally = Tally.of((do_once(*job, work) for job in jobs), report)
     if len(jobs) > 1:
         report.say(str(tally))
-    return 2 if tally.failed or tally.elsewhere else 0
+    return 2 if tally.elsewhere else tally.status
 
 
 def _run_shard(
@@ -307,7 +408,7 @@ def _run_shard(
     report.say(f"shard {shard}: {len(ours)} of {len(jobs)} videos")
     tally = Tally.of((do_once(*job, worker) for job in ours), report)
     report.say(f"shard {shard}: {tally}")
-    return 2 if tally.failed else 0
+    return tally.status
 
 
 def _run_on_ray(
@@ -321,7 +422,7 @@ def _run_on_ray(
         report.say(f"ray: {len(jobs)} videos, {workers}")
         tally = Tally.of(over_cluster(jobs, task, workers), report)
     report.say(f"ray: {tally}")
-    return 2 if tally.failed else 0
+    return tally.status
 
 
 class _Report:
@@ -332,6 +433,7 @@ class _Report:
 
         self._json, self._quiet = args.json, args.quiet
         self._tells_done_before = args.manifest is None
+        self._lists_objects = args.objects and args.manifest is None
         self._stdout = sys.stdout  # Ray's is another
         self.progress = progress.frame_progress
         if args.json:
@@ -355,9 +457,24 @@ class _Report:
                 print_event("elsewhere", self._stdout, **facts)
             else:
                 facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
+                facts["damage"] = asdict(outcome.damage) if outcome.damage else None
+                facts["doubtful"] = [(each.first, each.last) for each in outcome.doubtful]
                 before = outcome.kind == "before"
                 print_event("done", self._stdout, **facts, done_before=before)
         elif outcome.kind in ("failed", "elsewhere"):
             print(f"error: {outcome}", file=sys.stderr, flush=True)
+        elif outcome.damage and self._quiet:
+            print(f"damaged: {outcome}", file=sys.stderr, flush=True)
         elif not self._quiet and (outcome.kind == "done" or self._tells_done_before):
             print(outcome, file=self._stdout, flush=True)
+            if self._lists_objects:
+                self._list_objects(outcome.folder)
+
+    def _list_objects(self, folder: Path) -> None:
+        from threedcseg.outputs.objects import TABLE
+
+        table = [line.split(",") for line in (folder / TABLE).read_text("utf-8").splitlines()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for row in table:
+            line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            print(line, file=self._stdout, flush=True)

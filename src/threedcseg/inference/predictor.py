@@ -28,12 +28,24 @@ HELD_BYTES = 400_000_000
 KeyT = TypeVar("KeyT")
 
 
-# A process forked from one that has used the network has none of the threads of its torch, and
-# would wait for them for ever: it computes with one.
-if hasattr(os, "register_at_fork"):
+def _fork_with_care() -> None:
+    """A forked process has none of the threads of its parent's torch and OpenCV, and would wait for
+    them for ever: it computes with one."""
+    threads: list[int] = []
+
+    def end_threads() -> None:
+        threads.append(cv2.getNumThreads())
+        cv2.setNumThreads(1)  # ends them; 0 does not, and then the child waited
+
+    def begin_threads() -> None:
+        cv2.setNumThreads(threads.pop())
+
+    os.register_at_fork(before=end_threads, after_in_parent=begin_threads)
     os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
-    # OpenCV's threads must have ended before, or the child waits for those that it has not.
-    os.register_at_fork(before=partial(cv2.setNumThreads, 0))
+
+
+if hasattr(os, "register_at_fork"):
+    _fork_with_care()
 
 
 @dataclass(frozen=True)
@@ -183,6 +195,8 @@ def predict_clip(
     device = next(network.parameters()).device if isinstance(network, torch.nn.Module) else None
     batch = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None]  # (1, 3, T, h, w)
     logits = mean_logits(batch.float() / 255, network, tta, multiple)  # (1, K, T, h, w)
+    if bool(logits.isnan().any()):
+        raise InputError("the network's output is no numbers (NaN)", "use other weights")
     return to_probabilities(logits)[0].float().cpu().numpy()
 
 

@@ -40,7 +40,7 @@ class CocoAnnotations:
             "height": height,
             "video_id": 1,
             "frame_id": frame.index,
-            "seconds": round(float(frame.time), 6),
+            "seconds": round(float(self._source.extent.before + frame.time), 6),
         }
         comma = "," if self._images.tell() else ""
         self._images.write(f"{comma}\n{json.dumps(image)}".encode())

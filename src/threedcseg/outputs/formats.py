@@ -17,8 +17,9 @@ from threedcseg.errors import InputError
 from threedcseg.outputs.edges import feathered, grown, hard_alpha, soft_alpha
 from threedcseg.outputs.foreground import foreground_colors
 from threedcseg.outputs.matting import Matting
+from threedcseg.outputs.regions import TrackedObject, nearest_number, number_map, objects_of
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import ObjectTracker, TrackedObject
+from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.writer import VideoWriter
@@ -76,12 +77,23 @@ class SegmentedFrames:
         self._matting = Matting()
 
     def next(
-        self, frame: Frame, probabilities: np.ndarray, mask: np.ndarray, begins_shot: bool
+        self,
+        frame: Frame,
+        probabilities: np.ndarray,
+        mask: np.ndarray,
+        begins_shot: bool,
+        objects: Sequence[TrackedObject] | None = None,
     ) -> SegmentedFrame:
-        """The next frame with its probabilities and mask, both as they were predicted."""
+        """The next frame with its probabilities and mask, both as they were predicted, and its
+        objects where these are known already."""
         rendering, predicted = self._rendering, probabilities
+        if objects is None:
+            found = self._tracker and self._tracker.update(mask, frame.image, begins_shot)
+            objects = found or ()
         probabilities, mask = (grown(each, rendering.grow) for each in (probabilities, mask))
-        objects = self._tracker.update(mask, begins_shot) if self._tracker else ()
+        if rendering.grow and objects:
+            nearest = nearest_number(number_map(objects, *mask.shape))
+            objects = objects_of(np.where(mask, nearest, 0))
 
         def alpha() -> np.ndarray:
             if rendering.edges == "matte":  # finds the edge of the picture, which is then moved

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
+from threedcseg.outputs.regions import TrackedObject, number_map
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import TrackedObject
 from threedcseg.video.frame import FrameSource
 from threedcseg.video.writer import PngFolder
 
@@ -49,11 +49,8 @@ def davis_palette() -> np.ndarray:
 
 def label_map(objects: Sequence[TrackedObject], height: int, width: int) -> np.ndarray:
     """``(H, W)`` uint8: 0, or the object's track; the 256th track is 1 again, and so on."""
-    labels = np.zeros((height, width), np.uint8)
-    for item in objects:
-        box = labels[item.y : item.y + item.height, item.x : item.x + item.width]
-        box[item.region] = (item.track - 1) % 255 + 1
-    return labels
+    numbers = number_map(objects, height, width)
+    return np.where(numbers > 0, (numbers - 1) % 255 + 1, 0).astype(np.uint8)
 
 
 class PaletteWriter(PngFolder):

@@ -9,10 +9,15 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
+from threedcseg.outputs.choice import Chosen, ObjectChoice
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.reading import read_json
+from threedcseg.video.damage import Damage
 
 RECORD_NAME = "3dcseg.json"
+MAX_RECORD = 256 << 20  # bytes; of a folder of frames it lists the names
 
 
 def _below(name: str) -> str:
@@ -79,7 +84,10 @@ class RunTerms(_Part):
         rendering: rendering options.
         settings: those of the prediction, by name.
         provenance: the network.
-        reading: how the source was read: ``fps`` of a folder, ``deinterlace``.
+        reading: how the source was read: ``fps`` of a folder, ``deinterlace``, and ``start`` and
+            ``end`` of the part, if it was not the whole.
+        choice: the objects that were pointed at.
+        corrected: where corrected masks were taken from, and a digest of them.
     """
 
     source: str
@@ -89,11 +97,20 @@ class RunTerms(_Part):
     settings: dict[str, JsonValue] = {}
     provenance: Provenance = Provenance()
     reading: dict[str, JsonValue] = {}
+    choice: ObjectChoice = ObjectChoice()
+    corrected: tuple[str, str] | None = None
 
     def is_of_source(self, other: "RunTerms") -> bool:
-        """Whether both are of one source: of one path, or wherever it lies, with one content."""
+        """Whether both are of one source: of one path, or wherever it lies, with one content; and
+        of the same part of it."""
         same = self.source_digest is not None and self.source_digest == other.source_digest
-        return same or self.source == other.source
+        return (same or self.source == other.source) and self.part == other.part
+
+    @property
+    def part(self) -> str:
+        """`` from START to END``, in words; empty for the whole."""
+        both = {"from": self.reading.get("start"), "to": self.reading.get("end")}
+        return "".join(f" {word} {time}" for word, time in both.items() if time is not None)
 
     def makes(self, output: str, other: "RunTerms") -> bool:
         """Whether a run by these terms would make of ``output`` what one by ``other`` made.
@@ -109,6 +126,8 @@ class RunTerms(_Part):
             and self.provenance == other.provenance
             and self.settings == other.settings
             and self.reading == other.reading
+            and self.choice == other.choice
+            and (self.corrected or ("", ""))[1] == (other.corrected or ("", ""))[1]
             and all(
                 getattr(self.rendering, n) == getattr(other.rendering, n)
                 for n in (*drawn_by, "grow")
@@ -122,17 +141,25 @@ class RunRecord(RunTerms):
     Attributes:
         size: width and height in pixels.
         num_frames: that were segmented.
+        first_frame: the number of the first of them in the source.
         shots: as they were segmented.
+        doubtful: frames that somebody should look at; see `DoubtMeter`.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
+        damage: what of the source could not be read; None: nothing.
+        chosen: the numbers of the objects that ``choice`` meant.
     """
 
     format: Literal["3dcseg run 1"] = "3dcseg run 1"
     size: tuple[int, int]
     num_frames: int = 0
+    first_frame: int = 0
     shots: tuple[ShotRecord, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
+    damage: Damage | None = None
+    chosen: Chosen | None = None
     software: str = Field(
         default_factory=lambda: (
             f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
@@ -148,8 +175,8 @@ class RunRecord(RunTerms):
     def load(cls, path: Path) -> Self | None:
         """What `write` wrote; None as for `read`."""
         try:
-            return cls.model_validate(json.loads(path.read_text("utf-8")))
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # also pydantic's errors
+            return cls.model_validate(read_json(path, MAX_RECORD))
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # also `InputError`, pydantic's
             return None
 
     @property

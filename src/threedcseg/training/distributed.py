@@ -54,7 +54,9 @@ class World:
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         device = next(network.parameters()).device
         indices = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=indices)
+        # A motion stream has nothing to do for single frames, and no gradients.
+        idle = getattr(network, "motion", None) is not None
+        return DistributedDataParallel(network, device_ids=indices, find_unused_parameters=idle)
 
     def no_sync(self, network: nn.Module) -> AbstractContextManager[None]:
         """Within it, ``backward`` only adds up gradients: more parts of the batch are to come."""

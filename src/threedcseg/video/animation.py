@@ -9,7 +9,11 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from threedcseg.errors import InputError
+from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.size import MAX_PIXELS, open_image
+from threedcseg.video.structure import flaw_of
 
 
 class AnimationReader:
@@ -23,9 +27,14 @@ class AnimationReader:
     color = Color()
     depth = 8
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | Path, part: Part | None = None, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.path, self._max_pixels = Path(path), max_pixels
         self.num_bytes: int | None = self.path.stat().st_size
+        self.damage = Damage()  # else it cannot be opened
+        if flaw := flaw_of(self.path):
+            raise self._unreadable(flaw)
         milliseconds, count = 0, 0
         for image in self._images():
             self.width, self.height = image.size
@@ -33,11 +42,32 @@ class AnimationReader:
             count += 1
         self.num_frames: int | None = count
         self.rate = Fraction(1000 * count, milliseconds) if milliseconds else Fraction(25)
+        self.extent = WHOLE
+        self._from: Fraction = Fraction(0)
+        self._to: Fraction | None = None
+        if part is not None:
+            self._enter(part, count / self.rate)
+
+    def _enter(self, part: Part, length: Fraction) -> None:
+        """From now on only ``part`` is read, though all is decoded: these files are small."""
+        start, end = part.bounds(self.rate, None, str(self.path))
+        half = 1 / (2 * self.rate)
+        self._from, self._to = start - half, None if end is None else end - half
+        found = [(frame.index, frame.time) for frame in self]
+        if not found:
+            raise nothing_there(part, str(self.path), length)
+        first, before = found[0]
+        self.extent = Extent(first, before, None if end is None else end - before)
+        self.num_frames = len(found)
 
     def __iter__(self) -> Iterator[Frame]:
         time = Fraction(0)
         for index, image in enumerate(self._images()):
-            yield Frame(index, np.array(image.convert("RGB")), f"{index:05d}", time)
+            if self._to is not None and time >= self._to:
+                return
+            if time >= self._from:
+                picture = np.array(image.convert("RGB"))
+                yield Frame(index, picture, f"{index:05d}", time - self.extent.before)
             shown = Fraction(image.info.get("duration", 0), 1000)
             time += shown or 1 / self.rate
 
@@ -49,12 +79,17 @@ class AnimationReader:
 
     def _images(self) -> Iterator[Image.Image]:
         try:
-            with Image.open(self.path) as image:
+            with open_image(self.path, self._max_pixels) as image:
                 for frame in ImageSequence.Iterator(image):
                     frame.load()
                     yield frame
+        except InputError:
+            raise
         except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise InputError(
-                f"{self.path} cannot be read as an animated image ({error})",
-                "get it again, or convert it to a video",
-            ) from None
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, reason: object) -> InputError:
+        return InputError(
+            f"{self.path} cannot be read as an animated image ({reason})",
+            "get it again, or convert it to a video",
+        )

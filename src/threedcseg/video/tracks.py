@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 from av.audio.stream import AudioStream
@@ -17,6 +18,11 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from threedcseg.video.opening import open_input
+from threedcseg.video.part import WHOLE, Extent
+from threedcseg.video.timecode import later
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +39,7 @@ class TrackFormat:
         rates: those the codec knows (none given: any); other rates become 48 kHz.
         layouts: of the channels, by their number; None: whatever the source has.
         subtitles: codecs of subtitles that are copied; other subtitles are left out.
+        chapters_touch: chapters fill the whole time, so that gaps become chapters without a title.
     """
 
     name: str
@@ -42,6 +49,7 @@ class TrackFormat:
     rates: frozenset[int] = frozenset()
     layouts: dict[int, str] | None = None
     subtitles: frozenset[str] = frozenset()
+    chapters_touch: bool = False
 
 
 _LAYOUTS = dict(enumerate(["mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"], 1))
@@ -54,6 +62,7 @@ MP4_TRACKS = TrackFormat(  # what players play
     ),
     layouts={**_LAYOUTS, 4: "4.0"},
     subtitles=frozenset(["mov_text"]),
+    chapters_touch=True,
 )
 MOV_TRACKS = TrackFormat(  # what editors read
     "MOV",
@@ -61,6 +70,7 @@ MOV_TRACKS = TrackFormat(  # what editors read
     "pcm_s16le",
     deep_codec="pcm_s24le",
     subtitles=frozenset(["mov_text"]),
+    chapters_touch=True,
 )
 WEBM_TRACKS = TrackFormat(
     "WebM",
@@ -74,6 +84,8 @@ WEBM_TRACKS = TrackFormat(
 _NOT_KEPT_TAGS = frozenset(
     ["major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "duration"]
 )
+_INTERLEAVED = 10  # seconds that tracks may lie apart in a file
+_CODED_AHEAD = 1  # seconds that a decoder may need before the first sound that is kept
 _STREAM_TAGS = ("language", "title", "handler_name")
 
 
@@ -86,6 +98,7 @@ class Tracks:
         picture: its stream of pictures.
         start: seconds of the file's own time that become 0.
         format: what the container takes.
+        extent: the part of the file that is carried over.
     """
 
     def __init__(
@@ -95,8 +108,10 @@ class Tracks:
         picture: VideoStream,
         start: Fraction,
         format: TrackFormat,
+        extent: Extent = WHOLE,
     ) -> None:
         self._address, self._output, self._start, self._format = address, output, start, format
+        self._extent, self._is_part = extent, extent != WHOLE
         self._input: InputContainer = open_input(address)
         self._making: dict[int, Callable[[Packet], Iterable[Packet]]] = {}
         self._encoders: list[AudioStream] = []
@@ -129,16 +144,27 @@ class Tracks:
         source = self._input.streams.best("video")
         if source is not None:
             _copy_tags(source, picture)
-        for name, text in (pair for s in (*self._input.streams, self._input) for pair in _tags(s)):
-            if name.lower() == "timecode":  # that of the picture, whichever track says it
-                picture.metadata.setdefault("timecode", text)
-        chapters = self._input.chapters()
-        for chapter in chapters:
-            shift = round(self._start / (chapter["time_base"] or 1))
-            chapter["start"] = max(0, chapter["start"] - shift)
-            chapter["end"] = max(0, chapter["end"] - shift)
+        if (timecode := timecode_of(self._input)) is not None:
+            rate = picture.average_rate or Fraction(25)
+            picture.metadata["timecode"] = later(timecode, self._extent.first, rate)
+        chapters = [kept for each in self._input.chapters() if (kept := self._kept(each))]
+        if self._format.chapters_touch:
+            chapters = without_gaps(chapters)
         if chapters:
             self._output.set_chapters(chapters)
+
+    def _kept(self, chapter: "Chapter") -> "Chapter | None":
+        """A chapter by the new times; None where it is not in the part."""
+        tick = chapter["time_base"] or Fraction(1)
+        shift = round(self._start / tick)
+        start, end = max(0, chapter["start"] - shift), chapter["end"] - shift
+        if self._extent.length is not None:
+            end = min(end, round(self._extent.length / tick))
+        return (
+            None
+            if self._is_part and end <= start
+            else {**chapter, "start": start, "end": max(0, end)}
+        )
 
     def _add(self, stream: Stream) -> str | None:
         """Take a track over if that can be; what is lost of it, in words."""
@@ -197,9 +223,16 @@ class Tracks:
         if not kept:
             return
         try:
+            if self._extent.before > 0:
+                self._input.seek(int(self._start * av.time_base))
             for packet in self._input.demux(*kept):
                 making = self._making.get(packet.stream.index)
                 if making is None or packet.dts is None:  # the empty packet that ends a stream
+                    continue
+                time = packet.dts * packet.time_base - self._start
+                if self._is_over(time - _INTERLEAVED):
+                    break
+                if self._is_over(time) or (self._is_part and time < -_CODED_AHEAD):
                     continue
                 try:
                     yield from making(packet)
@@ -211,6 +244,9 @@ class Tracks:
         for track in self._encoders:
             yield from track.encode(None)
 
+    def _is_over(self, time: Fraction) -> bool:
+        return self._extent.length is not None and time >= self._extent.length
+
     def _damaged(self, error: av.FFmpegError) -> None:
         _log.warning("%s: the sound is damaged and ends early (%s)", self._address, error.strerror)
 
@@ -220,14 +256,40 @@ class Tracks:
             packet.dts -= shift
             packet.pts = packet.dts if packet.pts is None else packet.pts - shift
             packet.stream = track
-            yield packet
+            if not (self._is_part and packet.pts < 0):
+                yield packet
 
     def _encoded(self, packet: Packet, track: AudioStream) -> Iterator[Packet]:
         for frame in packet.decode():
             if isinstance(frame, av.AudioFrame):
                 if frame.pts is not None and frame.time_base is not None:
                     frame.pts -= round(self._start / frame.time_base)
+                    if self._is_part and frame.pts < 0:
+                        continue
                 yield from track.encode(frame)
+
+
+def timecode_of(container: InputContainer) -> str | None:
+    """The timecode at which a file begins, whichever track says it."""
+    tags = (tag for tagged in (*container.streams, container) for tag in _tags(tagged))
+    return next((text for name, text in tags if name.lower() == "timecode"), None)
+
+
+def without_gaps(chapters: list["Chapter"]) -> list["Chapter"]:
+    """Chapters with one of no title wherever there is none, from 0 to the end of the last."""
+    filled: list[Chapter] = []
+    end = Fraction(0)  # seconds
+    for chapter in sorted(chapters, key=lambda each: each["start"] * (each["time_base"] or 1)):
+        tick = chapter["time_base"] or Fraction(1)
+        if chapter["start"] * tick > end:
+            untitled = {"title": ""}
+            start = round(end / tick)
+            filled.append(
+                {**chapter, "start": start, "end": chapter["start"], "metadata": untitled}
+            )
+        filled.append(chapter)
+        end = chapter["end"] * tick
+    return [{**chapter, "id": number} for number, chapter in enumerate(filled, 1)]
 
 
 def audio_streams(container: InputContainer) -> list[AudioStream]:

@@ -136,6 +136,7 @@ class VideoWriter:
                     self._encoder.stream,
                     self._source.start,
                     self._format.tracks,
+                    self._source.extent,
                 )
                 stack.callback(self._tracks.close)
             stack.push(self._finish)
