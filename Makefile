@@ -1,6 +1,7 @@
 # Everything below makes its own virtual environment in .venv; only Python 3.11+ is needed.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+DATA ?= data
 BIN := .venv/bin
 # As many processes as cores, up to 8 (each needs about 1 GB), each with one thread.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
@@ -26,7 +27,7 @@ install: .venv/dev  ## everything for working on the code
 	touch $@ .venv/installed
 
 weights: .venv/dev  ## train the compact network from scratch: nine minutes, made for a GPU
-	$(BIN)/3dcseg train --config recipes/compact.yaml -o runs/compact
+	$(BIN)/3dcseg train --config recipes/compact.yaml --data $(DATA) -o runs/compact
 
 test: .venv/dev lint  ## lint, types and all tests
 	$(PYTEST)

@@ -1,6 +1,6 @@
 """How fast training clips are decoded, against decoding every frame whole with Pillow.
 
-    python benchmarks/decoding.py [--data ../shared/data/davis16] [--size 240 432] [--clips 60]
+    python benchmarks/decoding.py [--data DAVIS] [--size 240 432] [--clips 60]
 
 Both ways read the frames and masks of the same clips, single-threaded and in turns. "Pillow" opens
 every frame and every mask and resizes them to the network's size, frames bilinear or with Pillow's
@@ -163,8 +163,7 @@ def enlarged(sequences: list[Sequence], folder: Path, height: int = 1080) -> lis
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    shared = Path(__file__).parents[2] / "shared" / "data" / "davis16"
-    parser.add_argument("--data", type=Path, default=shared, help="root of a DAVIS 2016")
+    parser.add_argument("--data", type=Path, default=Path("DAVIS"), help="root of a DAVIS 2016")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--size", type=int, nargs=2, default=(240, 432), metavar=("H", "W"))
     parser.add_argument("--clips", type=int, default=60)

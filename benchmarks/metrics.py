@@ -1,6 +1,6 @@
 """Metrics side by side with straightforward implementations of the kits' methods.
 
-    python benchmarks/metrics.py [--data ../shared/data/davis16/Annotations/480p] [--rounds 3]
+    python benchmarks/metrics.py [--data DAVIS/Annotations/480p] [--rounds 3]
 
 Predictions are the ground truth, distorted: moved, eroded or dilated, with specks and holes, soft
 for the saliency measures. Times are interleaved, sequence by sequence, and medians over rounds.
@@ -213,8 +213,7 @@ def distort(truth: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    repository = Path(__file__).parents[1]
-    default = repository.parent / "shared" / "data" / "davis16" / "Annotations" / "480p"
+    default = Path("DAVIS/Annotations/480p")
     parser.add_argument("--data", type=Path, default=default, help="SEQ/FRAME.png masks")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)

@@ -1,6 +1,6 @@
 """Does a network see motion? Made-up clips in which only motion tells which of two twins is meant.
 
-    python benchmarks/motion.py ../shared/data/packs/motion --model compact
+    python benchmarks/motion.py data/packs/motion --model compact
 
 The pack holds 160 clips of 8 frames, 176x320: an object moves over a photo while its twin stands
 with that photo. The network is fed the clips as they are, then each frame alone; printed is the

@@ -1,6 +1,6 @@
 """Which hard cuts are found, in DAVIS sequences joined to one another, and at what cost.
 
-    python benchmarks/shots.py [--data ../shared/data/davis16]
+    python benchmarks/shots.py [--data DAVIS]
 
 Every sequence is followed by every other one, its last frames by the other's first. Cuts within a
 scene are made up by leaving out half of a sequence; how much the view has changed by then is left
@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 
 from threedcseg.inference.shots import FLASH, RECENT, mark_shots
+from threedcseg.training.clips.sources import open_source
+from threedcseg.training.recipe import DataSource
 
 Frames = Sequence[np.ndarray]
 Detector = Callable[[Iterable[np.ndarray]], set[int]]
@@ -82,16 +84,13 @@ def report(name: str, detect: Detector, videos: Sequence[Frames]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/davis16"))
+    parser.add_argument("--data", type=Path, default=Path("DAVIS"))
     data = parser.parse_args().data
-    splits = {"train": "288p", "dev": "480p"}
-    videos = {
-        split: [
-            read(data / "JPEGImages" / folder / name)
-            for name in (data / "ImageSets" / f"{split}.txt").read_text().split()
-        ]
-        for split, folder in splits.items()
+    found = {
+        split: open_source(data, DataSource("davis16", ".", split, resolution)).sequences
+        for split, resolution in (("train", "288p"), ("dev", "480p"))
     }
+    videos = {split: [read(s.frames[0].parent) for s in each] for split, each in found.items()}
     everything = [*videos["train"], *videos["dev"]]
     for name, detect in {"ours": ours, **others()}.items():
         report(f"{name}, dev", detect, videos["dev"])

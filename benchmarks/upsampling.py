@@ -1,6 +1,6 @@
 """What guided upsampling costs beside linear, for maps of the default network.
 
-    python benchmarks/upsampling.py [--data ../shared/data/davis16] [--times 40]
+    python benchmarks/upsampling.py [--data DAVIS] [--times 40]
 
 The map is a true mask, blurred: it has edges where the image has them, as a network's has. What it
 does for J and F: `3dcseg evaluate --model compact --data ... --upsampling guided`, and `linear`.
@@ -22,7 +22,7 @@ SIZES = {"854x480": (480, 854), "1920x1080": (1080, 1920), "3840x2160": (2160, 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/davis16"))
+    parser.add_argument("--data", type=Path, default=Path("DAVIS"))
     parser.add_argument("--times", type=int, default=40)
     args = parser.parse_args()
     image = cv2.imread(str(args.data / "JPEGImages/480p/dog/00030.jpg"))

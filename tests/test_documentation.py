@@ -27,7 +27,10 @@ from threedcseg.datasets.registry import KINDS
 from threedcseg.outputs.formats import FORMATS
 
 CARDS = sorted((ROOT / "src" / "threedcseg" / "models" / "cards").glob("*.md"))
-OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "DEVIATIONS.md", "CHANGELOG.md")]
+OTHERS = [
+    ROOT / f"{name}.md"
+    for name in ("README", "CONTRIBUTING", "DEVIATIONS", "CHANGELOG", "SECURITY")
+]
 PAGES = [*OTHERS, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md", *CARDS]
 SHELL = ("sh", "bash", "console")
 LANGUAGES = {*SHELL, "python", "text", "yaml", "json"}
@@ -180,6 +183,15 @@ def test_pages_are_whole(page):
         check_options(words.split())
 
 
+def test_what_is_promised_names_tests_that_there_are():
+    rows = re.findall(r"^\| (.*) \|$", (ROOT / "docs" / "reliability.md").read_text(), re.M)
+    rows = [row for row in rows if not row.startswith(("fault |", "---"))]
+    assert len(rows) > 10
+    for row in rows:
+        tests = re.findall(r"`(tests/[^`]*)`", row)
+        assert tests and all((ROOT / test).exists() for test in tests), row
+
+
 def check_options(words: list[str]) -> None:
     """Inline code: its command exists and has its options; of options alone, some command has."""
     names = [words[1]] if words[0] == "3dcseg" and len(words) > 1 else list(COMMANDS)
@@ -226,6 +238,13 @@ def test_every_figure_of_speed_and_quality_in_the_readme_is_in_the_model_card():
     assert parameters in card
 
 
+def test_nothing_names_data_that_only_we_have():
+    """DAVIS, as it is downloaded, and `data` are what pages, recipes and benchmarks go by."""
+    places = [*PAGES, *(ROOT / "recipes").rglob("*.yaml")]
+    places += [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")]
+    assert [path.name for path in places if "shared/data" in path.read_text()] == []
+
+
 def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -247,8 +266,6 @@ def filled(shared, tmp_path_factory) -> Path:
 def workshop(filled, tmp_path, monkeypatch) -> Path:
     """A fresh copy of the workshop, as the working folder."""
     subprocess.run(["cp", "-a", f"{filled}/.", tmp_path], check=True)
-    (tmp_path / "repository" / "DAVIS").unlink()
-    (tmp_path / "repository" / "DAVIS").symlink_to(tmp_path / "shared" / "data" / "davis16")
     monkeypatch.chdir(tmp_path / "repository")
     return tmp_path / "repository"
 

@@ -12,7 +12,7 @@ import pytest
 from patience import PATIENCE, until
 
 from threedcseg.cli.main import main
-from threedcseg.demo.storage import PREFIX, private_folder
+from threedcseg.demo.server import PREFIX
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -82,20 +82,3 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch):
     assert main(["demo"]) == 2
     assert "needs uvicorn" in (error := capsys.readouterr().err)
     assert "pip install 'threedcseg[demo]'" in error
-
-
-def test_what_a_killed_server_left_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with private_folder() as running:
-        killed = tmp_path / f"{PREFIX}killed"
-        killed.mkdir()
-        (killed / "video").write_bytes(b"x")
-        (killed / "in-use").touch()
-        foreign = tmp_path / f"{PREFIX}notes"
-        foreign.mkdir()
-        for lock in tmp_path.glob("*/in-use"):
-            os.utime(lock, (0, 0))
-        with private_folder() as second:
-            assert running.exists() and second.exists() and foreign.exists()
-            assert not killed.exists()
-    assert list(tmp_path.iterdir()) == [foreign]

@@ -133,3 +133,25 @@ def test_values_must_be_one_a_frame(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"sequences\.a: .*J has 4 values for 5 frames"):
         EvaluationRecord.read(path)
+
+
+def test_records_that_mean_ill(tmp_path):
+    """Each field as each of these, and texts that are nested without end or no text."""
+    path = tmp_path / "result.json"
+    record_of().write(path)
+    content = json.loads(path.read_text())
+    values = [None, [], {}, "", "x", -1, 10**30, 1e308, float("nan"), [[]], {"a": []}, True]
+    read = 0
+    for name in content:
+        for value in values:
+            path.write_text(json.dumps(content | {name: value}))
+            try:
+                read += EvaluationRecord.read(path).terms() != []
+            except InputError as error:
+                assert len(str(error)) < 600
+    assert read < len(content) * len(values) / 2
+    for text in ("[" * 200_000, '{"a":' * 200_000, "9" * 5000, "\0", ""):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"result\.json"):
+            EvaluationRecord.read(path)
+        assert not is_evaluation(path)

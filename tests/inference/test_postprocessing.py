@@ -72,3 +72,10 @@ def test_all_may_go_and_nothing_may_be_there():
     assert not drop_regions(values, 0.5, None, 0.1).any()
     assert drop_regions(values, 0.5, None, 0.0) is values
     assert np.array_equal(drop_regions(np.ones((4, 4), np.float32), 0.5, 1, 0.1), np.ones((4, 4)))
+
+
+def test_pixels_at_the_threshold_are_no_region():
+    values = np.zeros((6, 12), np.float32)
+    values[:, :5], values[2:4, 9:11] = 0.5, 0.9
+    kept = drop_regions(values, 0.5, keep_largest=1, drop_specks=0.0)
+    assert (kept > 0.5).sum() == 4

@@ -45,6 +45,11 @@ def test_every_frame_comes_once_in_order_at_its_own_size(count, options, emit):
     assert all(p.shape == (20, 30) and p.dtype == np.float32 for _, p in results)
 
 
+def test_a_network_that_gives_no_numbers_is_refused():
+    with pytest.raises(InputError, match="NaN"):
+        list(segment(video(9), lambda clip: redness(clip) * float("nan"), SMALL))
+
+
 def test_red_is_found_where_it_is():
     frame = np.zeros((20, 30, 3), np.uint8)
     frame[:, 15:, 0] = 255
@@ -121,6 +126,29 @@ def test_logits_of_the_mirror_image_are_averaged():
     assert once[0].mean() == pytest.approx(1 / (1 + np.exp(-4)), abs=1e-3)
     for several in (twice, four):
         assert several[0].mean() == pytest.approx(1 / (1 + np.exp(-(4 - 2.4) / 2)), abs=1e-2)
+
+
+def test_smaller_views_do_not_flicker_with_fine_patterns():
+    """Stripes of one pixel are gray at 0.6 of the size, not wide stripes."""
+    seen = []
+
+    def watching(clip):
+        seen.append(clip[0, 0, 0])
+        return clip[:, :1]
+
+    frame = np.zeros((80, 80, 3), np.uint8)
+    frame[:, ::2] = 255
+    list(segment([frame], watching, replace(SMALL, short_edge=80, tta=2)))
+    assert seen[1].shape == (48, 48)
+    assert (seen[1][:, 4:-4] - 0.5).abs().max() < 0.2
+
+
+@pytest.mark.parametrize("tta", [2, 4])
+def test_mirrored_views_are_turned_back(tta):
+    frame = np.zeros((48, 96, 3), np.uint8)
+    frame[:, :40, 0] = 255
+    probabilities = dict(segment([frame], redness, replace(SMALL, short_edge=48, tta=tta)))[0]
+    assert np.array_equal(probabilities > 0.5, frame[..., 0] > 0)
 
 
 @pytest.mark.parametrize("count", [1, 8, 20, 33, 50, 101])

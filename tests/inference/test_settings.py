@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from threedcseg.errors import InputError
@@ -21,7 +22,7 @@ def test_each_field_is_declared_and_its_default_can_be_used():
 @pytest.mark.parametrize(
     ("values", "needle"),
     [
-        ({"clip_length": 0}, "clip length 0 cannot be used: give 1 or more frames"),
+        ({"clip_length": 0}, "clip length 0 cannot be used: give 1 to 1024 frames"),
         ({"clip_length": 8.0}, "clip length 8.0 cannot be used"),
         ({"overlap": 8}, "overlap 8 does not fit clips of 8 frames: give a number from 0 to 7"),
         ({"stride": True}, "stride True cannot be used"),
@@ -46,6 +47,11 @@ def test_what_is_given_overrules_a_preset_and_that_the_network():
     assert Settings.recommended_by(object()) == Settings()
     found = Settings.recommended_by(network, "published", stride=2)
     assert found == replace(PUBLISHED, clip_length=16, tta=1, stride=2)
+
+
+def test_a_mask_is_above_the_threshold_not_at_it():
+    at, above = np.float32(0.75), np.nextafter(np.float32(0.75), np.float32(1))
+    assert Settings(threshold=0.75).mask(np.array([[0, at, above]])).tolist() == [[0, 0, 1]]
 
 
 def test_clips_shorter_than_an_overlap_nobody_gave_get_what_fits():

@@ -16,7 +16,7 @@ SEQUENCES = ("dog", "libby")
 
 
 def make_workshop(folder: Path, shared: Path) -> Path:
-    """A copy in miniature of the repository and of ``shared/`` beside it; the former's folder.
+    """A copy in miniature of the repository, and of the data that its ``data`` links to.
 
     DAVIS and FBMS hold eight small frames of two sequences each, `dog.mp4` is made of one;
     `masks`, the results and the runs are those of the network that ships.
@@ -45,7 +45,8 @@ def make_workshop(folder: Path, shared: Path) -> Path:
     shutil.copytree(small / "JPEGImages" / "480p" / "dog", here / "FOLDER")
     shutil.copy(here / "FOLDER" / "00000.jpg", here / "beach.jpg")
     (here / "list.txt").write_text("dog.mp4\nFOLDER\n")
-    (here / "DAVIS").symlink_to(small)
+    (here / "data").symlink_to("../shared/data")
+    (here / "DAVIS").symlink_to("data/davis16")
     (here / "recipes").symlink_to(ROOT / "recipes")
     _fbms(small, here / "FBMS")
     for kind, source in (("frames", "JPEGImages"), ("masks", "Annotations")):
@@ -71,18 +72,13 @@ def fill_workshop() -> None:
 
 
 def _shrink(source: Path, target: Path, sequence: str) -> None:
-    for kind, resolutions, interpolation in (
-        ("JPEGImages", ("480p", "288p"), cv2.INTER_AREA),
-        ("Annotations", ("480p", "288p"), cv2.INTER_NEAREST),
-    ):
-        paths = sorted((source / kind / "480p" / sequence).iterdir())[:LENGTH]
-        for resolution in resolutions:
-            folder = target / kind / resolution / sequence
-            folder.mkdir(parents=True)
-            for path in paths:
-                image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-                small = cv2.resize(image, (WIDTH, HEIGHT), interpolation=interpolation)
-                cv2.imwrite(str(folder / path.name), small)
+    for kind, interpolation in (("JPEGImages", cv2.INTER_AREA), ("Annotations", cv2.INTER_NEAREST)):
+        folder = target / kind / "480p" / sequence
+        folder.mkdir(parents=True)
+        for path in sorted((source / kind / "480p" / sequence).iterdir())[:LENGTH]:
+            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            small = cv2.resize(image, (WIDTH, HEIGHT), interpolation=interpolation)
+            cv2.imwrite(str(folder / path.name), small)
 
 
 def _stills(davis: Path, target: Path) -> None:

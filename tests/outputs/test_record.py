@@ -30,7 +30,10 @@ def test_written_last_and_read_back(tmp_path: Path, live: LiveRecord | None) -> 
     assert json.loads((folder / RECORD_NAME).read_text())["format"] == "3dcseg run 1"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\xff\xfe", "{}"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1, 2]", "\xff\xfe", "{}", "[" * 200_000, '{"a":' * 99 + "1" + "}" * 99, "9" * 5000],
+)
 def test_anything_else_is_no_record(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD_NAME).write_text(text, "latin-1")
     assert RunRecord.read(tmp_path) is None

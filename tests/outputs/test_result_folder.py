@@ -85,6 +85,32 @@ def test_nothing_is_removed_through_a_link(tmp_path: Path) -> None:
     assert [path.name for path in out.iterdir() if not path.name.startswith(".")] == ["palette"]
 
 
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    """Neither the records, nor a claim, nor what lies in a folder of images."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    precious = elsewhere / "00000.png"
+    precious.write_text("precious")
+    (out / UNFINISHED_NAME).symlink_to(precious)
+    (tmp_path / ".out.claim").symlink_to(precious)
+    with pytest.raises(InputError, match="is a link"), claimed_folder(out):
+        pass
+    begin_run(out, record_of())
+    assert not (out / UNFINISHED_NAME).is_symlink() and precious.read_text() == "precious"
+    finish_run(out, record_of())
+    (out / RECORD_NAME).rename(elsewhere / "record")
+    (out / RECORD_NAME).symlink_to(elsewhere / "record")
+    before = (elsewhere / "record").read_text()
+    begin_run(out, record_of())
+    finish_run(out, record_of(num_frames=7))
+    assert (elsewhere / "record").read_text() == before
+    (out / "probabilities").symlink_to(elsewhere)
+    with pytest.raises(InputError, match="probabilities is a link"):
+        begin_run(out, record_of(outputs={"probabilities": ["probabilities/*.png"]}))
+    assert precious.read_text() == "precious"
+
+
 def test_folders_of_images_go_when_they_are_empty(tmp_path: Path) -> None:
     finish(tmp_path, outputs=NUMBERED)
     touch(tmp_path, "palette/00000.png")

@@ -18,6 +18,11 @@ def test_a_list_names_videos_and_folders_once(tmp_path):
     [
         ("none.mp4\n", r"list\.txt, line 1: .*none\.mp4 does not exist"),
         ("\nlist.txt\nempty\n", r"list\.txt, line 3: .*empty holds no video"),
+        (
+            "http://me:secret@host/a.mp4\n",
+            r"list\.txt, line 1: http://host/a\.mp4 is no file here: give addresses by themselves",
+        ),
+        ("camera:0\n", r"list\.txt, line 1: camera:0 is no file here"),
         ("# nothing\n", r"list\.txt: the list is empty"),
     ],
 )
@@ -31,8 +36,8 @@ def test_lists_that_cannot_be_used(tmp_path, text, message):
 def test_no_list_and_no_text(tmp_path):
     with pytest.raises(InputError, match="no such list"):
         read_manifest(tmp_path / "list.txt")
-    with pytest.raises(InputError, match="not a text file"):
+    with pytest.raises(InputError, match="is a folder"):
         read_manifest(tmp_path)
     (tmp_path / "clip.mp4").write_bytes(b"\xff\xfe\x80" * 10)
-    with pytest.raises(InputError, match="not a text file"):
+    with pytest.raises(InputError, match="not valid UTF-8 text"):
         read_manifest(tmp_path / "clip.mp4")

@@ -35,9 +35,10 @@ def kinds(task: Task, video: Path, folder: Path) -> list[str]:
 def test_a_task_sent_elsewhere_does_what_its_terms_say(tmp_path: Path) -> None:
     video, folder = write_video(tmp_path / "in.mp4", gray_frames(3)), tmp_path / "out"
     worker = pickle.loads(pickle.dumps(TASK)).start()
-    assert do_once(video, folder, worker) == VideoOutcome("done", video, folder, 3)
+    outcome = do_once(video, folder, worker)
     record = RunRecord.read(folder)
     assert record is not None and record.source == str(video)
+    assert outcome == VideoOutcome("done", video, folder, 3, doubtful=record.doubtful)
     assert record.provenance.model == "brightness" and record.settings["short_edge"] == 32
     assert (folder / "boxes.csv").exists()
 
@@ -90,7 +91,8 @@ def test_frames_of_a_folder_are_looked_into(tmp_path: Path) -> None:
 def test_one_file(tmp_path: Path) -> None:
     video, file = write_video(tmp_path / "in.mp4", gray_frames(3)), tmp_path / "to" / "cut.mp4"
     worker = replace(TASK, write=("cutout",)).start()
-    assert do_once(video, file, worker.to_file) == VideoOutcome("done", video, file, 3)
+    outcome = do_once(video, file, worker.to_file)
+    assert replace(outcome, doubtful=()) == VideoOutcome("done", video, file, 3)
     assert [path.name for path in file.parent.iterdir()] == ["cut.mp4"]
     video.write_bytes(video.read_bytes()[:600])
     assert do_once(video, tmp_path / "to" / "new.mp4", worker.to_file).kind == "failed"

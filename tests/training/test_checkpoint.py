@@ -7,6 +7,7 @@ from tiny_recipes import losses, network, recipe, train_tiny
 
 from threedcseg.errors import InputError
 from threedcseg.training.checkpoint import load_checkpoint, save_checkpoint
+from threedcseg.training.state import TrainingState
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ def test_a_run_goes_on_where_the_disk_was_full(tiny_data, tmp_path, no_room):
     ("state", "needle"),
     [
         ({"network": {}}, "not a training checkpoint"),
+        ({"step": 1, "network": {}, "optimizer": {}}, "not a training checkpoint"),
         ([1, 2], "not a training checkpoint"),
         (None, "damaged"),
     ],
@@ -77,6 +79,17 @@ def test_a_checkpoint_of_other_shapes_is_refused(tiny_data, tmp_path):
     save_checkpoint(tmp_path / "checkpoint.pt", state)
     with pytest.raises(InputError, match="another version of this model"):
         train_tiny(one, network(), tmp_path)
+
+
+@pytest.mark.parametrize("part", ["step", "progress", "network", "optimizer"])
+@pytest.mark.parametrize("value", [[1], {"a": [1]}])
+def test_a_checkpoint_that_means_ill(tiny_data, tmp_path, part, value):
+    path = tmp_path / "checkpoint.pt"
+    state = TrainingState(recipe(tiny_data), network())
+    state.save(path)
+    save_checkpoint(path, load_checkpoint(path) | {part: value})
+    with pytest.raises(InputError, match=r"checkpoint\.pt: checkpoint of another"):
+        state.restore(path)
 
 
 def test_a_moving_average_may_begin_later(tiny_data, tmp_path):

@@ -82,11 +82,6 @@ def test_what_is_written_reads_as_the_same(tmp_path):
     assert read(tmp_path, write_recipe(recipe)) == recipe
 
 
-def test_video_is_a_name_for_davis_2016(tmp_path):
-    named = read(tmp_path, MINIMAL.replace("kind: davis16", "kind: video"))
-    assert read(tmp_path, MINIMAL) == named
-
-
 def test_overrides_are_typed(tmp_path):
     (tmp_path / "recipe.yaml").write_text(MINIMAL)
     overrides = [

@@ -14,7 +14,7 @@ from threedcseg.errors import InputError
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import kind_of
 from threedcseg.video.paths import expand_inputs
-from threedcseg.video.reader import open_video
+from threedcseg.video.reader import VideoReader, open_video
 
 
 def write_image(path: Path, image: np.ndarray) -> Path:
@@ -109,15 +109,17 @@ def test_animated_webp_keeps_its_times_and_says_when_it_is_damaged(tmp_path: Pat
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".avif", ".webp", ".png", ".odd"])
-def test_a_still_picture_is_refused_whatever_its_container(tmp_path: Path, ending: str) -> None:
+def test_a_still_picture_is_one_frame_whatever_its_container(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"photo{ending}"
     form = {".jpg": "JPEG", ".odd": "AVIF"}.get(ending)
     Image.fromarray(gray_frames(1)[0]).save(path, format=form)
     assert kind_of(path) == "image"
-    for refuse in (lambda: expand_inputs([path]), lambda: open_video(path)):
-        with pytest.raises(InputError, match="single image") as caught:
-            refuse()
-        assert f"give its folder {tmp_path}" in str(caught.value)
+    assert expand_inputs([path]) == [path]
+    (frame,) = read_all(path)
+    assert (frame.index, frame.name, frame.time) == (0, "photo", 0)
+    assert frame.image.shape == (48, 64, 3)
+    with pytest.raises(InputError, match="is a picture, expected a video"):
+        VideoReader(path)
 
 
 def test_no_image_at_all_is_refused_by_name(tmp_path: Path) -> None:

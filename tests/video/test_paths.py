@@ -47,7 +47,6 @@ def test_natural_order(tmp_path: Path) -> None:
     ("make", "given_name", "message"),
     [
         ([], "none.mp4", "does not exist"),
-        (["0.png"], "0.png", "single image, expected a video or a folder of frames"),
         (["readme.txt"], "", "holds no video, no images and no folder of images"),
         (["a.mp4", "0.png"], "", r"holds images \(0.png\) and videos \(a.mp4\)"),
     ],
@@ -124,3 +123,19 @@ def test_output_names_are_unique_and_safe(parts: list[list[str]]) -> None:
     assert len(names) == len(parts)
     assert len({name.casefold() for name in names}) == len(names)
     assert all(name and name[0] != "." and "/" not in name for name in names)
+
+
+def test_stills_stand_for_themselves(tmp_path: Path) -> None:
+    touch(*(tmp_path / "a" / name for name in ("2.png", "10.jpg", "1.png")))
+    expected = [tmp_path / "a" / name for name in ("1.png", "2.png", "10.jpg")]
+    assert expand_inputs([tmp_path / "a"], stills=True) == expected
+    assert expand_inputs(expected[:2], stills=True) == expected[:2]
+    assert expand_inputs([expected[0]]) == expected[:1]
+    assert expand_inputs([tmp_path / "a"]) == [tmp_path / "a"]
+    with pytest.raises(
+        InputError, match=r"several pictures .*2 files \(1.png, 2.png\): .*--stills"
+    ):
+        expand_inputs(expected[:2])
+    touch(tmp_path / "v.mp4")
+    with pytest.raises(InputError, match=r"v.mp4 is no picture"):
+        expand_inputs([tmp_path / "v.mp4"], stills=True)

@@ -73,11 +73,16 @@ def samples_of(path: Path, track: int) -> np.ndarray:
         return np.concatenate([f.to_ndarray().reshape(-1) for f in file.decode(audio=track)])
 
 
+def sound_times(path: Path) -> list[float]:
+    with av.open(str(path)) as file:
+        return [float(p.pts * p.time_base) for p in file.demux(audio=0) if p.pts is not None]
+
+
 def chapters_of(path: Path) -> list[tuple[float, float, str]]:
     with av.open(str(path)) as file:
         return [
             (float(c["start"] * c["time_base"]), float(c["end"] * c["time_base"]),
-             c["metadata"]["title"])
+             c["metadata"].get("title", "").strip())
             for c in file.chapters()
         ]  # fmt: skip
 
@@ -140,6 +145,26 @@ def test_subtitles_of_another_kind_and_attachments_are_told(
     assert line == f"{source}, in MP4: an attachment (track 1) left out"
 
 
+def test_copied_sound_moves_with_the_start(tmp_path: Path) -> None:
+    source = tmp_path / "late.mkv"
+    with av.open(str(source), "w") as file:
+        picture = file.add_stream("libx264", rate=25, width=64, height=48)
+        track = file.add_stream("aac", rate=48000, layout="mono")
+        for i, image in enumerate(gray_frames(50)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = 60 * 25 + i, Fraction(1, 25)
+            file.mux(picture.encode(frame))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
+        silence.sample_rate, silence.time_base = 48000, Fraction(1, 48000)
+        silence.pts = int(60.5 * 48000)
+        file.mux(track.encode(silence))
+        file.mux(picture.encode(None))
+        file.mux(track.encode(None))
+    before, after = (sound_times(path) for path in (source, copy(source, tmp_path / "o.mp4", H264)))
+    assert 60.4 < before[0] < 60.6
+    assert after == pytest.approx([time - 60 for time in before], abs=2e-3)
+
+
 def test_chapters_move_with_the_start(tmp_path: Path) -> None:
     """A recording whose clock begins at an hour: its first frame is 0 in what is made of it."""
     source = tmp_path / "late.mkv"
@@ -194,3 +219,43 @@ def test_timecode_and_chapters_of_a_part(tmp_path: Path) -> None:
     for track, rate in enumerate((48000 * 6, 48000)):
         length = len(samples_of(target, track)) / rate
         assert length == pytest.approx(0.4, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("out.mp4", H264), ("out.mov", PRORES_4444), ("out.webm", VP9_ALPHA)]
+)
+def test_chapters_with_gaps_stay_where_they_are(
+    tmp_path: Path, name: str, format: VideoFormat
+) -> None:
+    """QuickTime's fill all the time: where there was none is one without a title."""
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as file:
+        picture = file.add_stream("libx264", rate=5, width=64, height=48)
+        file.set_chapters([chapter(1, 1, 2, "One"), chapter(2, 3, 4, "Two")])
+        for image in gray_frames(25):
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(picture.encode(None))
+    found = chapters_of(copy(source, tmp_path / name, format))
+    assert [each for each in found if each[2]] == [(1, 2, "One"), (3, 4, "Two")]
+    assert [each[:2] for each in found if not each[2]] in ([], [(0, 1), (2, 3)])
+
+
+def test_subtitles_that_mp4_has_not_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "in.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nGood morning\n")
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as file, av.open(str(tmp_path / "in.srt")) as words:
+        picture = file.add_stream("libx264", rate=25, width=64, height=48)
+        subtitles = file.add_stream_from_template(words.streams.subtitles[0])
+        for image in gray_frames(5):
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(picture.encode(None))
+        for packet in words.demux(subtitles=0):
+            if packet.dts is not None:
+                packet.stream = subtitles
+                file.mux(packet)
+    with caplog.at_level(logging.WARNING):
+        copy(source, tmp_path / "out.mp4", H264)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"{source}, in MP4: the subtitles (") and line.endswith("left out")

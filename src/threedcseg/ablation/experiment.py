@@ -28,6 +28,7 @@ from threedcseg.models.loading import load_model
 from threedcseg.models.registry import ENCODERS
 from threedcseg.models.weights import load_weights
 from threedcseg.published import TABLE_1
+from threedcseg.reading import read_json
 from threedcseg.segmentation.timing import seconds_a_frame, time_clip
 from threedcseg.training.clips.sources import open_source
 from threedcseg.training.dry_run import check_inputs
@@ -154,7 +155,7 @@ class Ablation:
         key = hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:8]
         path = weights.parent / f"figures-{key}.json"
         if path.exists() and path.stat().st_mtime >= weights.stat().st_mtime:
-            return dict(json.loads(path.read_text())["figures"])
+            return dict(read_json(path)["figures"])
         tell(f"{row.label}: scoring")
         network = load_model(str(weights), self.device)
         sequences = open_source(recipe.data, _scored_data(row, recipe)).sequences

@@ -1,6 +1,7 @@
 """`3dcseg data check`: what a folder of data holds, what is missing, what to do."""
 
 import argparse
+import sys
 from pathlib import Path
 
 EPILOG = """\
@@ -37,9 +38,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from threedcseg.cli.terminal import bare
     from threedcseg.datasets.check import check_dataset
 
-    console = Console(stderr=True)
+    console = Console(file=bare(sys.stderr))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("decoding", total=None)
         report = check_dataset(

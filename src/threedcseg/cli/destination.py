@@ -6,6 +6,7 @@ from pathlib import Path
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import FORMATS
+from threedcseg.video.kinds import is_picture
 
 
 def default_folder(given: Sequence[str | Path]) -> Path:
@@ -30,11 +31,9 @@ def check_file(output: Path, videos: Sequence[Path], write: Sequence[str], redo:
     if output.exists() and any(output.samefile(video) for video in videos):
         raise InputError(f"-o {output} is the input itself", "give a folder, or a new name")
     ending = output.suffix.lower()
-    fitting = [
-        each.name
-        for each in FORMATS.values()
-        if not each.is_images and [Path(file).suffix for file in each.files] == [ending]
-    ]
+    picture = len(videos) == 1 and is_picture(videos[0])
+    one_file = [each for each in FORMATS.values() if picture or not each.is_images]
+    fitting = [each.name for each in one_file if [Path(f).suffix for f in each.files] == [ending]]
     if not fitting:
         raise InputError(
             f"-o {output} is {'' if output.exists() else 'named as '}a file, expected a folder",

@@ -216,7 +216,8 @@ def show(record: "EvaluationRecord") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    width = None if sys.stdout.isatty() else 160
+    console = Console(width=width, force_terminal=False, markup=False, emoji=False)
     definition = Table.grid(padding=(0, 2))
     for row in record.terms():
         definition.add_row(*row)

@@ -98,7 +98,8 @@ def check_live_options(args: argparse.Namespace, live: bool) -> None:
 
 def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
-    other end and its files are whole."""
+    other end and its files are whole, but 3 where frames could not be decoded."""
+    from threedcseg.outputs.doubt import to_check
     from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name, without_password
 
@@ -119,14 +120,16 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
                 redo=worker.task.redo,
                 reading=worker.task.reading,
             )
-        print(f"{result.num_frames} frames of {shown} -> {result.folder}", flush=True)
-        return 0
+        told = f"{result.num_frames} frames of {shown} -> {result.folder}"
+        print(f"{told}{to_check(result.doubtful)}", flush=True)
+        return _status(video)
     live = LiveSource(
         name,
         raw=options.raw,
         when_behind=options.when_behind,
         queue=options.queue,
         deinterlace=options.deinterlace,
+        max_pixels=worker.task.reading.max_pixels,
     )
     with _stopped_by_signals(live), live as source:
         report = _Report(source, worker.settings, options.quiet)
@@ -149,11 +152,19 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
         )
         report.end()
     dropped = f", {source.num_dropped} dropped" if source.num_dropped else ""
+    told = f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}"
     if not options.quiet:
-        print(
-            f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}", flush=True
-        )
-    return 0
+        print(f"{told}{to_check(result.doubtful)}", flush=True)
+    return _status(source)
+
+
+def _status(source: "FrameSource") -> int:
+    from threedcseg.segmentation.batch import DAMAGED
+
+    if not source.damage:
+        return 0
+    print(f"damaged: {source.damage}", file=sys.stderr)
+    return DAMAGED
 
 
 def _to_pipe(
@@ -170,13 +181,13 @@ def _to_pipe(
         writer = PipeWriter(stdout, source.rate, pipe_format)
         try:
             for _, probabilities in segment_source(source, worker.network, worker.settings):
-                mask = probabilities > worker.settings.threshold
+                mask = worker.settings.mask(probabilities)
                 mask = grown(mask, worker.task.rendering.grow)
                 writer.write(np.where(mask, np.uint8(255), np.uint8(0)))
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough
             print("nobody reads standard output any more: stopped", file=sys.stderr)
-    return 0
+    return _status(source)
 
 
 @contextmanager

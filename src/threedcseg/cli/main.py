@@ -7,14 +7,17 @@ import: no torch) and ``run(args) -> int`` (imports what it needs). Help lines s
 
 import argparse
 import importlib
-import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from threedcseg.allocation import keep_freed_memory
+from threedcseg.cli.terminal import plain_streams
 from threedcseg.errors import InputError
+from threedcseg.reading import shortly
 
+MAX_WORD = 4096
+"""Characters of an argument."""
 COMMANDS = {
     "segment": "cut the moving objects out of videos: masks, probability maps, overlays",
     "evaluate": "score masks, or a model on a data set, against ground truth",
@@ -68,10 +71,14 @@ def _module(command: str):  # type: ignore[no-untyped-def]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0 done, 2 bad input, 130 interrupted)."""
+    """Run the command line; returns the exit status (0 done, 2 bad input, 3 damaged input,
+    130 interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # also for names that the terminal cannot show
-        sys.stdout.reconfigure(errors="backslashreplace")
+    with plain_streams():
+        return _told(argv)
+
+
+def _told(argv: list[str]) -> int:
     try:
         return _run(argv)
     except InputError as error:
@@ -82,9 +89,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # full disk, no permission, ...: the system's own words name the file
         where = f"{error.filename}: " if error.filename else ""
         return _fail(InputError(f"{where}{error.strerror or error}"))
+    except MemoryError as error:
+        return _fail(InputError("there is not enough memory", str(error)))
+    except RuntimeError as error:  # of `Path.resolve`, until Python 3.13
+        if "Symlink loop" not in str(error):
+            raise
+        return _fail(InputError(str(error), "remove the link"))
 
 
 def _run(argv: list[str]) -> int:
+    longest = max(argv, key=len, default="")
+    if len(longest) > MAX_WORD:  # neither a name that systems take, nor a number that Python does
+        raise InputError(
+            f"{longest[:20]!r}... has {len(longest)} characters", f"give {MAX_WORD} at most"
+        )
     command = next((word for word in argv if word in COMMANDS), None)
     parser = build_parser(command)
     args = parser.parse_args(argv)
@@ -101,7 +119,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _fail(error: InputError) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {shortly(error, 2000)}", file=sys.stderr)
     return 2
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from threedcseg.cli.terminal import bare, escaped
 from threedcseg.video.frame import FrameSource
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class Quiet:
 class _Bar(Quiet):
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress = progress
-        self._name = name
-        self._task = progress.add_task(name, total=None)
+        self._name = escaped(name)
+        self._task = progress.add_task(self._name, total=None)
 
     def __call__(self, source: FrameSource) -> None:
         self._progress.update(self._task, advance=1, total=source.num_frames)
@@ -133,7 +134,7 @@ def print_event(event: str, stream: TextIO, **facts: Any) -> None:
 @contextmanager
 def frame_progress(video: Path, folder: Path) -> Iterator[Quiet]:
     """The progress of one video, for people: a bar, or lines where there is no terminal."""
-    console = Console(stderr=True)
+    console = Console(file=bare(sys.stderr))
     if not console.is_terminal:
         yield Lines(folder.name, Pace(LINE_EVERY))
         return
@@ -156,7 +157,7 @@ def event_progress(video: Path, folder: Path) -> Iterator[Quiet]:
 @contextmanager
 def count_progress(total: int) -> Iterator[Callable[[str], None]]:
     """Of ``total`` frames; call the yielded function with a name for each finished one."""
-    console = Console(stderr=True)
+    console = Console(file=bare(sys.stderr))
     if not console.is_terminal:
         pace = Pace(LINE_EVERY)
 
@@ -168,7 +169,7 @@ def count_progress(total: int) -> Iterator[Callable[[str], None]]:
         return
     with _bar(console) as progress:
         task = progress.add_task("", total=total)
-        yield lambda name: progress.update(task, advance=1, description=name)
+        yield lambda name: progress.update(task, advance=1, description=escaped(name))
 
 
 class _Rate(ProgressColumn):
@@ -178,7 +179,7 @@ class _Rate(ProgressColumn):
 
 def _bar(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         _Rate(),

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,9 @@ Each input gets a folder of its own below the output folder:
 
 --write takes one or more of these, with commas between; videos keep timing and sound:
 {formats}
+
+Exit status: 0 done; 2 an input cannot be used; 3 done, but an input is damaged, and frames of it
+are lost or made up: how many, and from when on, is told (docs/reliability.md).
 
 Examples:
   3dcseg segment dog.mp4 -o masks
@@ -53,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help="a video file, a folder of frames, a folder of videos, or a live source (see below)",
+        help="a video, a folder of frames, a folder of videos, a picture, or a live source (below)",
     )
     parser.add_argument(
         "-o",
@@ -101,9 +104,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--objects", action="store_true", help="list the objects, with pictures")
     what.add_argument(
         "--edges",
-        choices=["hard", "soft"],
-        default="hard",
-        help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
+        choices=["hard", "soft", "matte"],
+        help="matte, cut-out and alpha from the masks (hard, default), from the probabilities, or "
+        "by matting, which finds hair and motion blur and takes longer",
     )
     moved = what.add_mutually_exclusive_group()
     moved.add_argument(
@@ -148,6 +151,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="X0,Y0,X1,Y1[@TIME]",
             help="likewise, what lies in a box by half",
         )
+    choice.add_argument(
+        "--drop-small",
+        type=float,
+        default=0,
+        metavar="SHARE",
+        help="take out objects with less than this share of the largest one's pixels in their "
+        "shot; 0.1, say",
+    )
+    choice.add_argument(
+        "--corrected",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="masks that a person has corrected (a folder, COCO JSON, XML of CVAT) replace ours, "
+        "and mend the frames around",
+    )
     reading = parser.add_argument_group("reading")
     reading.add_argument(
         "--fps",
@@ -160,6 +178,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
     )
     reading.add_argument("--end", metavar="TIME", help="and only up to there")
+    reading.add_argument(
+        "--stills",
+        action="store_true",
+        help="a folder holds pictures that have nothing to do with each other, no frames",
+    )
+    reading.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="refuse larger frames (134217728, which is 16384x8192), before they take memory",
+    )
     reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
     )
@@ -180,20 +209,20 @@ def outputs_from(args: argparse.Namespace) -> tuple[tuple[str, ...], "Rendering"
     if not given and not (extra and looks_like_a_file(args.output or Path())):
         given = [DEFAULT]  # and what is asked for as well, but where one file is to be made
     write = parse_outputs(",".join([*given, *extra]))
-    if args.background is not None and "cutout" not in write:
-        raise InputError("--background goes with the cut-out", "add --write cutout")
-    if args.feather and not any("feather" in FORMATS[name].drawn_by for name in write):
-        softened = [name for name in FORMATS if "feather" in FORMATS[name].drawn_by]
-        raise InputError(
-            "--feather goes with what has soft edges", f"add --write {' or '.join(softened)}"
-        )
+    for option in ("edges", "feather", "background"):
+        drawn = [name for name, each in FORMATS.items() if option in each.drawn_by]
+        if getattr(args, option) and not set(write) & set(drawn):
+            raise InputError(
+                f"--{option} decides nothing of {', '.join(write)}",
+                f"add --write {' or '.join(drawn)}",
+            )
     for option in ("grow", "shrink", "feather"):
         if getattr(args, option) < 0:
             raise InputError(
                 f"--{option} {getattr(args, option)}", "give a number of pixels from 0"
             )
     rendering = Rendering(
-        args.edges, args.background or GREEN, args.grow - args.shrink, args.feather
+        args.edges or "hard", args.background or GREEN, args.grow - args.shrink, args.feather
     )
     rendering.check()
     return write, rendering
@@ -209,7 +238,10 @@ def choice_from(args: argparse.Namespace) -> "ObjectChoice":
             if len(pick.place) != corners and (corners == 4 or pick.place):
                 right = f"--{option[:4]}{'-box' * (corners == 2)}"
                 raise InputError(f"--{option.replace('_', '-')} {text}", f"that is for {right}")
-    return ObjectChoice((*args.keep, *args.keep_box), (*args.drop, *args.drop_box))
+    keep, drop = (*args.keep, *args.keep_box), (*args.drop, *args.drop_box)
+    choice = ObjectChoice(keep, drop, args.drop_small)
+    choice.check()
+    return choice
 
 
 def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
@@ -217,16 +249,20 @@ def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
     from threedcseg.video.part import Part
     from threedcseg.video.pipe import parse_rate
     from threedcseg.video.reader import Reading
+    from threedcseg.video.size import MAX_PIXELS
 
     part = Part.parse(args.start, args.end)
+    most = MAX_PIXELS if args.max_pixels is None else args.max_pixels
+    if most < 1:
+        raise InputError(f"--max-pixels {most}", "give a number from 1 on")
     if args.fps is None or args.size is not None:
-        return Reading(deinterlace=not args.no_deinterlace, part=part)
+        return Reading(None, not args.no_deinterlace, part, most)
     if not videos or not all(video.is_dir() for video in videos):
         file = next((video for video in videos if not video.is_dir()), args.inputs[0])
         raise InputError(
             f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
         )
-    return Reading(parse_rate(args.fps), not args.no_deinterlace, part)
+    return Reading(parse_rate(args.fps), not args.no_deinterlace, part, most)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:
@@ -240,18 +276,19 @@ def videos_from(args: argparse.Namespace) -> list[Path]:
                 raise InputError(
                     f"--{option} goes with --manifest FILE", "name one input a line in it"
                 )
-        return expand_inputs(args.inputs)
+        return expand_inputs(args.inputs, args.stills)
     if args.inputs:
         raise InputError(f"give --manifest {args.manifest} or inputs ({args.inputs[0]}), not both")
     if args.ray_workers is not None and (args.ray is None or args.ray_workers < 1):
         raise InputError(f"--ray-workers {args.ray_workers}", "give a number from 1 on, with --ray")
     if args.ray is not None and args.shard is not None:
         raise InputError("give --shard or --ray, which shares the list by itself, not both")
-    return read_manifest(args.manifest)
+    return read_manifest(args.manifest, args.stills)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment every input; returns 0, or 2 where some of them could not be used."""
+    """Segment every input; returns 0, 2 where some of them could not be used, or 3 where some of
+    them are damaged."""
     try:
         return _run(args)
     except InputError as error:
@@ -287,6 +324,10 @@ def _run(args: argparse.Namespace) -> int:
     if to_file:
         check_file(output, videos, write, args.redo)
         jobs = [(videos[0], output)]
+    if args.corrected is not None and len(videos) > 1:
+        raise InputError(
+            f"--corrected {args.corrected} is of one video, {len(videos)} are given", "give that"
+        )
     shard = Shard() if args.shard is None else Shard.parse(args.shard)
     if args.shard is None and args.manifest is not None and args.ray is None:
         shard = Shard.from_environment(os.environ)
@@ -297,7 +338,15 @@ def _run(args: argparse.Namespace) -> int:
     from threedcseg.segmentation.task import Task
 
     task = Task(
-        model.load, settings.on, write, rendering, report.progress, reading, args.redo, choice
+        model.load,
+        settings.on,
+        write,
+        rendering,
+        report.progress,
+        reading,
+        args.redo,
+        choice,
+        args.corrected,
     )
     if alone:
         return run_live(args.inputs[0], live_from(args), output, task.start())
@@ -321,9 +370,10 @@ def _check_alone(args: argparse.Namespace, write: Sequence[str], choice: "Object
         raise InputError("--json tells of files, not of live input or pipes", "leave it out")
     if args.output == STDOUT and write != ("masks",):
         raise InputError("standard output takes masks only", "give -o DIR for other formats")
-    if choice:
+    if choice or args.corrected is not None:
         raise InputError(
-            "choosing objects needs a file or a folder, which is read twice", "record the input"
+            "choosing or correcting objects needs a file or a folder, which is read twice",
+            "record the input",
         )
     if args.output is None:
         raise InputError("a live input needs an output folder", "add one, such as -o live")
@@ -341,7 +391,7 @@ def _run_here(jobs: Jobs, work: "Work", report: "_Report") -> int:
     tally = Tally.of((do_once(*job, work) for job in jobs), report)
     if len(jobs) > 1:
         report.say(str(tally))
-    return 2 if tally.failed or tally.elsewhere else 0
+    return 2 if tally.elsewhere else tally.status
 
 
 def _run_shard(
@@ -358,7 +408,7 @@ def _run_shard(
     report.say(f"shard {shard}: {len(ours)} of {len(jobs)} videos")
     tally = Tally.of((do_once(*job, worker) for job in ours), report)
     report.say(f"shard {shard}: {tally}")
-    return 2 if tally.failed else 0
+    return tally.status
 
 
 def _run_on_ray(
@@ -372,7 +422,7 @@ def _run_on_ray(
         report.say(f"ray: {len(jobs)} videos, {workers}")
         tally = Tally.of(over_cluster(jobs, task, workers), report)
     report.say(f"ray: {tally}")
-    return 2 if tally.failed else 0
+    return tally.status
 
 
 class _Report:
@@ -407,10 +457,14 @@ class _Report:
                 print_event("elsewhere", self._stdout, **facts)
             else:
                 facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
+                facts["damage"] = asdict(outcome.damage) if outcome.damage else None
+                facts["doubtful"] = [(each.first, each.last) for each in outcome.doubtful]
                 before = outcome.kind == "before"
                 print_event("done", self._stdout, **facts, done_before=before)
         elif outcome.kind in ("failed", "elsewhere"):
             print(f"error: {outcome}", file=sys.stderr, flush=True)
+        elif outcome.damage and self._quiet:
+            print(f"damaged: {outcome}", file=sys.stderr, flush=True)
         elif not self._quiet and (outcome.kind == "done" or self._tells_done_before):
             print(outcome, file=self._stdout, flush=True)
             if self._lists_objects:

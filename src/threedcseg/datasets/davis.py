@@ -21,6 +21,7 @@ from threedcseg.datasets.kinds import Reader, register_kind
 from threedcseg.datasets.masks import LabelFile, Mask
 from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
+from threedcseg.reading import read_text
 
 VOID_LABEL = 255
 LISTS_2016 = {
@@ -119,7 +120,7 @@ class Davis:
                 f"{', '.join(self.splits(root)) or 'none'})",
                 "give the root of this DAVIS and one of its splits",
             )
-        words = [line.split()[0] for line in found.read_text().splitlines() if line.strip()]
+        words = [line.split()[0] for line in read_text(found).splitlines() if line.strip()]
         names = [Path(word).parent.name if "/" in word else word for word in words]
         if not names:
             raise InputError(f"{found}: the split is empty", "name one sequence a line")

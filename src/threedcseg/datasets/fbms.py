@@ -14,6 +14,7 @@ from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import LabelFile, Mask
 from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
+from threedcseg.reading import read_bounded
 from threedcseg.video.paths import list_images
 
 FOLDERS = {"train": "Trainingset", "test": "Testset"}
@@ -91,7 +92,7 @@ def _sequence(folder: Path) -> Sequence:
 def _background(truth: Path) -> int | None:
     """The colour or gray value of region 0 in ``*Def.dat``, where there is one."""
     for path in sorted(truth.glob("*Def.dat")):
-        found = re.search(r"Scale of region 0:\s*(\d+)", path.read_text(errors="replace"))
+        found = re.search(r"Scale of region 0:\s*(\d{1,9})", read_bounded(path).decode("latin-1"))
         if found:
             return int(found[1])
     return None

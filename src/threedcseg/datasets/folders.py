@@ -6,6 +6,7 @@ from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import Mask
 from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
+from threedcseg.reading import read_text
 
 
 def video_folders_splits(root: Path) -> list[str]:
@@ -57,7 +58,7 @@ def _names(root: Path, split: str) -> list[str]:
             "write the names of the split's sequences into it, one a line, or choose the split "
             "'all'",
         )
-    names = listing.read_text().split("\n")
+    names = read_text(listing).split("\n")
     names = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not names:
         raise InputError(f"{listing}: the split is empty", "name one sequence a line")

@@ -7,7 +7,6 @@ width, where its picture (WebP) begins, and the bytes of the picture and of its 
 """
 
 import io
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterable
@@ -23,11 +22,13 @@ import numpy as np
 from threedcseg.datasets.masks import read_mask
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
+from threedcseg.reading import read_json
 from threedcseg.video.images import read_image
 from threedcseg.video.opening import open_input
 
 Entry = TypeVar("Entry")
 
+MAX_INDEX = 512 << 20  # bytes
 ENDINGS = ("json", "bin")  # of stills; of sequences with a v before
 
 
@@ -60,7 +61,9 @@ def read_pack(path: str | Path) -> list[Footage]:
         )
     decode = _sequence if sequences else _still
     try:
-        entries, blob = json.loads(index.read_text()), data.read_bytes()
+        entries, blob = read_json(index, MAX_INDEX), data.read_bytes()
+        if not isinstance(entries, list):
+            raise InputError("not a list of entries")
     except (OSError, ValueError) as error:
         raise InputError(f"{index}: not a readable pack ({error})", "get the pack again") from error
 
@@ -68,7 +71,7 @@ def read_pack(path: str | Path) -> list[Footage]:
         number, entry = numbered
         try:
             return decode(entry, blob)
-        except (KeyError, IndexError, TypeError, ValueError, zlib.error, av.FFmpegError) as error:
+        except _DAMAGED as error:
             raise InputError(
                 f"{data}: entry {number} cannot be read ({error})", "get the pack again"
             ) from error
@@ -104,6 +107,19 @@ def read_footage(
 def _at_once(decoded: Callable[[Entry], Footage | None], items: Iterable[Entry]) -> list[Any]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV, zlib and FFmpeg let others run
         return list(pool.map(decoded, items))
+
+
+_DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+    av.FFmpegError,
+    cv2.error,
+    zlib.error,
+)
 
 
 def _still(entry: list[Any], blob: bytes) -> Footage | None:

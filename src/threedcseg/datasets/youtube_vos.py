@@ -5,13 +5,15 @@ the videos. Frames and masks come at every fifth frame of the video and keep its
 `train_all_frames` package has the frames between too, and takes its masks from `train`.
 """
 
-import json
 from pathlib import Path
 
 from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import Mask
 from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
 from threedcseg.errors import InputError
+from threedcseg.reading import read_json
+
+MAX_META = 512 << 20  # bytes
 
 
 def youtube_vos_splits(root: Path) -> list[str]:
@@ -69,8 +71,8 @@ def _names(folder: Path) -> list[str]:
     if not meta.is_file():
         return [child.name for child in list_folders(folder / "JPEGImages")]
     try:
-        return sorted(json.loads(meta.read_text())["videos"])
-    except (ValueError, KeyError, TypeError):
+        return sorted(read_json(meta, MAX_META)["videos"])
+    except (ValueError, KeyError, TypeError):  # also `InputError`
         raise InputError(
             f"{meta}: not the meta.json of YouTube-VOS, which has videos", "replace or remove it"
         ) from None

@@ -6,20 +6,24 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 import uvicorn
 
+from threedcseg.atomic import scratch_folder
 from threedcseg.demo.app import create_app
 from threedcseg.demo.connections import Connection
 from threedcseg.demo.jobs import Jobs
-from threedcseg.demo.storage import private_folder
 from threedcseg.demo.uploads import Limits
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
+
+PREFIX = "3dcseg-demo-"
+"""How the folder of a server's videos begins, among the system's temporary ones."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -46,19 +50,21 @@ def serve(
 ) -> None:
     """Serve the page until SIGINT or SIGTERM, then delete all there was of other people's.
 
-    Where others reach it, they need the token that is printed with the address. Ends the process
+    Where others reach it, they need the token that is printed with the address; where only this
+    machine does, it lets its user name files that lie here (`create_app`). Ends the process
     where a network is still at work on a clip, which nobody waits for.
     """
     about = {"model": model, "device": device_of(network)}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    token = None if is_local(listening) else secrets.token_urlsafe(16)
-    with private_folder() as folder:
+    token = secrets.token_urlsafe(16)
+    with scratch_folder(Path(tempfile.gettempdir()), PREFIX) as folder:
         jobs = Jobs(network, folder, limits, settings)
         app = create_app(
             jobs,
             about,
             host=host,
             token=token,
+            local=is_local(listening),
             sample=find_sample(),
             is_stopping=lambda: server.should_exit,
         )

@@ -15,6 +15,7 @@ from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.reading import MapFile, ObjectFile, ReadAs, read_values, truth_of
 from threedcseg.evaluation.scorer import Readable
 from threedcseg.evaluation.scoring import Pair
+from threedcseg.reading import read_text
 
 PROBABILITIES = "probabilities"
 """The folder within a sequence's predictions that `3dcseg segment --probabilities` writes."""
@@ -134,7 +135,7 @@ def sequence_names(text: str) -> list[str]:
     listing = Path(text)
     if not listing.is_file():
         return [name.strip() for name in text.split(",") if name.strip()]
-    words = [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
+    words = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
     return list(dict.fromkeys(Path(word).parent.name if "/" in word else word for word in words))
 
 

@@ -43,7 +43,7 @@ def predictions(
     ``probabilities``, a map ``(H, W)`` uint8."""
     frames = (read_image(path) for path in sequence.frames)
     for _, p in segment(frames, network, settings):
-        yield to_levels(p) if probabilities else p > settings.threshold
+        yield to_levels(p) if probabilities else settings.mask(p)
 
 
 def score_predictions(

@@ -29,7 +29,9 @@ from threedcseg.evaluation.results import Result, SequenceResult
 from threedcseg.evaluation.scorer import ScoringSettings, in_words
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.record import RunRecord
+from threedcseg.reading import read_json
 
+MAX_RECORD = 256 << 20  # bytes
 FAMILY = "3dcseg evaluation"
 FORMAT: Literal["3dcseg evaluation 2"] = "3dcseg evaluation 2"
 
@@ -209,11 +211,11 @@ class EvaluationRecord(_Part):
     def read(cls, path: Path) -> Self:
         """The record in a file; raises `InputError` for any other file."""
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = read_json(path, MAX_RECORD)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; give a JSON of 3dcseg evaluate") from None
-        except ValueError:
-            raise InputError(f"{path} is no JSON; give what 3dcseg evaluate --json wrote") from None
+        except InputError as error:
+            raise InputError(error.what, "give what 3dcseg evaluate --json wrote") from None
         if not _is_record(content):
             raise InputError(f"{path} is no record of an evaluation: {_AGAIN}")
         if content["format"] != FORMAT:
@@ -233,7 +235,7 @@ class EvaluationRecord(_Part):
         """Write the record as JSON, whole or not at all; raises as `check_writable`."""
         check_writable(path)
         text = json.dumps(self.model_dump(), indent=1, ensure_ascii=False, allow_nan=False)
-        with replacing(path) as temporary:
+        with replacing(path, sweep=True) as temporary:
             temporary.write_text(text + "\n", "utf-8")
 
 
@@ -248,8 +250,8 @@ def check_writable(path: Path) -> None:
 def is_evaluation(path: Path) -> bool:
     """Whether a file is a record, of whichever version."""
     try:
-        return _is_record(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError):
+        return _is_record(read_json(path, MAX_RECORD))
+    except (OSError, InputError):
         return False
 
 

@@ -195,6 +195,8 @@ def predict_clip(
     device = next(network.parameters()).device if isinstance(network, torch.nn.Module) else None
     batch = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None]  # (1, 3, T, h, w)
     logits = mean_logits(batch.float() / 255, network, tta, multiple)  # (1, K, T, h, w)
+    if bool(logits.isnan().any()):
+        raise InputError("the network's output is no numbers (NaN)", "use other weights")
     return to_probabilities(logits)[0].float().cpu().numpy()
 
 

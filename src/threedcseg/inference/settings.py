@@ -4,9 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from threedcseg.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
 """The views of a clip, the most useful first: size against the clip's, and whether mirrored."""
@@ -92,11 +95,14 @@ class Settings:
     """
 
     clip_length: Annotated[
-        int, Option("frames in a clip, unless the weights say", unit="frames")
+        int, Option("frames in a clip, unless the weights say", most=1024, unit="frames")
     ] = 8
-    overlap: Annotated[int, Option("frames two clips share", least=0, unit="frames")] = 0
+    overlap: Annotated[int, Option("frames two clips share", least=0, most=1023, unit="frames")] = 0
     stride: Annotated[
-        int, Option("a clip takes every N-th frame, to see more of the video; 1: all of them")
+        int,
+        Option(
+            "a clip takes every N-th frame, to see more of the video; 1: all of them", most=1000
+        ),
     ] = 6
     tta: Annotated[
         int,
@@ -116,7 +122,7 @@ class Settings:
     short_edge: Annotated[
         int, Option("network resolution", "PIXELS", least=16, most=4096, unit="pixels")
     ] = 288
-    multiple: Annotated[int, Option(unit="pixels")] = 16
+    multiple: Annotated[int, Option(most=256, unit="pixels")] = 16
     pad: Annotated[bool, Option()] = False
     upsampling: Annotated[
         Upsampling, Option("to the frame's size: with edges that follow the image, or without")
@@ -159,6 +165,11 @@ class Settings:
                 f"overlap {self.overlap} does not fit clips of {self.clip_length} frames",
                 f"give a number from 0 to {self.clip_length - 1}",
             )
+
+    def mask(self, probabilities: "np.ndarray") -> "np.ndarray":
+        """``(H, W)`` bool: where probabilities are above the threshold, not at it."""
+        above: np.ndarray = probabilities > self.threshold
+        return above
 
     @classmethod
     def recommended_by(cls, network: object, preset: str = "default", **given: Any) -> "Settings":

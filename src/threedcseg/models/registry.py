@@ -76,7 +76,7 @@ class Registry(Mapping[str, Entry[BuiltT]]):
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 
-    def build(self, name: str, *args: Any, **options: Any) -> BuiltT:
+    def build(self, name: str, /, *args: Any, **options: Any) -> BuiltT:
         """Call the builder; raises `InputError` for an unknown name or option, or a bad value."""
         builder = self[name].builder
         parameters = inspect.signature(builder, eval_str=True).parameters
@@ -111,7 +111,7 @@ register_refinement = REFINEMENTS.register
 register_model = MODELS.register
 
 
-def create_model(name: str, **options: Any) -> SegmentationNetwork:
+def create_model(name: str, /, **options: Any) -> SegmentationNetwork:
     """A network with fresh weights, in training mode.
 
     ``create_model("3dc-seg", encoder="ir-csn-152", bridge="gc3d", refinement="rf3d")`` is the

@@ -10,7 +10,7 @@ weights come from (`licence`, `source`). Nothing in a file is ever executed.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, Field, ValidationError
@@ -26,16 +26,21 @@ from threedcseg.models.network import SegmentationNetwork
 HEADER = "3dcseg"
 
 
+Mean = Annotated[float, Field(ge=-1e4, le=1e4)]
+Deviation = Annotated[float, Field(gt=0, le=1e4)]
+
+
 class Header(BaseModel, extra="allow"):
     """The entries that are read again; see the module's docstring."""
 
     model: str | None = None
     encoder: str | None = None
     options: dict[str, Any] = {}
-    mean: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
-    std: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
+    mean: Annotated[list[Mean], Field(min_length=3, max_length=3)] | None = None
+    std: Annotated[list[Deviation], Field(min_length=3, max_length=3)] | None = None
     bn_eps: Annotated[float, Field(ge=0, lt=1)] | None = None
     clip_length: Annotated[int, Field(ge=1, le=1024)] | None = None
+    precision: Literal["float32", "bfloat16", "float16"] | None = None
     settings: dict[str, Any] = {}
 
 
@@ -77,8 +82,7 @@ def write_weights(
         for key, tensor in state.items()
     }
     try:
-        with replacing(path) as temporary:
-            temporary.touch()
+        with replacing(path, sweep=True) as temporary:
             mode = temporary.stat().st_mode  # as the umask says; safetensors makes it private
             save_file(tensors, temporary, {HEADER: json.dumps(dict(metadata))})
             temporary.chmod(mode)
@@ -87,7 +91,7 @@ def write_weights(
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a file of ours: tensors (float16 cast to float32) and the header's entries.
+    """Read a file of ours: tensors (numbers cast to float32) and the header's entries.
 
     Raises `InputError` for a missing or damaged file, and for one that does not say what it is.
     """
@@ -110,8 +114,8 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(
             f"{path}: does not say which network it belongs to", "make it with `3dcseg convert`"
         )
-    halves = (key for key, tensor in state.items() if tensor.dtype == torch.float16)
-    return state | {key: state[key].float() for key in halves}, metadata
+    numbers = (key for key, tensor in state.items() if tensor.is_floating_point())
+    return state | {key: state[key].float() for key in numbers}, metadata
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
@@ -134,6 +138,9 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
             f"{key} {given.dtype} instead of {tensor.dtype}"
             for key, (given, tensor) in both.items()
             if given.is_floating_point() != tensor.is_floating_point()
+        ],
+        "with values that are no numbers": [
+            key for key, given in state.items() if not bool(given.isfinite().all())
         ],
     }
     raise_if_any(problems, f"{origin}: weights of another network")

@@ -36,7 +36,8 @@ class Background(Protocol):
 
 def check_background(text: str) -> None:
     """Raise `InputError` unless ``text`` is a colour or names something that exists."""
-    if text not in OF_FRAME and _color(text) is None and not (text and Path(text).exists()):
+    there = text and (Path(text).is_file() or Path(text).is_dir())  # no pipe, which might not end
+    if text not in OF_FRAME and _color(text) is None and not there:
         raise InputError(
             f"background {text!r} is neither a colour nor a file",
             "give a colour such as green or #00b140, an image, a video, blur or gray",

@@ -10,6 +10,8 @@ from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.frame import FrameSource
 
+RUN = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the beginning of a formula: the last four are full-width."""
 COLUMNS = ("frame", "name", "seconds", "track", "x", "y", "width", "height", "area")
 
 
@@ -36,6 +38,15 @@ def open_boxes(path: Path, source: FrameSource, rendering: Rendering) -> Iterato
             time = float(source.extent.before + result.frame.time)
             for o in result.objects:
                 box = (o.x, o.y, o.width, o.height)
-                rows.writerow([index, name, f"{time:.6f}", o.track, *box, o.area])
+                rows.writerow([index, cell(name), f"{time:.6f}", o.track, *box, o.area])
 
         yield sink
+
+
+def cell(name: str) -> str:
+    """A name as a spreadsheet shows it and never runs it: with an apostrophe before a formula.
+
+    >>> cell("=1+1")
+    "'=1+1"
+    """
+    return f"'{name}" if name.startswith(RUN) else name

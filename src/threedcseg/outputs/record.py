@@ -10,10 +10,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from threedcseg.atomic import replacing
 from threedcseg.outputs.choice import Chosen, ObjectChoice
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.reading import read_json
+from threedcseg.video.damage import Damage
 
 RECORD_NAME = "3dcseg.json"
+MAX_RECORD = 256 << 20  # bytes; of a folder of frames it lists the names
 
 
 def _below(name: str) -> str:
@@ -83,6 +87,7 @@ class RunTerms(_Part):
         reading: how the source was read: ``fps`` of a folder, ``deinterlace``, and ``start`` and
             ``end`` of the part, if it was not the whole.
         choice: the objects that were pointed at.
+        corrected: where corrected masks were taken from, and a digest of them.
     """
 
     source: str
@@ -93,6 +98,7 @@ class RunTerms(_Part):
     provenance: Provenance = Provenance()
     reading: dict[str, JsonValue] = {}
     choice: ObjectChoice = ObjectChoice()
+    corrected: tuple[str, str] | None = None
 
     def is_of_source(self, other: "RunTerms") -> bool:
         """Whether both are of one source: of one path, or wherever it lies, with one content; and
@@ -121,6 +127,7 @@ class RunTerms(_Part):
             and self.settings == other.settings
             and self.reading == other.reading
             and self.choice == other.choice
+            and (self.corrected or ("", ""))[1] == (other.corrected or ("", ""))[1]
             and all(
                 getattr(self.rendering, n) == getattr(other.rendering, n)
                 for n in (*drawn_by, "grow")
@@ -136,8 +143,10 @@ class RunRecord(RunTerms):
         num_frames: that were segmented.
         first_frame: the number of the first of them in the source.
         shots: as they were segmented.
+        doubtful: frames that somebody should look at; see `DoubtMeter`.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
+        damage: what of the source could not be read; None: nothing.
         chosen: the numbers of the objects that ``choice`` meant.
     """
 
@@ -146,8 +155,10 @@ class RunRecord(RunTerms):
     num_frames: int = 0
     first_frame: int = 0
     shots: tuple[ShotRecord, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
+    damage: Damage | None = None
     chosen: Chosen | None = None
     software: str = Field(
         default_factory=lambda: (
@@ -164,8 +175,8 @@ class RunRecord(RunTerms):
     def load(cls, path: Path) -> Self | None:
         """What `write` wrote; None as for `read`."""
         try:
-            return cls.model_validate(json.loads(path.read_text("utf-8")))
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # also pydantic's errors
+            return cls.model_validate(read_json(path, MAX_RECORD))
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # also `InputError`, pydantic's
             return None
 
     @property

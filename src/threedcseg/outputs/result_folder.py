@@ -29,7 +29,7 @@ def claimed_folder(folder: Path) -> Iterator[None]:
 
     The claim lies beside the folder, which need not be there yet.
     """
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))  # which gives an answer for links in a circle, too
     with ExitStack() as stack:
         with suppress(PermissionError):  # only the folder itself may be written: without a claim
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +78,12 @@ def begin_run(folder: Path, record: RunRecord, kept: Sequence[str] = ()) -> None
     `InputError` where a file would be replaced that is not of such a run.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for place in [place for pattern in _patterns(record) for place in _above(folder, pattern)]:
+        if place.is_symlink():
+            raise InputError(
+                f"{place} is a link to another folder, whose files might be replaced",
+                "remove it, or give another output folder",
+            )
     finished, broken_off = RunRecord.read(folder), RunRecord.load(folder / UNFINISHED_NAME)
     if found := _in_the_way(folder, record, [each for each in (finished, broken_off) if each]):
         raise InputError(
@@ -146,11 +152,19 @@ def _clear(folder: Path, record: RunRecord) -> None:
 def _places(folder: Path, record: RunRecord) -> Iterator[tuple[Path, Callable[[str], bool]]]:
     """Each folder that the run writes to, and which names there are its own; no folder behind a
     link, which leads elsewhere."""
-    for pattern in {name for files in record.outputs.values() for name in files}:
-        *parents, name = Path(pattern).parts
-        places = [folder.joinpath(*parents[: i + 1]) for i in range(len(parents))]
+    for pattern in _patterns(record):
+        places = _above(folder, pattern)
         if not any(place.is_symlink() or not place.is_dir() for place in places):
-            yield folder.joinpath(*parents), _names(record, name)
+            yield folder / Path(pattern).parent, _names(record, Path(pattern).name)
+
+
+def _patterns(record: RunRecord) -> set[str]:
+    return {name for files in record.outputs.values() for name in files}
+
+
+def _above(folder: Path, pattern: str) -> list[Path]:
+    """The folders between ``folder`` and a file."""
+    return [folder / place for place in Path(pattern).parents if place.name]
 
 
 def _names(record: RunRecord, pattern: str) -> Callable[[str], bool]:
@@ -159,8 +173,8 @@ def _names(record: RunRecord, pattern: str) -> Callable[[str], bool]:
         return pattern.__eq__
     before, _, after = pattern.partition(FRAME)
     named = None if record.frame_names is None else frozenset(record.frame_names)
-    # How many there are is not known of a run that was stopped; live ones may leave some out.
-    known = record.num_frames and record.live is None
+    # How many there are is not known of a run that was stopped; live and damaged ones have gaps.
+    known = record.num_frames and record.live is None and record.damage is None
     numbers = range(
         record.first_frame, record.first_frame + record.num_frames if known else sys.maxsize
     )

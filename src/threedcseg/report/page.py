@@ -1,8 +1,6 @@
 """The report: one folder, `index.html` and what it needs, to be opened from a disk."""
 
 import json
-import secrets
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -10,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from threedcseg.atomic import PART_SUFFIX
+from threedcseg.atomic import scratch_folder
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS
 from threedcseg.metrics.figure import Figure
+from threedcseg.reading import read_bounded
 from threedcseg.report.charts import HEIGHT, WIDTH, drawn, panels
 from threedcseg.report.comparison import Comparison, published_for
 from threedcseg.report.pictures import (
@@ -28,6 +27,7 @@ from threedcseg.report.results import Run
 from threedcseg.report.scenes import Scene
 
 PICTURE_WIDTH = 640
+MAX_PAGE = 512 << 20  # bytes
 MARK = '<meta name="generator" content="3dcseg report">'
 """How a former report, which may be replaced, is told from any other folder."""
 
@@ -71,8 +71,8 @@ def write_report(
     """
     template = _template()
     check_replaceable(output)
-    part = output.with_name(f".{output.name[:40]}-{secrets.token_hex(4)}{PART_SUFFIX}")
-    try:
+    with scratch_folder(output.parent, f".{output.name[:40]}-") as folder:
+        part = folder / "new"
         (part / "stills").mkdir(parents=True)
         shown = write_sequences(scenes, part / "media", width, workers, on_frame)
         stills = [
@@ -85,8 +85,6 @@ def write_report(
         page = template.render(_content(runs, shown, stills))
         (part / "index.html").write_text(page, "utf-8")
         _replace(output, part)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_replaceable(output: Path) -> None:
@@ -99,7 +97,7 @@ def check_replaceable(output: Path) -> None:
         raise InputError(f"{output} is a file: give a folder for the report")
     index = output / "index.html"
     if any(output.iterdir()) and not (
-        index.is_file() and MARK in index.read_text("utf-8", "replace")
+        index.is_file() and MARK.encode() in read_bounded(index, MAX_PAGE)
     ):
         raise InputError(f"{output} holds something else than a report: give another folder")
 
@@ -107,10 +105,12 @@ def check_replaceable(output: Path) -> None:
 def _replace(output: Path, part: Path) -> None:
     """Put the new report in the place of the old one."""
     if output.exists():
-        old = output.with_name(f".{output.name[:40]}-{secrets.token_hex(4)}{PART_SUFFIX}")
-        output.rename(old)
-        part.rename(output)
-        shutil.rmtree(old)
+        old = output.rename(part.with_name("old"))
+        try:
+            part.rename(output)
+        except BaseException:
+            old.rename(output)
+            raise
     else:
         part.rename(output)
 

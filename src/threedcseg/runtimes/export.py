@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from threedcseg.atomic import scratch_folder
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import predict_clip
 from threedcseg.inference.settings import Settings
@@ -96,8 +96,8 @@ def export(
         "settings": asdict(settings),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-        made = Path(folder) / path.name
+    with scratch_folder(path.parent, ".export-") as folder:
+        made = folder / path.name
         onnx = made.with_suffix(".onnx")
         _write_onnx(network, onnx, clip_length)
         if clips is not None:

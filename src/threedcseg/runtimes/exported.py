@@ -2,25 +2,32 @@
 
 import hashlib
 import importlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
 from threedcseg.errors import InputError
+from threedcseg.reading import shortly
 
 Runtime = Literal["onnxruntime", "openvino"]
-RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 ENDINGS: dict[str, Runtime] = {".onnx": "onnxruntime", ".xml": "openvino"}
 """What runs a file by default. OpenVINO reads ONNX files as well."""
 
 HEADER = "3dcseg"
 """Under which the file keeps what it is, as JSON."""
+
+
+class About(BaseModel, extra="allow"):
+    """The entries of a header that are read again."""
+
+    clip_length: Annotated[int, Field(ge=1, le=1024)]
+    recommended: dict[str, Any] = {}
 
 
 class ExportedNetwork:
@@ -35,7 +42,7 @@ class ExportedNetwork:
         self, path: Path, compute: Callable[[np.ndarray], np.ndarray], about: dict[str, Any]
     ) -> None:
         self.path, self._compute, self.about = path, compute, about
-        self.clip_length = int(about["clip_length"])
+        self.clip_length: int = about["clip_length"]
         self.recommended = {**about.get("recommended", {}), "clip_length": self.clip_length}
 
     def __call__(self, clip: Tensor) -> Tensor:
@@ -48,8 +55,28 @@ class ExportedNetwork:
         missing = self.clip_length - length
         if missing:
             clip = torch.cat([clip, clip[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
-        logits = [self._compute(one[None].contiguous().cpu().numpy()) for one in clip]
+        logits = [self._logits(one[None].contiguous().cpu().numpy()) for one in clip]
         return torch.from_numpy(np.concatenate(logits))[:, :, :length]
+
+    def _logits(self, clip: np.ndarray) -> np.ndarray:
+        """Of one clip, of float32 ``(1, 1 or 2, T, h, w)``."""
+        try:
+            logits = np.asarray(self._compute(clip))
+        except Exception as error:  # both runtimes have exceptions of their own
+            raise InputError(
+                f"{self.path}: cannot compute a clip ({shortly(error)})", "export it again"
+            ) from None
+        shape = logits.shape
+        if (
+            len(shape) != 5
+            or shape[:1] + shape[2:3] != clip.shape[:1] + clip.shape[2:3]
+            or (shape[1] not in (1, 2) or 0 in shape or logits.dtype != np.float32)
+        ):
+            raise InputError(
+                f"{self.path}: gives {logits.dtype} {shape} for a clip {clip.shape}, no logits",
+                "export it again",
+            )
+        return logits
 
 
 def open_exported(path: str | Path, runtime: Runtime | None = None) -> ExportedNetwork:
@@ -71,7 +98,7 @@ def open_exported(path: str | Path, runtime: Runtime | None = None) -> ExportedN
     except InputError:
         raise
     except Exception as error:  # both runtimes have exceptions of their own for damaged files
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        reason = shortly(error) or repr(error)
         raise InputError(
             f"{path}: cannot be read by {runtime} ({reason}); export it again"
         ) from None
@@ -85,9 +112,11 @@ def is_exported(name_or_path: str) -> bool:
 def provenance(path: str | Path, runtime: Runtime | None = None) -> dict[str, str]:
     """What the record of a run should say of an exported network."""
     path = Path(path)
-    digest = hashlib.sha256(path.read_bytes())
-    if path.suffix == ".xml":  # the weights lie beside the graph
-        digest.update(path.with_suffix(".bin").read_bytes())
+    digest = hashlib.sha256()
+    for part in (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,):
+        with open(part, "rb") as file:  # of OpenVINO's, the weights lie beside the graph
+            while block := file.read(1 << 20):
+                digest.update(block)
     runtime = runtime or ENDINGS[path.suffix]
     return {"model": path.name, "runtime": runtime, "weights_sha256": digest.hexdigest()}
 
@@ -131,5 +160,11 @@ def _open_openvino(path: Path) -> ExportedNetwork:
 def _header(path: Path, text: str | None) -> dict[str, Any]:
     if text is None:
         raise InputError(f"{path}: is not a file of `3dcseg export`: it has no header of ours")
-    about: dict[str, Any] = json.loads(text)
-    return about
+    try:
+        return About.model_validate_json(text).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{path}: damaged, its header: {where} {first['msg']}", "export it again"
+        ) from None

@@ -6,6 +6,7 @@ worker died is begun anew by the next one.
 """
 
 import importlib
+import json
 import logging
 import os
 import re
@@ -13,15 +14,17 @@ import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
 from threedcseg.segmentation.task import Task, Worker
+from threedcseg.video.damage import Damage
 
 HERE = "here"
 """The address that means a cluster of this machine alone, started now and ended with the run."""
@@ -131,7 +134,10 @@ def over_cluster(
                 raise OSError(row["reason"])
             video, folder = waiting.pop(row["job"])
             cuts = tuple(map(int, row["cuts"].split()))
-            yield VideoOutcome(row["kind"], video, folder, row["num_frames"], cuts, row["reason"])
+            doubtful = tuple(DoubtfulFrames(*each) for each in json.loads(row["doubtful"]))
+            damage = Damage(**json.loads(row["damage"])) if row["damage"] else None
+            done = row["kind"], video, folder, row["num_frames"], cuts, doubtful, row["reason"]
+            yield VideoOutcome(*done, damage=damage)
     for video, folder in waiting.values():
         yield failure(video, folder, "its worker died and could not be started again")
 
@@ -161,12 +167,15 @@ class _Actor:
             done = self._outcome(row["job"], Path(row["video"]), Path(row["folder"]))
             outcome = {"kind": done.kind, "num_frames": done.num_frames, "reason": done.reason}
             outcome["cuts"] = " ".join(map(str, done.cuts))
+            outcome["doubtful"] = json.dumps([astuple(each) for each in done.doubtful])
+            outcome["damage"] = json.dumps(asdict(done.damage)) if done.damage else ""
         except InputError as error:
             outcome = {"kind": "InputError", "reason": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             outcome = {"kind": "OSError", "reason": f"{where}{error.strerror or error}"}
-        return {"job": row["job"], "remedy": "", "num_frames": 0, "cuts": "", **outcome}
+        nothing = {"remedy": "", "num_frames": 0, "cuts": "", "doubtful": "[]", "damage": ""}
+        return {"job": row["job"], **nothing, **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
         if self._worker is None:

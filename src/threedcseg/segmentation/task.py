@@ -1,21 +1,19 @@
 """What is done with each of many videos, as plain values that can be sent to other machines."""
 
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from threedcseg.atomic import PART_SUFFIX
+from threedcseg.atomic import scratch_folder
 from threedcseg.inference.predictor import Network, Shot
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
-from threedcseg.outputs.formats import FORMATS
+from threedcseg.outputs.formats import FORMATS, FRAME
 from threedcseg.outputs.record import Provenance
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult, segment_video
 from threedcseg.video.frame import FrameSource
 from threedcseg.video.reader import Reading
@@ -44,6 +42,7 @@ class Task:
         reading: how the videos are read.
         redo: do again what was done before.
         choice: of the objects.
+        corrected: file or folder of corrected masks.
     """
 
     load: Callable[[], tuple[Network, Provenance]]
@@ -54,6 +53,7 @@ class Task:
     reading: Reading = field(default_factory=Reading)
     redo: bool = False
     choice: ObjectChoice = field(default_factory=ObjectChoice)
+    corrected: Path | None = None
 
     def start(self) -> "Worker":
         """The task with its network."""
@@ -77,17 +77,12 @@ class Worker:
     def to_file(self, video: Path, file: Path) -> VideoResult:
         """The one output of the task as this file, which appears when it is whole."""
         (name,) = self.task.write
-        part = file.with_name(f".{file.name}{PART_SUFFIX}")
-        try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(file.parent, f".{file.name[:40]}-") as folder:
+            part = folder / "result"
             with self.task.progress(video, file) as progress:
                 result = self._segment(video, part, progress, redo=True)
-            os.replace(part / FORMATS[name].files[0], file)
-        except FolderInUse:
-            raise
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        shutil.rmtree(part)
+            os.replace(part / FORMATS[name].files[0].replace(FRAME, video.stem), file)
         return replace(result, folder=file)
 
     def _segment(self, video: Path, folder: Path, progress: Progress, redo: bool) -> VideoResult:
@@ -101,6 +96,7 @@ class Worker:
             provenance=self.provenance,
             reading=self.task.reading,
             choice=self.task.choice,
+            corrected=self.task.corrected,
             redo=redo,
             on_start=progress.start,
             on_frame=progress,

@@ -171,7 +171,7 @@ def time_video(
                 sink = stack.enter_context(FORMATS[write].open_in(place, source, Rendering()))
                 for frame, probabilities in segment_source(source, timed, settings):
                     writing_start = time.perf_counter()
-                    mask = probabilities > settings.threshold
+                    mask = settings.mask(probabilities)
                     sink(SegmentedFrame(frame, probabilities, mask, ()))
                     writing += time.perf_counter() - writing_start
                 closing = time.perf_counter()

@@ -1,5 +1,6 @@
 """A video file in, a folder of masks out: the path that `3dcseg segment` walks."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,8 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
+from threedcseg.outputs.corrections import Corrections, read_corrections
+from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
 from threedcseg.outputs.formats import (
     FORMATS,
     SegmentedFrame,
@@ -29,9 +32,12 @@ from threedcseg.outputs.result_folder import (
     kept_outputs,
 )
 from threedcseg.outputs.tracking import ObjectTracker
+from threedcseg.segmentation.corrected import CorrectedFrames
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.segmentation.stored import StoredFrames
+from threedcseg.video.damage import Damage
+from threedcseg.video.folder import FolderReader
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
@@ -42,15 +48,25 @@ AHEAD_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class VideoResult:
-    """Where the results of one video lie, how many frames it had, and which began a new shot.
+    """Where the results of one video lie, how many frames it had, which began a new shot, and
+    which somebody should look at.
 
-    ``done_before``: all of it was there already.
+    ``done_before``: all of it was there already. ``damage``: what of the source was lost; None
+    where nothing was.
     """
 
     folder: Path
     num_frames: int
     cuts: tuple[int, ...] = ()
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     done_before: bool = False
+    damage: Damage | None = None
+
+    @classmethod
+    def of(cls, folder: Path, record: RunRecord, done_before: bool = False) -> "VideoResult":
+        """What the record of a finished run says."""
+        done = record.num_frames, record.cuts, record.doubtful, done_before
+        return cls(folder, *done, damage=record.damage)
 
 
 def segment_video(
@@ -62,6 +78,7 @@ def segment_video(
     write: Sequence[str] = ("masks",),
     rendering: Rendering | None = None,
     choice: ObjectChoice | None = None,
+    corrected: str | Path | None = None,
     provenance: Provenance | None = None,
     redo: bool = False,
     on_start: Callable[[FrameSource], None] | None = None,
@@ -96,17 +113,30 @@ def segment_video(
     folder = Path(folder)
     _check_apart(Path(path), folder)
     source_name, digest = identify(path)
+    corrections = None if corrected is None else read_corrections(corrected)
     terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading, choice)
+    if corrections is not None:
+        _check_apart(corrections.path, folder)
+        named = os.path.abspath(corrections.path), corrections.digest
+        terms = terms.model_copy(update={"corrected": named})
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
         if earlier is not None and all(name in kept for name in write):
-            return VideoResult(folder, earlier.num_frames, earlier.cuts, done_before=True)
+            return VideoResult.of(folder, earlier, done_before=True)
         with reading.open(path) as source:
             if on_start is not None:
                 on_start(source)
             return _write_results(
-                source, folder, network, settings, terms, kept, on_frame=on_frame, on_shot=on_shot
+                source,
+                folder,
+                network,
+                settings,
+                terms,
+                kept,
+                corrections=corrections,
+                on_frame=on_frame,
+                on_shot=on_shot,
             )
 
 
@@ -157,6 +187,7 @@ def _write_results(
     terms: RunTerms,
     kept: Mapping[str, tuple[str, ...]],
     *,
+    corrections: Corrections | None = None,
     live: Callable[[], dict[str, Any]] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
@@ -170,7 +201,7 @@ def _write_results(
     record = RunRecord(
         size=(source.width, source.height),
         first_frame=source.extent.first,
-        frame_names=_frame_names(source.path),
+        frame_names=_frame_names(source),
         **{**dict(terms), "outputs": outputs},
     )
     num_frames = 0
@@ -185,9 +216,11 @@ def _write_results(
 
     formats = [FORMATS[name] for name in outputs]
     results = SegmentedFrames(rendering, formats)
+    doubt = DoubtMeter(settings.threshold)
     choice, tracker = terms.choice, ObjectTracker()
     chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
     chosen: Chosen | None = None
+    seen_first = bool(choice) or corrections is not None
 
     def give(result: SegmentedFrame) -> None:
         for sink in sinks:
@@ -196,13 +229,15 @@ def _write_results(
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
-        mask = probabilities > settings.threshold
-        if choice:  # what a later frame shows may be meant: all are seen first, then written
+        mask = settings.mask(probabilities)
+        if seen_first:  # what a later frame shows may be meant: all are seen, then written
             objects = tracker.update(mask, frame.image, new_shot)
             found = SegmentedFrame(frame, probabilities, mask, objects)
-            chooser(found)
-            stored.add(found, new_shot)
+            if corrections is None:
+                chooser(found, new_shot)
+            again.add(found, new_shot)
         else:
+            doubt.update(frame.index, probabilities, new_shot)
             give(results.next(frame, probabilities, mask, new_shot))
         num_frames += 1
         if on_frame is not None:
@@ -212,8 +247,11 @@ def _write_results(
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
-        if choice:
-            stored = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
+        if seen_first:
+            again: StoredFrames | CorrectedFrames
+            again = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
+            if corrections is not None:
+                again = CorrectedFrames(corrections, again)
         frames: Iterable[Frame] = source
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
@@ -228,10 +266,16 @@ def _write_results(
                     shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
                     begun = None
                 later((frame, probabilities, new_shot))
-        if choice:
-            chosen = chooser.chosen()
-            for found, new_shot in stored.frames(source):
-                left = only_chosen(found, chosen)
+        if seen_first:
+            if isinstance(again, CorrectedFrames):
+                again.check_all_met()
+                if choice:  # among the objects as they are now
+                    for found, new_shot in again.frames(source):
+                        chooser(found, new_shot)
+            chosen = chooser.chosen() if choice else None
+            for found, new_shot in again.frames(source):
+                left = only_chosen(found, chosen) if chosen else found
+                doubt.update(found.frame.index, left.probabilities, new_shot)
                 what = left.probabilities, left.mask, new_shot, left.objects
                 give(results.next(found.frame, *what))
         if not num_frames:  # before the outputs are closed, so that none appears
@@ -243,12 +287,14 @@ def _write_results(
             "outputs": {**kept, **outputs},
             "num_frames": num_frames,
             "shots": tuple(shots),
+            "doubtful": doubt.doubtful(),
             "live": None if live is None else LiveRecord(**live()),
             "chosen": chosen,
+            "damage": source.damage or None,
         }
     )
     finish_run(folder, record)
-    return VideoResult(folder, num_frames, record.cuts)
+    return VideoResult.of(folder, record)
 
 
 def run_terms(
@@ -278,12 +324,12 @@ def run_terms(
     )
 
 
-def _frame_names(path: Path) -> tuple[str, ...] | None:
-    """Those of a folder of frames, unless they are numbered as those of a video."""
-    if not path.is_dir():
+def _frame_names(source: FrameSource) -> tuple[str, ...] | None:
+    """Those of images, unless they are numbered as those of a video."""
+    if not isinstance(source, FolderReader):
         return None
-    names = tuple(image.stem for image in list_images(path))
-    return None if all(name == f"{i:05d}" for i, name in enumerate(names)) else names
+    names, first = source.frame_names, source.extent.first
+    return None if all(name == f"{i:05d}" for i, name in enumerate(names, first)) else names
 
 
 def _affordable(num_bytes: int) -> int:

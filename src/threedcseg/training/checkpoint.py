@@ -10,11 +10,14 @@ import torch
 from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 
+KEYS = {"step", "recipe", "network", "average", "optimizer"}
+"""What every checkpoint has."""
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write ``state`` (tensors and plain values); `InputError` where there is no room for it."""
     try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
+        with replacing(path, sweep=True) as temporary, open(temporary, "wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
@@ -37,6 +40,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: damaged or not a checkpoint", "delete it to start the run anew"
         ) from error
-    if not isinstance(state, dict) or "step" not in state:
+    if not isinstance(state, dict) or not state.keys() >= KEYS:
         raise InputError(f"{path}: not a training checkpoint of 3dcseg", "delete or rename it")
     return state

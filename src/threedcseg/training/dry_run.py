@@ -10,7 +10,7 @@ from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.shipped import shipped_weights
 from threedcseg.training.clips.on_device import decoded
-from threedcseg.training.clips.sources import open_source
+from threedcseg.training.clips.sources import open_source, resolution_there
 from threedcseg.training.distributed import World
 from threedcseg.training.losses import weighted_loss
 from threedcseg.training.memory import estimate_memory
@@ -122,6 +122,9 @@ def _data(recipe: Recipe) -> Iterator[str]:
                 "a mask"
             )
         line = f"data {source.root} ({dataset.name}, {dataset.split}): {count}"
+        if wanted := source.resolution:
+            there = resolution_there(Path(recipe.data, source.root), wanted)
+            line += f"; {there} shrunk to {wanted}" if there != wanted else f", {wanted}"
         if line not in lines:
             yield line
         lines.add(line)

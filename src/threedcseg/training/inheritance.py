@@ -8,10 +8,25 @@ from typing import Any
 import yaml
 
 from threedcseg.errors import InputError
+from threedcseg.reading import check_extent, parsed, read_text
+
+MAX_RECIPE = 256 << 10  # bytes
+MAX_ENTRIES = 20_000
+MAX_CHAIN = 32  # recipes that extend each other
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes 1e-5, without a point, for a text; here it is a number, as in YAML 1.2."""
+    """YAML 1.1 takes 1e-5, without a point, for a text; here it is a number, as in YAML 1.2.
+
+    Merge keys, which YAML 1.2 has not either, are refused: nested, they grow without bounds.
+    """
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.constructor.ConstructorError(
+                None, None, "<< merges are not read: use `extends`", node.start_mark
+            )
+        super().flatten_mapping(node)
 
 
 _Loader.add_implicit_resolver(
@@ -25,18 +40,19 @@ def read_values(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
     That file is looked for beside it. Raises `InputError` for files that are missing or no YAML,
     and where files extend each other in a circle.
     """
-    if path.resolve() in (seen.resolve() for seen in extended_by):
-        chain = " -> ".join(str(seen) for seen in (*extended_by, path))
-        raise InputError(f"{path}: recipes extend each other in a circle ({chain})", "break it")
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        text = read_text(path, MAX_RECIPE)
     except FileNotFoundError:
         hint = "recipes/ holds the ones that come along"
         if extended_by:
             hint = f"{extended_by[-1]} extends it: give its path from there"
         raise InputError(f"{path}: no such recipe", hint) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from error
+    if path.resolve() in (seen.resolve() for seen in extended_by):
+        chain = " -> ".join(str(seen) for seen in (*extended_by, path))
+        raise InputError(f"{path}: recipes extend each other in a circle ({chain})", "break it")
+    if len(extended_by) == MAX_CHAIN:
+        raise InputError(f"{path}: is extended by {MAX_CHAIN} recipes in a row", "merge some")
+    values = _parsed(text, path)
     if not isinstance(values, dict) or "extends" not in values:
         return values
     base = values.pop("extends")
@@ -73,9 +89,9 @@ def set_value(values: Any, assignment: str) -> Any:
     if not equals or not all(keys):
         raise InputError(f"--set {assignment}", "expected KEY=VALUE, such as stages.0.steps=100")
     try:
-        value = yaml.load(text, _Loader)
-    except yaml.YAMLError:
-        raise InputError(f"--set {assignment}: {text!r} is not valid YAML", "quote it") from None
+        value = _parsed(text, f"--set {assignment}")
+    except InputError as error:
+        raise InputError(error.what, "quote it") from None
     values = copy.deepcopy(values)
     place = values
     index: int | str
@@ -97,6 +113,15 @@ def set_value(values: Any, assignment: str) -> Any:
     return values
 
 
+def _parsed(text: str, origin: object) -> Any:
+    def load(text: str) -> Any:
+        return yaml.load(text, _Loader)
+
+    values = parsed(load, text, origin, "YAML", also=(yaml.YAMLError,))
+    check_extent(values, origin, MAX_ENTRIES)
+    return values
+
+
 def _named(items: Any) -> bool:
     return (
         isinstance(items, list)
@@ -106,7 +131,7 @@ def _named(items: Any) -> bool:
 
 
 def _index(items: list[Any], key: str, where: str) -> int:
-    if key.isdecimal() and int(key) < len(items):
+    if re.fullmatch("[0-9]{1,9}", key) and int(key) < len(items):
         return int(key)
     names = [item.get("name") for item in items if isinstance(item, dict)]
     if key in names:

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from threedcseg.atomic import no_link
+
 EVERY = 20  # steps between two lines on the terminal
 
 
@@ -19,7 +21,9 @@ class TrainingLog:
     def __init__(self, folder: Path, total: int | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.total = total
-        self._file = open(folder / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115
+        self._file = open(  # noqa: SIM115
+            folder / "log.jsonl", "a", encoding="utf-8", opener=no_link
+        )
         self._board = _summary_writer(folder / "tensorboard")
         self._losses: list[float] = []
         self._first: tuple[int, float] | None = None  # step and time at the start of this process

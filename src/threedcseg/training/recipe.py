@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 from threedcseg.datasets.registry import find_kind
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
+from threedcseg.reading import parsed, shortly
 from threedcseg.training.clips.augmentation import Augmentation
 from threedcseg.training.clips.layers import Mix
 from threedcseg.training.clips.synthesis import Motion, SyntheticScene
@@ -40,9 +41,10 @@ PACK = "pack"  # the kind of source that is a pack
 class DataSource:
     """A split of a data set; ``root`` is relative to the recipe's ``data`` folder.
 
-    ``kind``: a key of `datasets.registry.KINDS`, or "video", a name for "davis16"; or "pack", for a
-    stage with a mix (`datasets.packs`). ``options``, and ``resolution`` for DAVIS, go to its
-    reader. Of its sequences, ``only`` these, ``without`` those: to hold some out and score them.
+    ``kind``: a key of `datasets.registry.KINDS`, or "pack", for a stage with a mix
+    (`datasets.packs`). ``options``, and ``resolution`` for DAVIS, go to its reader; where there is
+    no folder of that resolution, the next larger one is shrunk. Of its sequences, ``only`` these,
+    ``without`` those: to hold some out and score them.
     """
 
     kind: str
@@ -54,8 +56,6 @@ class DataSource:
     without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind == "video":
-            object.__setattr__(self, "kind", "davis16")
         if self.kind != PACK:
             find_kind(self.kind)
 
@@ -99,16 +99,16 @@ class Stage:
     name: str
     sources: tuple[Source, ...]
     size: tuple[Positive, Positive]
-    learning_rate: float
+    learning_rate: NotNegativeFloat
     steps: NotNegative = 0
     batch_size: NotNegative = 0
     minutes: NotNegativeFloat = 0.0
     mix: Mix | None = None
     clip_length: Positive = 8
-    encoder_rate: float = 1.0
+    encoder_rate: NotNegativeFloat = 1.0
     warmup: NotNegative = 0
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
-    decay: float = 0.95
+    decay: NotNegativeFloat = 0.95
     decay_steps: Positive = 1000
     augmentation: Augmentation = Augmentation()
 
@@ -181,7 +181,7 @@ class Recipe:
     ``clip_gradient``, ``moving_average`` and ``stochastic_depth`` (`drop_blocks`): 0 for none.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     model: dict[str, Any]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
@@ -190,15 +190,15 @@ class Recipe:
     imagenet: bool = True
     initial_weights: InitialWeights = field(default_factory=InitialWeights)
     optimizer: Literal["adam", "adamw"] = "adamw"
-    weight_decay: float = 1e-4
-    clip_gradient: float = 1.0
+    weight_decay: NotNegativeFloat = 1e-4
+    clip_gradient: NotNegativeFloat = 1.0
     batch_norm: BatchNorm = "frozen-statistics"
     sync_batch_norm: bool = False
     loss: dict[str, float] = field(default_factory=lambda: {"cross_entropy": 1.0})
     precision: Precision = "float32"
     accumulate: Positive = 1
     gradient_checkpointing: bool = False
-    moving_average: float = 0.0
+    moving_average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     stochastic_depth: Share = 0.0
     checkpoint_every: Positive = 200
     validation: Validation | None = None
@@ -257,11 +257,16 @@ def plain(value: Any) -> Any:
 _RECIPE = TypeAdapter(Recipe)
 
 
+def _as_json(values: Any) -> str:
+    return json.dumps(values, default=str)
+
+
 def _parsed(values: Any, where: str) -> Recipe:
     if isinstance(values, dict) and isinstance(start := values.get("initial_weights"), str):
         values = {**values, "initial_weights": {"network": start}}
+    text = parsed(_as_json, values, where, "recipe", also=(TypeError,))
     try:
-        return _RECIPE.validate_json(json.dumps(values, default=str))
+        return _RECIPE.validate_json(text)
     except ValidationError as error:
         found = error.errors(include_url=False)
         # A misspelt key comes first: it is why another is missing.
@@ -291,22 +296,22 @@ def _readable(error: ErrorDetails, where: str) -> InputError:
     key = place.pop() if kind in {"unexpected_keyword_argument", "missing"} else None
     named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     where = f"{where}: {named.removeprefix('.')}".removesuffix(": ")
-    given, context = error["input"], error.get("ctx", {})
+    given, context = shortly(repr(error["input"])), error.get("ctx", {})
     if kind == "unexpected_keyword_argument":
         near = difflib.get_close_matches(str(key), _keys(place), n=1, cutoff=0)
         return InputError(f"{where}: unknown key {key!r}", f"did you mean {near[0]!r}?")
     if kind == "missing" and isinstance(key, str):
         return InputError(f"{where}: missing {key}", "add it")
     if kind == "missing":
-        return InputError(f"{where}: {given!r} given", "expected more entries")
+        return InputError(f"{where}: {given} given", "expected more entries")
     if kind == "value_error":
         cause = context["error"]
         if isinstance(cause, InputError):
             return InputError(f"{where}: {cause.what}", cause.remedy)
         return InputError(f"{where}: {cause}")
     if kind not in _EXPECTED:
-        return InputError(f"{where}: {given!r} given", error["msg"])
-    return InputError(f"{where}: {given!r} given", f"expected {_EXPECTED[kind].format(**context)}")
+        return InputError(f"{where}: {given} given", error["msg"])
+    return InputError(f"{where}: {given} given", f"expected {_EXPECTED[kind].format(**context)}")
 
 
 def _keys(place: list[Any]) -> list[str]:

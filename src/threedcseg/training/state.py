@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from threedcseg.errors import InputError
 from threedcseg.models.network import SegmentationNetwork
+from threedcseg.reading import shortly
 from threedcseg.training.checkpoint import load_checkpoint, save_checkpoint
 from threedcseg.training.recipe import Recipe
 from threedcseg.training.schedule import Progress
@@ -73,14 +74,14 @@ class TrainingState:
             self.optimizer.load_state_dict(state["optimizer"])
             if self.average is not None and state["average"] is not None:  # else it begins here
                 self.average.load_state_dict(state["average"])
-        except (RuntimeError, ValueError, KeyError) as error:
+            if state.get("scaler"):
+                self.scaler.load_state_dict(state["scaler"])
+            self.progress = self._progress(int(state["step"]), state.get("progress", []))
+        except Exception as error:  # the parts can be anything at all
             raise InputError(
-                f"{path}: checkpoint of another version of this model ({error})",
+                f"{path}: checkpoint of another version of this model ({shortly(error)})",
                 "give another output folder",
             ) from error
-        if state.get("scaler"):
-            self.scaler.load_state_dict(state["scaler"])
-        self.progress = self._progress(int(state["step"]), state.get("progress", []))
 
     def _progress(self, steps: int, saved: list[tuple[int, float]]) -> list[Progress]:
         """Of each stage; of a recipe in steps, whatever its stages were when it was saved."""

@@ -9,8 +9,11 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from threedcseg.errors import InputError
+from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.size import MAX_PIXELS, open_image
+from threedcseg.video.structure import flaw_of
 
 
 class AnimationReader:
@@ -24,9 +27,14 @@ class AnimationReader:
     color = Color()
     depth = 8
 
-    def __init__(self, path: str | Path, part: Part | None = None) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | Path, part: Part | None = None, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.path, self._max_pixels = Path(path), max_pixels
         self.num_bytes: int | None = self.path.stat().st_size
+        self.damage = Damage()  # else it cannot be opened
+        if flaw := flaw_of(self.path):
+            raise self._unreadable(flaw)
         milliseconds, count = 0, 0
         for image in self._images():
             self.width, self.height = image.size
@@ -71,12 +79,17 @@ class AnimationReader:
 
     def _images(self) -> Iterator[Image.Image]:
         try:
-            with Image.open(self.path) as image:
+            with open_image(self.path, self._max_pixels) as image:
                 for frame in ImageSequence.Iterator(image):
                     frame.load()
                     yield frame
+        except InputError:
+            raise
         except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise InputError(
-                f"{self.path} cannot be read as an animated image ({error})",
-                "get it again, or convert it to a video",
-            ) from None
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, reason: object) -> InputError:
+        return InputError(
+            f"{self.path} cannot be read as an animated image ({reason})",
+            "get it again, or convert it to a video",
+        )

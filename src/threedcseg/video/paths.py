@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from threedcseg.errors import InputError
-from threedcseg.video.kinds import Kind, kind_of, named
+from threedcseg.video.kinds import IMAGE_ENDINGS, Kind, is_picture, kind_of, named
 
 MAX_NAME_BYTES = 200  # of 255, so that there is room for a number or an ending
 _DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\.|$)", re.IGNORECASE)
@@ -23,28 +23,36 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def list_files(folder: Path) -> dict[Kind, list[Path]]:
-    """The files directly in ``folder`` but hidden ones, by what they are, in natural order."""
+    """The files directly in ``folder`` but hidden ones, by what they are, in natural order.
+
+    "other" is also what is no file but in the place of one: pipes, links to nothing, and folders
+    that are called as images are.
+    """
     found: dict[Kind, list[Path]] = {"image": [], "video": [], "other": []}
     try:
-        files = [file for file in folder.iterdir() if file.name[0] != "." and file.is_file()]
+        files = [file for file in folder.iterdir() if file.name[0] != "."]
     except PermissionError:
         raise InputError(f"{folder} may not be read", "change its permissions") from None
     for file in _naturally(files):
-        found[kind_of(file)].append(file)
+        if file.is_file():
+            found[kind_of(file)].append(file)
+        elif not file.is_dir() or file.suffix.lower() in IMAGE_ENDINGS:
+            found["other"].append(file)
     return found
 
 
-def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
+def expand_inputs(inputs: Sequence[str | Path], stills: bool = False) -> list[Path]:
     """The videos and frame folders that ``inputs`` mean, in order, each once.
 
     A video file and a folder of frames stand for themselves, and a pattern such as ``*.mp4``, which
     some shells leave as it is, for what it matches. A folder of videos, or of frame
     folders (DAVIS ``JPEGImages/480p``), stands for each of them, naturally sorted; deeper folders
-    are not searched.
+    are not searched. A picture stands for itself. With ``stills``, a folder of images stands for
+    each of them, and there may be several pictures.
 
     Raises:
-        InputError: an input is missing, a single image, holds nothing usable, or holds videos and
-            images side by side.
+        InputError: an input is missing, holds nothing usable, or holds videos and images side by
+            side; or several are pictures, without ``stills``, or something else, with it.
     """
     if not inputs:
         raise InputError("no input given", "name a video, a folder of frames or a folder of videos")
@@ -52,8 +60,14 @@ def expand_inputs(inputs: Sequence[str | Path]) -> list[Path]:
     for given in inputs:
         if not str(given):
             raise InputError("an empty name was given", "name a video or a folder")
-        for item in _expand(Path(given)):
+        for item in _stills(Path(given)) if stills else _expand(Path(given)):
             found.setdefault(item.resolve(), item)
+    pictures = [item for item in found.values() if is_picture(item)]
+    if len(pictures) > 1 and not stills:
+        raise InputError(
+            f"several pictures were given: {named(pictures)}",
+            "for frames of a video give their folder; --stills takes each by itself",
+        )
     return list(found.values())
 
 
@@ -105,18 +119,14 @@ def shortened(name: str) -> str:
 
 def _expand(path: Path) -> list[Path]:
     if not path.exists():
-        matches = [Path(name) for name in glob.glob(str(path), recursive=True)]
+        found = map(Path, glob.glob(str(path), recursive=True))
+        matches = [match for match in found if match.exists()]  # no links that lead nowhere
         if not matches:
             pattern = glob.has_magic(str(path))
             what = "matches nothing" if pattern else "does not exist"
             raise InputError(f"{path} {what}", "check the name")
         return [item for match in _naturally(matches) for item in _expand(match)]
     if not path.is_dir():
-        if kind_of(path) == "image":
-            raise InputError(
-                f"{path} is a single image, expected a video or a folder of frames",
-                f"give its folder {path.parent}",
-            )
         return [path]
     files = list_files(path)
     images, videos = files["image"], files["video"]
@@ -134,9 +144,18 @@ def _expand(path: Path) -> list[Path]:
             f"{path} holds no video, no images and no folder of images",
             "give a video, a folder of frames or a folder of videos",
         )
-    if files["other"]:
-        _log.warning("%s: left out, being no videos: %s", path, named(files["other"]))
+    if others := [file for file in files["other"] if file not in items]:
+        _log.warning("%s: left out, being no videos: %s", path, named(others))
     return items
+
+
+def _stills(path: Path) -> list[Path]:
+    found = _expand(path)
+    found = [image for item in found for image in (list_images(item) if item.is_dir() else [item])]
+    for item in found:
+        if not is_picture(item):
+            raise InputError(f"{item} is no picture", "leave --stills out for videos")
+    return found
 
 
 def _naturally(paths: Iterable[Path]) -> list[Path]:

@@ -135,6 +135,19 @@ def test_a_box_is_placed_where_it_is_wanted(mirrored):
     assert wide[1, 1] == 5  # 140 columns in 1.4 times 20
 
 
+def test_bends_grow_towards_both_ends():
+    """Of the whole clip alike: control points at 3 % of the frame, in both directions."""
+    motion = Motion(shift=0, zoom=0, turn=0, bend=0.06, shake=0)
+    warps = [moving(Draw(seed), 5, SIZE, motion) for seed in range(30)]
+    grid = points(still(5))
+    moved = np.stack([points(warp) - grid for warp in warps])  # (30, 5, H, W, 2)
+    far = np.abs(moved).mean((0, 2, 3, 4))
+    assert far[0] > 1.5 * far[1] > 0.1 and far[4] > 1.5 * far[3] > 0.1
+    controls = np.stack([warp.bend[0] for warp in warps])  # of phase -1/2: variance 1/4 + 1/16
+    expected = 0.03 * np.array([SIZE[1], SIZE[0]]) * (1 / 4 + 1 / 16) ** 0.5
+    assert controls.std((0, 2, 3)) == pytest.approx(expected, rel=0.15)
+
+
 def test_nothing_moves_in_the_middle_of_a_motion():
     warp = moving(Draw(3), 5, SIZE, Motion(shake=0))
     assert warp.matrix[2] == pytest.approx(IDENTITY) and not warp.bend[2].any()

@@ -17,6 +17,13 @@ def test_clips_are_in_order_within_the_span_and_padded_with_the_last_frame(n, le
     assert repeated <= {n - 1}
 
 
+def test_frames_up_to_the_span_are_drawn():
+    rng = np.random.default_rng(0)
+    drawn = [sample_indices(60, 3, 4, rng) for _ in range(300)]
+    steps = {later - first for first, *rest in drawn for later in rest if later < 59}
+    assert steps == {1, 2, 3, 4}
+
+
 def test_every_frame_can_start_a_clip():
     rng = np.random.default_rng(0)
     assert {sample_indices(5, 2, 32, rng)[0] for _ in range(200)} == set(range(5))

@@ -1,10 +1,12 @@
 import shutil
 
+import numpy as np
 import pytest
 from tiny_recipes import recipe
 
 from threedcseg.errors import InputError
 from threedcseg.training.clips import annotated
+from threedcseg.training.clips.on_device import decoded
 from threedcseg.training.clips.sources import open_source, stage_clips
 from threedcseg.training.recipe import DataSource, Source
 from threedcseg.video.images import read_image
@@ -52,6 +54,20 @@ def test_sources_that_cannot_be_used(tiny_data, tmp_path, source, needles):
         open_source(tmp_path, source)
     assert all(needle in str(error.value) for needle in needles), error.value
     assert "\n" not in str(error.value)
+
+
+def test_a_resolution_that_is_not_there_is_made_of_the_next_larger_one(tiny_data, tmp_path):
+    """DAVIS as it is downloaded has no 288p, which our recipes name."""
+    shutil.copytree(tiny_data / "davis", tmp_path / "davis")  # 480p alone, of 48 rows
+    wanted = Source("davis16", "davis", resolution="24p")
+    (frame, *_) = open_source(tmp_path, wanted).sequences[0].frames
+    assert frame.parent.parent.name == "480p"
+    pixels = decoded(tmp_path, wanted)[0].pixels
+    assert pixels.shape[1:3] == (24, 40) and set(np.unique(pixels[..., 3])) == {0, 255}
+    for kind in ("JPEGImages", "Annotations"):
+        shutil.copytree(tmp_path / "davis" / kind / "480p", tmp_path / "davis" / kind / "24p")
+    (frame, *_) = open_source(tmp_path, wanted).sequences[0].frames
+    assert frame.parent.parent.name == "24p"
 
 
 def test_options_reach_the_reader(tiny_data):

@@ -196,11 +196,11 @@ def efficientnet_lite0(from_stride: FromStride = 4) -> EfficientNetLite:
 
 @register_encoder("efficientnet-lite1", weights_licence="Apache-2.0")
 def efficientnet_lite1(from_stride: FromStride = 4) -> EfficientNetLite:
-    """EfficientNet-Lite1 made 3D: the encoder of the network that ships."""
+    """EfficientNet-Lite1 made 3D."""
     return EfficientNetLite("lite1", from_stride)
 
 
 @register_encoder("efficientnet-lite2", weights_licence="Apache-2.0")
 def efficientnet_lite2(from_stride: FromStride = 4) -> EfficientNetLite:
-    """EfficientNet-Lite2 made 3D."""
+    """EfficientNet-Lite2 made 3D: the encoder of the network that ships."""
     return EfficientNetLite("lite2", from_stride)

@@ -13,7 +13,7 @@ from threedcseg.training.batch import Batch
 from threedcseg.training.clips.batches import BatchMaker, ahead
 from threedcseg.training.clips.canvases import Canvases
 from threedcseg.training.clips.layers import Planner
-from threedcseg.training.clips.sources import kept, open_source
+from threedcseg.training.clips.sources import kept, open_source, rows_of
 from threedcseg.training.clips.stock import Stock
 from threedcseg.training.distributed import World
 from threedcseg.training.recipe import PACK, DataSource, Recipe, Stage
@@ -77,7 +77,8 @@ def decoded(data: str | Path, source: DataSource) -> list[Footage]:
         names = kept(source, [item.name for item in footage], str(path))
         footage = [item for item in footage if item.name in names]
     else:
-        footage = read_footage(open_source(data, source).sequences, source.root)
+        rows = rows_of(source.resolution or "") or None
+        footage = read_footage(open_source(data, source).sequences, source.root, rows)
     if not footage:
         raise InputError(f"{Path(data) / source.root}: nothing in it has a mask", "leave it out")
     return footage

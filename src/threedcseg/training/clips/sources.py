@@ -1,12 +1,14 @@
 """From the data sources of a recipe to training clips."""
 
 import difflib
+import re
 from collections.abc import Sequence as Items
 from dataclasses import replace
 from pathlib import Path
 
 from threedcseg.datasets.registry import Dataset, open_dataset
 from threedcseg.errors import InputError
+from threedcseg.training.clips.annotated import AnnotatedClips
 from threedcseg.training.clips.dataset import ClipDataset
 from threedcseg.training.clips.synthetic import SyntheticClips
 from threedcseg.training.clips.video import VideoClips
@@ -19,9 +21,9 @@ def open_source(data: str | Path, source: DataSource) -> Dataset:
     Raises `InputError` where they are not as they should be, or the split is empty.
     """
     options = dict(source.options)
-    if source.resolution is not None:
-        options["resolution"] = source.resolution
     root = Path(data) / source.root
+    if source.resolution is not None:
+        options["resolution"] = resolution_there(root, source.resolution)
     dataset = open_dataset(source.kind, root, source.split, **options)
     if not dataset.sequences:
         raise InputError(
@@ -31,6 +33,22 @@ def open_source(data: str | Path, source: DataSource) -> Dataset:
     where = f"{root}, split {dataset.split!r}"
     names = kept(source, [sequence.name for sequence in dataset.sequences], where)
     return replace(dataset, sequences=[s for s in dataset.sequences if s.name in names])
+
+
+def resolution_there(root: Path, wanted: str) -> str:
+    """The folder of a DAVIS to read: ``wanted``, such as "288p", or the next larger one that there
+    is, whose frames are shrunk as they are read."""
+    least = rows_of(wanted)
+    if not least or (root / "JPEGImages" / wanted).is_dir():
+        return wanted
+    names = (path.name for path in (root / "JPEGImages").glob("*p"))
+    return min((name for name in names if rows_of(name) > least), key=rows_of, default=wanted)
+
+
+def rows_of(resolution: str) -> int:
+    """288 of "288p"; 0 of a name that says no number."""
+    found = re.fullmatch(r"(\d+)p", resolution)
+    return int(found[1]) if found else 0
 
 
 def kept(source: DataSource, names: Items[str], where: str) -> set[str]:
@@ -54,7 +72,7 @@ def stage_clips(recipe: Recipe, stage: Stage, seed: int) -> ClipDataset:
     return ClipDataset(sources, stage.clip_length, stage.size, stage.augmentation, seed)
 
 
-def _clips(data: str, source: Source) -> VideoClips | SyntheticClips:
+def _clips(data: str, source: Source) -> AnnotatedClips:
     dataset = open_source(data, source)
     if dataset.stills:
         return SyntheticClips(dataset.sequences, source.motion, source.separate, source.scene)
