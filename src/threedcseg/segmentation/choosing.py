@@ -48,7 +48,7 @@ def choose_objects(
     """
     tracker, shape = ObjectTracker(), (0, 0)
     chooser: Chooser | None = None
-    indices = []
+    indices: list[int] = []
     with TemporaryFile() as file:
         stored = StoredFrames(file)
         for image, (index, probabilities) in zip(frames, results, strict=False):
