@@ -1,6 +1,6 @@
 """Do objects keep their numbers? Scenes of two objects with known masks, made of DAVIS.
 
-    python benchmarks/objects.py --data ../shared/data/davis16
+    python benchmarks/objects.py --data DAVIS
 
 One object moves in its own video; another is cut out of a second one and set into it, so that it
 passes before or behind the first, touches it and turns back, leaves the picture and returns, goes
@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/davis16"))
+    parser.add_argument("--data", type=Path, default=Path("DAVIS"))
     parser.add_argument("--kinds", default=",".join(KINDS), help="of scenes, with commas between")
     parser.add_argument("--truth-only", action="store_true", help="without the network's masks")
     parser.add_argument("--each", action="store_true", help="a line for each scene as well")
