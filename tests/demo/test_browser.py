@@ -18,6 +18,7 @@ from patience import PATIENCE, until
 
 from threedcseg.cli.main import main
 from threedcseg.demo.uploads import Limits
+from threedcseg.outputs.formats import FORMATS
 from threedcseg.segmentation.video import segment_video
 from threedcseg.video.reader import open_video
 
@@ -278,6 +279,105 @@ def test_the_example(serve, visit, videos):
         assert page.locator("h1:visible").inner_text() == "left.mp4"
 
 
+def rows(page) -> list[str]:
+    return [row.inner_text().replace("\n", " ") for row in page.locator("#videos li").all()]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_several_files_wait_in_a_list_each_with_its_time(demo, visit, videos, tmp_path, size):
+    demo.network.close_gate()
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    with visit(demo, size) as page:
+        page.set_input_files("#file", [videos[0], bad, videos[1]])
+        page.wait_for_selector("text=Looking at the first frames")
+        assert page.locator("h1:visible").inner_text() == "right.mp4"
+        demo.network.let_pass(1)
+        until(lambda: re.search(r"right.mp4 \d+ %, \d+ s left", rows(page)[0]))
+        until(lambda: re.search(r"left.mp4 waits, \d+ s left", rows(page)[2]))
+        assert "bad.mp4 is not a video" in rows(page)[1]
+        assert page.locator("#videos [aria-current]").inner_text() == "right.mp4"
+        page.click("text=left.mp4")
+        page.wait_for_selector("text=In the queue: 1 video before yours")
+        assert page.locator("#f-left").is_visible() and "s" in page.locator("#f-left").inner_text()
+        assert page.locator("h1:visible").inner_text() == "left.mp4"
+        wide, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= window
+        page.reload()  # only what was sent is known then
+        page.wait_for_selector("text=In the queue: 1 video before yours")
+        until(lambda: len(rows(page)) == 2)
+        demo.network.let_pass()
+        finished(page)
+        until(lambda: all(" done" in row for row in rows(page)))
+        page.click("text=right.mp4")
+        until(lambda: page.locator("h1:visible").inner_text() == "right.mp4")
+        finished(page)
+        page.get_by_label("Delete left.mp4").click()
+        until(lambda: len(demo.left()) == 1)
+        until(lambda: page.locator("#queue").is_hidden())  # one video needs no list
+        assert page.locator("h1:visible").inner_text() == "right.mp4"
+
+
+def test_more_files_can_be_dropped_meanwhile(demo, visit, videos):
+    demo.network.close_gate()
+    with visit(demo) as page:
+        page.set_input_files("#file", videos[0])
+        page.wait_for_selector("text=Looking at the first frames")
+        data = page.evaluate_handle(
+            """(bytes) => { const d = new DataTransfer();
+            d.items.add(new File([new Uint8Array(bytes)], 'more.mp4')); return d; }""",
+            list(videos[1].read_bytes()),
+        )
+        page.dispatch_event("body", "drop", {"dataTransfer": data})
+        until(lambda: len(rows(page)) == 2 and "more.mp4 waits" in rows(page)[1])
+        assert page.locator("h1:visible").inner_text() == "right.mp4"
+        demo.network.let_pass()
+        until(lambda: all(" done" in row for row in rows(page)))
+
+
+def test_a_path_on_this_computer(serve, visit, videos):
+    with serve(token="sesame", local=True) as demo:
+        with visit(demo) as page:
+            assert page.locator("#path-form").is_hidden()
+        with visit(demo, path="/?token=sesame") as page:
+            page.fill("#path", "/nowhere/at all.mp4")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#start-trouble:not([hidden])")
+            assert "is not a file on this computer" in page.locator("#start-trouble").inner_text()
+            page.fill("#path", str(videos[1]))
+            page.keyboard.press("Enter")
+            finished(page)
+            assert page.locator("h1:visible").inner_text() == "left.mp4"
+
+
+def test_frames_to_check_are_marked_and_a_key_leads_to_them(demo, visit, tmp_path):
+    images = []
+    for t in range(30):
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        radius = 12 if 10 <= t < 20 else 20
+        images.append(cv2.circle(image, (80, HEIGHT // 2), radius, (230, 240, 225), -1))
+    video = write_video(tmp_path / "v.mp4", images)
+    with visit(demo) as page:
+        page.set_input_files("#file", video)
+        page.wait_for_selector("#check:not([hidden])")
+        until(lambda: page.locator("#seek").get_attribute("max") == "29")
+        page.wait_for_selector("body.playing")
+        page.click("#play")
+        assert page.locator("#check-count").inner_text() == "3 frames"
+        token = page.evaluate("location.hash.slice(1)")
+        doubtful = demo.wait(token)["doubtful"]
+        assert page.locator("#marks span").count() == len(doubtful)
+        page.locator("#seek").fill("0")
+        page.locator("#canvas").focus()
+        for first, last in doubtful:
+            for frame in range(first, last + 1):
+                page.keyboard.press("d")
+                page.wait_for_selector(f"#canvas[data-frame='{frame}']")
+                assert f"frame {frame + 1} of 30, to check" in page.locator("#time").inner_text()
+        page.click("#check-next")  # round and round
+        page.wait_for_selector(f"#canvas[data-frame='{doubtful[0][0]}']")
+
+
 @pytest.mark.slow
 def test_the_command_itself_with_the_real_network(visit, tmp_path):
     """`3dcseg demo` and `3dcseg segment` make the same of the example's beginning."""
@@ -291,7 +391,7 @@ def test_the_command_itself_with_the_real_network(visit, tmp_path):
     )
     try:
         lines = [process.stdout.readline() for _ in range(2)]
-        server = SimpleNamespace(url=lines[1].split()[1].rstrip("/"))
+        server = SimpleNamespace(url=lines[1].split()[1].partition("/?")[0])
         with visit(server) as page:
             page.set_input_files("#file", sample)
             page.wait_for_selector("#downloads:not([hidden])")
@@ -352,4 +452,5 @@ def test_everyone_can_read_it(demo, visit, videos, size, scheme):
         names = [
             button.evaluate("e => e.ariaLabelledByElements?.length ?? 2") for button in buttons
         ]
-        assert len(names) == 7 and set(names) == {2}
+        assert len(names) == sum(not format.needs_objects for format in FORMATS.values())
+        assert set(names) == {2}

@@ -104,8 +104,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--objects", action="store_true", help="list the objects, with pictures")
     what.add_argument(
         "--edges",
-        choices=["hard", "soft"],
-        help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
+        choices=["hard", "soft", "matte"],
+        help="matte, cut-out and alpha from the masks (hard, default), from the probabilities, or "
+        "by matting, which finds hair and motion blur and takes longer",
     )
     moved = what.add_mutually_exclusive_group()
     moved.add_argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from threedcseg.demo.uploads import VideoFacts, safe_name
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.reader import VideoReader
 
@@ -35,6 +36,8 @@ class Job:
         name: of the file, as its owner knows it.
         num_bytes: of the video, as announced.
         client: who sent it; None for this machine's own user.
+        path: where it lies, if it was not sent: on this machine, whose user named it. It stays.
+        doubtful: frames to check, once it is done.
         watchers: pages that look at it now.
         seen: when one last did, or sent a part of it, by `time.monotonic`.
     """
@@ -44,12 +47,14 @@ class Job:
     name: str
     num_bytes: int = 0
     client: str | None = None
+    path: Path | None = None
     state: State = "receiving"
     facts: VideoFacts | None = None
     num_done: int = 0
     started: float | None = None
     finished: float | None = None
     error: str | None = None
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     damage: str | None = None
     outputs: list[Output] = field(default_factory=list)
     watchers: int = 0
@@ -63,7 +68,17 @@ class Job:
 
     @property
     def video(self) -> Path:
-        return self.folder / "upload" / safe_name(self.name)
+        return self.path or self.folder / "upload" / safe_name(self.name)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been worked on."""
+        return (self.finished or time.monotonic()) - self.started if self.started else 0.0
+
+    @property
+    def speed(self) -> float | None:
+        """Frames a second; None before the first."""
+        return self.num_done / self.seconds if self.num_done and self.seconds else None
 
     @property
     def previews(self) -> Path:

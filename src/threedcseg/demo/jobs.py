@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,17 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._num_working = 0
+        self._speed: float | None = None  # frames a second, of the latest video
         # Outputs do not wait for other people's videos: they need no network and are quick.
         self._segmenter = ThreadPoolExecutor(1, "segmenter")
         self._maker = ThreadPoolExecutor(1, "maker")
 
-    def receive(self, name: str, num_bytes: int, client: str | None = None) -> Job:
+    def receive(
+        self, name: str, num_bytes: int, client: str | None = None, path: Path | None = None
+    ) -> Job:
         """A place for a video of about ``num_bytes``; raises `Busy` where there is none.
 
-        Write it to ``job.video``, then call `submit`.
+        Write it to ``job.video``, then call `submit`; or it is the file at ``path``, and stays.
         """
         with self._lock:
             coming = [job for job in self._jobs.values() if job.state in ("receiving", "queued")]
@@ -78,9 +82,9 @@ class Jobs:
                 raise Busy(f"{MAX_OF_CLIENT} videos of yours are waiting already.")
             self._check_disk(num_bytes + sum(job.num_bytes for job in receiving))
             token = secrets.token_urlsafe(16)
-            job = Job(token, self._folder / token, name, num_bytes, client)
+            job = Job(token, self._folder / token, name, num_bytes, client, path)
             self._jobs[token] = job
-        job.video.parent.mkdir(parents=True)
+        (job.folder if path else job.video.parent).mkdir(parents=True)
         return job
 
     def submit(self, job: Job) -> None:
@@ -104,16 +108,23 @@ class Jobs:
         """The job of that id."""
         return self._jobs.get(token)
 
-    def num_before(self, job: Job) -> int:
-        """How many videos are segmented before this one is."""
+    def before(self, job: Job) -> list[Job]:
+        """The videos that are segmented before this one is."""
         if job.state != "queued":
-            return 0
-        before = 0
-        for other in list(self._jobs.values()):
-            if other is job:
-                break
-            before += other.state in ("queued", "running")
-        return before
+            return []
+        earlier = takewhile(lambda other: other is not job, list(self._jobs.values()))
+        return [other for other in earlier if other.state in ("queued", "running")]
+
+    def _seconds_left(self, job: Job) -> float | None:
+        """Until it is done, with those before it, at the pace of now; None if not known."""
+        frames = 0
+        for each in [*self.before(job), job]:
+            if each.facts is None or each.facts.num_frames is None:
+                return None
+            frames += max(each.facts.num_frames - each.num_done, 0)
+        running = next((each for each in self._jobs.values() if each.state == "running"), None)
+        speed = (running and running.speed) or self._speed
+        return frames / speed if speed else None
 
     def make(self, job: Job, format: str, rendering: Rendering) -> int:
         """Have an output made, unless it is already; returns its number in ``job.outputs``.
@@ -198,24 +209,24 @@ class Jobs:
         """All that the page shows of a job, ready for JSON."""
         facts, now = job.facts, time.monotonic()
         total = job.num_done if job.state == "done" else facts and facts.num_frames
-        seconds = (job.finished or now) - job.started if job.started is not None else 0
-        speed = job.num_done / seconds if seconds > 0 and job.num_done else None
-        left = max(total - job.num_done, 0) / speed if speed and total else None
+        coming = job.state in ("queued", "running")
         kept = 60 * self.limits.keep_minutes - (now - job.finished) if job.finished else None
         return {
             "name": job.name,
             "state": "cancelled" if job.cancelled else job.state,
-            "before": self.num_before(job),
+            "before": len(self.before(job)),
             "width": facts and facts.width,
             "height": facts and facts.height,
             "rate": facts and facts.rate,
             "total": total,
             "done": job.num_done,
-            "speed": speed,
-            "seconds": seconds,
-            "seconds_left": left,
+            "speed": job.speed,
+            "seconds": job.seconds,
+            "seconds_left": self._seconds_left(job) if coming else None,
             "seconds_kept": kept,
+            "stays": job.path is not None,
             "error": job.error,
+            "doubtful": [(each.first, each.last) for each in job.doubtful],
             "damage": job.damage,
             "outputs": [
                 {
@@ -270,6 +281,7 @@ class Jobs:
                         write=KEPT,
                         also=[sink],
                     )
+                job.doubtful = result.doubtful
                 job.damage = str(result.damage) if result.damage else None
             except _Cancelled:
                 return
@@ -277,6 +289,7 @@ class Jobs:
                 job.error = _in_plain_words(error, job)
             job.finished = time.monotonic()
             job.state = "failed" if job.error else "done"
+            self._speed = job.speed or self._speed
 
     def _make(self, job: Job, output: Output, folder: Path) -> None:
         def on_frame() -> None:
