@@ -1,6 +1,6 @@
 """Do objects keep their numbers? Scenes of two objects with known masks, made of DAVIS.
 
-    python benchmarks/objects.py --data ../shared/data/davis16
+    python benchmarks/objects.py --data DAVIS
 
 One object moves in its own video; another is cut out of a second one and set into it, so that it
 passes before or behind the first, touches it and turns back, leaves the picture and returns, goes
@@ -35,7 +35,7 @@ PAIRS = (
     ("stroller", "tennis"),
     ("car-turn", "horsejump-low"),
 )
-KINDS = ("before", "behind", "touching", "leaving", "pillar", "emerging")
+KINDS = ("in front", "behind", "touching", "leaving", "pillar", "emerging")
 LENGTH = 60
 SEEN = 60  # pixels of an object that count as being seen
 
@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/davis16"))
+    parser.add_argument("--data", type=Path, default=Path("DAVIS"))
     parser.add_argument("--kinds", default=",".join(KINDS), help="of scenes, with commas between")
     parser.add_argument("--truth-only", action="store_true", help="without the network's masks")
     parser.add_argument("--each", action="store_true", help="a line for each scene as well")
@@ -240,7 +240,7 @@ def main() -> None:
             masks = scene.labels > 0 if source == "true masks" else network_masks(scene)
             for name, kind in trackers.items():
                 result = score(scene, masks, kind().update)
-                for group in (scene.name.split()[0], "all"):
+                for group in (scene.name.rsplit(" ", 2)[0], "all"):
                     table.setdefault((group, name), []).append(result)
                 if args.each:
                     print(source, scene.name, name, result)

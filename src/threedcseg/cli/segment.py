@@ -104,8 +104,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--objects", action="store_true", help="list the objects, with pictures")
     what.add_argument(
         "--edges",
-        choices=["hard", "soft"],
-        help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
+        choices=["hard", "soft", "matte"],
+        help="matte, cut-out and alpha from the masks (hard, default), from the probabilities, or "
+        "by matting, which finds hair and motion blur and takes longer",
     )
     moved = what.add_mutually_exclusive_group()
     moved.add_argument(
@@ -150,6 +151,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="X0,Y0,X1,Y1[@TIME]",
             help="likewise, what lies in a box by half",
         )
+    choice.add_argument(
+        "--drop-small",
+        type=float,
+        default=0,
+        metavar="SHARE",
+        help="take out objects with less than this share of the largest one's pixels in their "
+        "shot; 0.1, say",
+    )
+    choice.add_argument(
+        "--corrected",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="masks that a person has corrected (a folder, COCO JSON, XML of CVAT) replace ours, "
+        "and mend the frames around",
+    )
     reading = parser.add_argument_group("reading")
     reading.add_argument(
         "--fps",
@@ -222,7 +238,10 @@ def choice_from(args: argparse.Namespace) -> "ObjectChoice":
             if len(pick.place) != corners and (corners == 4 or pick.place):
                 right = f"--{option[:4]}{'-box' * (corners == 2)}"
                 raise InputError(f"--{option.replace('_', '-')} {text}", f"that is for {right}")
-    return ObjectChoice((*args.keep, *args.keep_box), (*args.drop, *args.drop_box))
+    keep, drop = (*args.keep, *args.keep_box), (*args.drop, *args.drop_box)
+    choice = ObjectChoice(keep, drop, args.drop_small)
+    choice.check()
+    return choice
 
 
 def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
@@ -305,6 +324,10 @@ def _run(args: argparse.Namespace) -> int:
     if to_file:
         check_file(output, videos, write, args.redo)
         jobs = [(videos[0], output)]
+    if args.corrected is not None and len(videos) > 1:
+        raise InputError(
+            f"--corrected {args.corrected} is of one video, {len(videos)} are given", "give that"
+        )
     shard = Shard() if args.shard is None else Shard.parse(args.shard)
     if args.shard is None and args.manifest is not None and args.ray is None:
         shard = Shard.from_environment(os.environ)
@@ -315,7 +338,15 @@ def _run(args: argparse.Namespace) -> int:
     from threedcseg.segmentation.task import Task
 
     task = Task(
-        model.load, settings.on, write, rendering, report.progress, reading, args.redo, choice
+        model.load,
+        settings.on,
+        write,
+        rendering,
+        report.progress,
+        reading,
+        args.redo,
+        choice,
+        args.corrected,
     )
     if alone:
         return run_live(args.inputs[0], live_from(args), output, task.start())
@@ -339,9 +370,10 @@ def _check_alone(args: argparse.Namespace, write: Sequence[str], choice: "Object
         raise InputError("--json tells of files, not of live input or pipes", "leave it out")
     if args.output == STDOUT and write != ("masks",):
         raise InputError("standard output takes masks only", "give -o DIR for other formats")
-    if choice:
+    if choice or args.corrected is not None:
         raise InputError(
-            "choosing objects needs a file or a folder, which is read twice", "record the input"
+            "choosing or correcting objects needs a file or a folder, which is read twice",
+            "record the input",
         )
     if args.output is None:
         raise InputError("a live input needs an output folder", "add one, such as -o live")
