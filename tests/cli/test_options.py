@@ -2,12 +2,13 @@
 
 import argparse
 import pickle
+import shlex
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pytest
 
-from threedcseg.cli.main import main
+from threedcseg.cli.main import COMMANDS, build_parser, main
 from threedcseg.cli.options import ModelChoice, SettingsChoice, add_settings, settings_from
 from threedcseg.inference.settings import LIVE, PUBLISHED, Settings, declaration
 
@@ -83,3 +84,22 @@ def test_a_command_line_that_cannot_be_is_one_line(words, capsys):
     assert main(words) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and "--help` lists" in error
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_reads_well(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fits a window, and its examples are understood."""
+    monkeypatch.setenv("COLUMNS", "100")
+    parser = build_parser(command)
+    assert parser._subparsers is not None
+    (action,) = parser._subparsers._group_actions
+    text = action.choices[command].format_help()  # type: ignore[index]
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 110
+    assert text.index("\n\n") < 700  # characters of usage
+    examples = [part for line in lines if line.startswith("  ") for part in line.split("|")]
+    words = [
+        shlex.split(part, comments=True) for part in examples if part.strip().startswith("3dcseg ")
+    ]
+    for _, *arguments in words:
+        build_parser(arguments[0]).parse_args(arguments)
