@@ -35,7 +35,7 @@ PAIRS = (
     ("stroller", "tennis"),
     ("car-turn", "horsejump-low"),
 )
-KINDS = ("before", "behind", "touching", "leaving", "pillar", "emerging")
+KINDS = ("in front", "behind", "touching", "leaving", "pillar", "emerging")
 LENGTH = 60
 SEEN = 60  # pixels of an object that count as being seen
 
@@ -240,7 +240,7 @@ def main() -> None:
             masks = scene.labels > 0 if source == "true masks" else network_masks(scene)
             for name, kind in trackers.items():
                 result = score(scene, masks, kind().update)
-                for group in (scene.name.split()[0], "all"):
+                for group in (scene.name.rsplit(" ", 2)[0], "all"):
                     table.setdefault((group, name), []).append(result)
                 if args.each:
                     print(source, scene.name, name, result)

@@ -169,10 +169,14 @@ def create_app(
         edges = request.query_params.get("edges", "hard")
         rendering = Rendering(edges, background)  # type: ignore[arg-type]
         _checked(rendering.check, status=422)
+        drop = request.query_params.get("drop", "")
+        if not re.fullmatch(r"([0-9]{1,3}(,[0-9]{1,3}){0,254})?", drop):
+            raise HTTPException(422, "Objects to leave out must be numbers with commas between.")
+        left_out = tuple(sorted({int(number) for number in drop.split(",") if number}))
         if job.state != "done":
             raise HTTPException(409, "This video is not finished.")
         with _room():
-            return JSONResponse({"number": jobs.make(job, name, rendering)}, 202)
+            return JSONResponse({"number": jobs.make(job, name, rendering, left_out)}, 202)
 
     async def output(request: Request) -> Response:
         job = _job(request, jobs)
