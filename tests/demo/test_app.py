@@ -322,6 +322,7 @@ def test_other_sites_can_do_nothing(demo, videos):
     foreign = [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
         {"Origin": demo.url.replace("127.0.0.1", "localhost")},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
