@@ -85,6 +85,71 @@ def save(page, name: str, path: Path) -> str:
     return download.value.suggested_filename
 
 
+@pytest.fixture(scope="module")
+def two_discs(tmp_path_factory) -> Path:
+    """A large one above, a small one below it; both stay apart."""
+    images = []
+    for t in range(COUNT):
+        image = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+        cv2.circle(image, (40 + 4 * t, 30), 20, (240, 240, 240), -1)
+        cv2.circle(image, (120 - 3 * t, 75), 12, (250, 230, 240), -1)
+        images.append(image)
+    return write_video(tmp_path_factory.mktemp("two") / "two.mp4", images)
+
+
+def test_a_click_drops_an_object_and_the_downloads_follow(demo, visit, two_discs, tmp_path):
+    with visit(demo) as page:
+        page.set_input_files("#file", two_discs)
+        finished(page)
+        page.focus("#canvas")
+        page.keyboard.press("Home")
+        page.wait_for_selector("#canvas[data-frame='0']")
+        page.fill("#wipe", "0")
+        buttons = page.locator("#object-list button")
+        until(lambda: buttons.count() == 2)
+        assert page.locator("#objects legend").inner_text() == "Objects to keep"
+        labels = [button.get_attribute("aria-label") for button in buttons.all()]
+        assert labels == [f"Object {n}, frames 1 to {COUNT}" for n in (1, 2)]
+        whole = pixels(page).astype(int)
+        colors = [whole[30, 40], whole[75, 120]]
+        assert np.abs(colors[0] - colors[1]).max() > 40, "each has a colour of its own"
+
+        box = page.locator("#canvas").bounding_box()
+        place = {"x": box["width"] * 120 / WIDTH, "y": box["height"] * 75 / HEIGHT}
+        changes(page, lambda: page.locator("#canvas").click(position=place))
+        assert buttons.nth(1).get_attribute("aria-pressed") == "false"
+        assert page.locator("#wipe").input_value() == "0", "a click on an object is no wipe"
+        assert page.locator("#spoken").inner_text() == "Object 2 is left out"
+        left = pixels(page).astype(int)
+        assert np.abs(left[75, 120] - 240).max() < 15, "as in the video"
+        assert np.array_equal(left[30, 40], whole[30, 40])
+
+        page.keyboard.press("ArrowRight")  # in every frame
+        page.wait_for_selector("#canvas[data-frame='1']")
+        assert np.abs(pixels(page)[75, 117].astype(int) - 240).max() < 15
+        save(page, "masks", tmp_path / "one.zip")
+
+        buttons.nth(0).focus()  # by keyboard: the other one instead
+        page.keyboard.press("Space")
+        buttons.nth(1).focus()
+        page.keyboard.press("Enter")
+        assert [b.get_attribute("aria-pressed") for b in buttons.all()] == ["false", "true"]
+        save(page, "masks", tmp_path / "other.zip")
+    for name, above, below in (("one.zip", True, False), ("other.zip", False, True)):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            assert len(archive.namelist()) == COUNT
+            for file in archive.namelist():
+                mask = cv2.imdecode(np.frombuffer(archive.read(file), np.uint8), 0)
+                assert (mask[:52].any(), mask[56:].any()) == (above, below)
+
+
+def test_one_object_is_not_listed(demo, visit, videos):
+    with visit(demo) as page:
+        page.set_input_files("#file", videos[0])
+        finished(page)
+        assert page.locator("#objects").is_hidden()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_from_the_drop_to_the_download(demo, visit, videos, tmp_path, size):
     demo.network.close_gate()
@@ -138,6 +203,13 @@ def test_what_the_player_shows(demo, visit, videos):
         assert np.all(pixels(page)[disc] > 180)
         changes(page, lambda: page.locator("#color").fill("#112233"))
         assert np.all(pixels(page)[far] == [0x11, 0x22, 0x33])
+        changes(page, lambda: page.select_option("#behind", "gray"))
+        gray = pixels(page)[far]
+        assert np.all(gray == gray[:, :1]) and page.locator("#color").is_hidden()
+        changes(page, lambda: page.select_option("#behind", "blur"))
+        image = list(open_video(videos[0]))[10].image
+        assert np.std(pixels(page)[far], axis=0).max() < np.std(image[far], axis=0).max()
+        assert np.all(pixels(page)[disc] > 180)
         changes(page, lambda: page.select_option("#edges", "soft"))
         assert set(np.unique(view("alpha")[far])) == {205, 236}
         overlay = view("overlay")

@@ -164,15 +164,19 @@ def create_app(
         background = request.query_params.get("background", "#000000")
         if name not in [format.name for format in _offered()]:
             raise HTTPException(404, "There is no such output.")
-        if not re.fullmatch("#[0-9a-fA-F]{6}", background):  # never the name of a file
+        if not re.fullmatch("#[0-9a-fA-F]{6}|blur|gray", background):  # never the name of a file
             raise HTTPException(422, "The colour must look like #00b140.")
         edges = request.query_params.get("edges", "hard")
         rendering = Rendering(edges, background)  # type: ignore[arg-type]
         _checked(rendering.check, status=422)
+        drop = request.query_params.get("drop", "")
+        if not re.fullmatch(r"([0-9]{1,3}(,[0-9]{1,3}){0,254})?", drop):
+            raise HTTPException(422, "Objects to leave out must be numbers with commas between.")
+        left_out = tuple(sorted({int(number) for number in drop.split(",") if number}))
         if job.state != "done":
             raise HTTPException(409, "This video is not finished.")
         with _room():
-            return JSONResponse({"number": jobs.make(job, name, rendering)}, 202)
+            return JSONResponse({"number": jobs.make(job, name, rendering, left_out)}, 202)
 
     async def output(request: Request) -> Response:
         job = _job(request, jobs)

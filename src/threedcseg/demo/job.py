@@ -15,15 +15,25 @@ State = Literal["receiving", "queued", "running", "done", "failed"]
 
 @dataclass(eq=False)
 class Output:
-    """A file that was asked for."""
+    """A file that was asked for, without the objects of the numbers in ``drop``."""
 
     format: str
     rendering: Rendering
+    drop: tuple[int, ...] = ()
     state: Literal["making", "ready", "failed"] = "making"
     num_frames: int = 0
     path: Path | None = None
     num_bytes: int = 0
     error: str | None = None
+
+
+@dataclass
+class FoundObject:
+    """First and last frame, as they are shown, and pixels in all."""
+
+    first: int
+    last: int = 0
+    pixels: int = 0
 
 
 @dataclass(eq=False)
@@ -37,6 +47,7 @@ class Job:
         num_bytes: of the video, as announced.
         client: who sent it; None for this machine's own user.
         path: where it lies, if it was not sent: on this machine, whose user named it. It stays.
+        objects: what was found so far, by number.
         doubtful: frames to check, once it is done.
         watchers: pages that look at it now.
         seen: when one last did, or sent a part of it, by `time.monotonic`.
@@ -54,6 +65,7 @@ class Job:
     started: float | None = None
     finished: float | None = None
     error: str | None = None
+    objects: dict[int, FoundObject] = field(default_factory=dict)
     doubtful: tuple[DoubtfulFrames, ...] = ()
     damage: str | None = None
     outputs: list[Output] = field(default_factory=list)

@@ -12,9 +12,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from threedcseg.demo.job import Job, Output
+from threedcseg.demo.job import FoundObject, Job, Output
 from threedcseg.demo.outputs import KEPT, make_output
-from threedcseg.demo.previews import PreviewWriter
+from threedcseg.demo.previews import MOST_OBJECTS, PreviewWriter
 from threedcseg.demo.uploads import (
     Limits,
     check_video,
@@ -24,6 +24,7 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import SegmentedFrame
+from threedcseg.outputs.objects import object_color
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_to_folder
 
@@ -33,6 +34,7 @@ MAX_OF_CLIENT = 4  # videos on their way or waiting
 MAX_MAKING = 12  # outputs of one video at once
 MAX_OUTPUTS = 60  # of one video in all
 STOP_SECONDS = 1.0
+LISTED = 24  # objects on the page
 MIN_FREE_BYTES = 1_000_000_000
 ABANDONED_SECONDS = 30.0  # a page that reloads, or a phone that sleeps for a moment, comes back
 
@@ -126,14 +128,17 @@ class Jobs:
         speed = (running and running.speed) or self._speed
         return frames / speed if speed else None
 
-    def make(self, job: Job, format: str, rendering: Rendering) -> int:
+    def make(self, job: Job, format: str, rendering: Rendering, drop: tuple[int, ...] = ()) -> int:
         """Have an output made, unless it is already; returns its number in ``job.outputs``.
+
+        Of objects with the numbers in ``drop`` nothing is in it.
 
         Raises `Busy` where there are too many.
         """
         with self._lock:
             for number, output in enumerate(job.outputs):
-                same = (output.format, output.rendering) == (format, rendering)
+                made = output.format, output.rendering, output.drop
+                same = made == (format, rendering, drop)
                 if same and output.state != "failed":
                     return number
             if sum(output.state == "making" for output in job.outputs) >= MAX_MAKING:
@@ -141,7 +146,7 @@ class Jobs:
             if len(job.outputs) >= MAX_OUTPUTS:
                 raise Busy(f"{MAX_OUTPUTS} files were made of this video. Send it anew for more.")
             self._check_disk(0)
-            output = Output(format, rendering)
+            output = Output(format, rendering, drop)
             job.outputs.append(output)
             number = len(job.outputs) - 1
         self._maker.submit(self._make, job, output, job.folder / f"output-{number}")
@@ -228,6 +233,7 @@ class Jobs:
             "error": job.error,
             "doubtful": [(each.first, each.last) for each in job.doubtful],
             "damage": job.damage,
+            "objects": _listed(job),
             "outputs": [
                 {
                     "state": output.state,
@@ -268,6 +274,7 @@ class Jobs:
                     raise _Cancelled
                 self.limits.check_seconds(float(result.frame.time))
                 write_preview(result)
+                _note_objects(job, result)
                 job.num_done += 1
 
             try:
@@ -303,7 +310,13 @@ class Jobs:
             try:
                 with job.open() as source:
                     output.path = make_output(
-                        source, job.results, folder, output.format, output.rendering, on_frame
+                        source,
+                        job.results,
+                        folder,
+                        output.format,
+                        output.rendering,
+                        on_frame,
+                        output.drop,
                     )
                 output.num_bytes = output.path.stat().st_size
                 output.state = "ready"
@@ -324,3 +337,22 @@ def _in_plain_words(error: Exception, job: Job) -> str:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "This video needs more memory than there is here: scale it down."
     return "Something went wrong; the window in which 3dcseg runs says what."
+
+
+def _note_objects(job: Job, result: SegmentedFrame) -> None:
+    for item in result.objects:
+        if item.track <= MOST_OBJECTS:
+            found = job.objects.setdefault(item.track, FoundObject(job.num_done))
+            found.last = job.num_done
+            found.pixels += item.area
+
+
+def _listed(job: Job) -> list[dict[str, Any]]:
+    """The objects that the page lists: those that are seen, not those that flicker up."""
+    found = sorted(list(job.objects.items()), key=lambda item: -item[1].pixels)[:LISTED]
+    least = 0.01 * found[0][1].pixels if found else 0
+    return [
+        {"number": number, "first": each.first, "last": each.last, "color": object_color(number)}
+        for number, each in sorted(found)
+        if each.pixels >= least
+    ]

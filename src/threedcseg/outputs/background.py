@@ -1,5 +1,6 @@
 """What stands behind a cut-out: a colour, an image, a video, or the frame, blurred or gray."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -15,6 +16,8 @@ from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import kind_of
 from threedcseg.video.reader import open_video
+
+_log = logging.getLogger(__name__)
 
 GREEN = "#00b140"  # chroma-key green
 OF_FRAME = ("blur", "gray")
@@ -62,6 +65,8 @@ def open_background(text: str, height: int, width: int) -> Iterator[Background]:
     else:
         with open_video(text) as video:
             yield _Moving(video, height, width)
+            if video.damage:
+                _log.warning("%s, the background: %s", text, video.damage)
 
 
 def cover(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -71,9 +71,12 @@ class SegmentedFrames:
     What goes from frame to frame is kept here: the numbers of the objects, the alpha of mattes.
     """
 
-    def __init__(self, rendering: Rendering, formats: Iterable["Format"]) -> None:
+    def __init__(
+        self, rendering: Rendering, formats: Iterable["Format"], with_objects: bool = False
+    ) -> None:
         self._rendering = rendering
-        self._tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+        follows = with_objects or any(item.needs_objects for item in formats)
+        self._tracker = ObjectTracker() if follows else None
         self._matting = Matting()
 
     def next(

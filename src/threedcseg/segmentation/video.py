@@ -159,7 +159,7 @@ def segment_to_folder(
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too, which the record calls
     ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`, and ``also``
-    are given the results of each frame, besides what is written."""
+    are given the results of each frame, with its objects, besides what is written."""
     check_outputs(write)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
     terms = run_terms(source_name, None, settings, write, rendering, provenance, reading)
@@ -215,7 +215,7 @@ def _write_results(
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    results = SegmentedFrames(rendering, formats)
+    results = SegmentedFrames(rendering, formats, with_objects=bool(also))
     doubt = DoubtMeter(settings.threshold)
     choice, tracker = terms.choice, ObjectTracker()
     chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
@@ -350,8 +350,8 @@ def segment_source(
 def _check_apart(path: Path, folder: Path) -> None:
     """Never write among, or clear away, the files that are read, also where links lead to them."""
     for read in (path, *(list_images(path) if path.is_dir() else ())):
-        place = read.resolve()
-        if folder.resolve() in (place, *place.parents):
+        place = Path(os.path.realpath(read))
+        if Path(os.path.realpath(folder)) in (place, *place.parents):
             raise InputError(
                 f"{read} lies in the output folder {folder}, where the results would replace it",
                 "give another output folder",

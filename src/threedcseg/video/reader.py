@@ -307,7 +307,8 @@ class VideoReader:
             raise InputError(
                 f"{self.shown} is coded in a way FFmpeg cannot decode here", "convert it to H.264"
             )
-        stream.thread_type = "AUTO"
+        # Threads by frame hold pictures back, which are lost where the end is damaged.
+        stream.thread_type = "SLICE" if self._flaw else "AUTO"
         context = stream.codec_context
         check_pixels(self.shown, context.width, context.height, self._max_pixels)
         context.options = {"max_pixels": str(self._max_pixels)}  # where the header is wrong

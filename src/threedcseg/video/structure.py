@@ -69,6 +69,24 @@ def num_edits(path: Path) -> int:
     return most
 
 
+def num_samples(path: Path) -> int:
+    """How many packets all tracks of a fragmented MP4 have; 0 for other files."""
+    count, fragments = 0, 0
+    with path.open("rb") as file:
+        for kind, position, length in _top_boxes(file, path.stat().st_size):
+            if kind not in (b"moov", b"moof"):
+                continue
+            file.seek(position)
+            boxes = file.read(length)
+            fragments += kind == b"moof"
+            table, offset = (b"stsz", 12) if kind == b"moov" else (b"trun", 8)
+            for place in (match.start() for match in re.finditer(table, boxes)):
+                number = int.from_bytes(boxes[place + offset : place + offset + 4], "big")
+                size = int.from_bytes(boxes[place - 4 : place], "big")
+                count += number if 0 < number <= size else 0  # else it is within other data
+    return count if fragments else 0
+
+
 def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind, position and length of the boxes of an MP4 or MOV, up to what is none."""
     position = 0
@@ -84,10 +102,10 @@ def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         position += length
 
 
-def begins_at_zero(path: Path) -> bool:
-    """Whether the clock of a file begins at 0, as that of WMV does unless a stream was recorded."""
+def first_packet(path: Path) -> int:
+    """Where the first packet of a WMV lies, behind the header and the beginning of the data."""
     with path.open("rb") as file:
-        return file.read(16) == _ASF_HEADER and _asf_size(file) > 0
+        return int.from_bytes(file.read(24)[16:], "little") + 50
 
 
 def is_chain_broken(path: Path) -> bool:

@@ -7,7 +7,7 @@ const OBJECT = [255, 70, 110]; // the colour of `threedcseg.outputs.overlay`
 const VIEWS = {
   overlay: { title: "Overlay", strength: 50 },
   mask: { title: "Mask", strength: 100 },
-  cutout: { title: "On a colour", strength: 100 },
+  cutout: { title: "Cut out", strength: 100 },
   alpha: { title: "Transparent", strength: 100 },
 };
 
@@ -131,6 +131,8 @@ const player = {
   following: false, // the newest frame is shown as it comes
   playing: false,
   doubtful: [],
+  objects: [], // what was found: number, first and last frame, colour
+  dropped: new Set(), // their numbers
   strengths: Object.fromEntries(Object.entries(VIEWS).map(([name, view]) => [name, view.strength])),
 
   get count() { return this.pictures?.files.length ?? 0; },
@@ -141,6 +143,7 @@ const player = {
     this.frame = 0;
     this.following = true;
     this.mark([]);
+    this.list([], new Set());
     this.pictures = new Pictures(url, () => this.more());
     delete this.canvas.dataset.frame;
     this.shape();
@@ -230,9 +233,82 @@ const player = {
     const painted = new ImageData(new Uint8ClampedArray(image.data), width, height);
     const from = Math.round((width * one("wipe").value) / 100);
     const strength = one("strength").value / 100;
-    const soft = one("edges").value === "soft" ? 1 : 0;
-    PAINT[this.view](painted.data, masks.data, width, height, from, strength, soft);
+    const soft = one("edges").value === "hard" ? 0 : 1;
+    const kept = this.dropped.size ? this.without(masks.data) : masks.data;
+    PAINT[this.view](painted.data, kept, width, height, from, strength, soft);
+    if (this.view === "overlay") this.outlineDropped(painted.data, masks.data, width, height, from);
     this.context.putImageData(painted, 0, 0);
+  },
+
+  without(masks) { // the masks of a frame, where what is dropped is nothing
+    const kept = new Uint8ClampedArray(masks);
+    for (let at = 0; at < kept.length; at += 4) {
+      if (this.dropped.has(kept[at + 2])) kept[at] = kept[at + 1] = 0;
+    }
+    return kept;
+  },
+
+  outlineDropped(to, masks, width, height, from) { // in gray: what can be had back
+    if (!this.dropped.size) return;
+    const isOf = (at, number) => masks[at] && masks[at + 2] === number;
+    eachPixel(width, height, from, (at, x, y) => {
+      if (!masks[at] || !this.dropped.has(masks[at + 2])) return;
+      if (!isInside(at, x, y, width, height, (other) => isOf(other, masks[at + 2]))) {
+        to[at] = to[at + 1] = to[at + 2] = 150;
+      }
+    });
+  },
+
+  list(objects, dropped) { // a button for each, pressed for those that are kept
+    this.objects = objects;
+    this.dropped = dropped;
+    const several = objects.length > 1 || dropped.size > 0;
+    one("objects").hidden = !several;
+    const box = one("object-list");
+    const there = new Map([...box.children].map((button) => [Number(button.dataset.number), button]));
+    for (const [number, button] of there) {
+      if (!objects.some((object) => object.number === number)) button.remove();
+    }
+    objects.forEach((object, place) => {
+      let button = there.get(object.number);
+      if (!button) {
+        button = document.createElement("button");
+        button.type = "button";
+        button.dataset.number = object.number;
+        button.style.setProperty("--color", `rgb(${object.color.join()})`);
+        button.addEventListener("click", () => this.keepOrDrop(object.number));
+        box.insertBefore(button, box.children[place] ?? null);
+      }
+      const frames = `frames ${object.first + 1} to ${object.last + 1}`;
+      button.textContent = `Object ${object.number}`;
+      button.setAttribute("aria-label", `Object ${object.number}, ${frames}`);
+      button.title = frames;
+      button.setAttribute("aria-pressed", String(!dropped.has(object.number)));
+    });
+  },
+
+  colorOf(number) {
+    if (this.objects.length < 2) return OBJECT;
+    return this.objects.find((object) => object.number === number)?.color ?? OBJECT;
+  },
+
+  keepOrDrop(number) {
+    const dropped = new Set(this.dropped);
+    if (!dropped.delete(number)) dropped.add(number);
+    this.list(this.objects, dropped);
+    job.dropped = dropped;
+    say(`Object ${number} is ${dropped.has(number) ? "left out" : "kept"}`);
+    for (const button of all(".outputs .button:enabled")) button.textContent = "Download";
+    this.redraw();
+  },
+
+  async objectAt(x, y) { // its number, at shares of the picture; 0 where there is none
+    if (!this.count) return 0;
+    const { masks } = await this.pictures.get(this.frame);
+    const column = Math.min(masks.width - 1, Math.floor(x * masks.width));
+    const row = Math.min(masks.height - 1, Math.floor(y * masks.height));
+    const at = 4 * (row * masks.width + column);
+    return masks.data[at] ? masks.data[at + 2] : 0;
   },
 
   redraw() { if (this.count) this.show(this.frame); },
@@ -240,7 +316,8 @@ const player = {
   shape() {
     const view = this.view;
     one("side").textContent = VIEWS[view].title;
-    one("color-setting").hidden = view !== "cutout";
+    one("behind-setting").hidden = view !== "cutout";
+    one("color-setting").hidden = view !== "cutout" || one("behind").value !== "";
     one("edges-setting").hidden = view === "overlay";
     one("strength").value = this.strengths[view];
     one("divider").style.left = `${one("wipe").value}%`;
@@ -293,6 +370,12 @@ function eachPixel(width, height, from, act) {
   }
 }
 
+function isInside(at, x, y, width, height, isOf) { // whether its four neighbours are alike
+  const row = 4 * width;
+  return (x === 0 || isOf(at - 4)) && (x === width - 1 || isOf(at + 4)) &&
+    (y === 0 || isOf(at - row)) && (y === height - 1 || isOf(at + row));
+}
+
 function behind(to, masks, width, height, from, strength, soft, background) {
   eachPixel(width, height, from, (at, x, y) => {
     const away = (1 - masks[at + soft] / 255) * strength;
@@ -302,16 +385,42 @@ function behind(to, masks, width, height, from, strength, soft, background) {
   });
 }
 
+function blurred(to, masks, width, height, soft) { // means of large squares, without the object
+  const side = Math.max(2, Math.round(Math.min(width, height) / 24));
+  const [columns, rows] = [Math.ceil(width / side), Math.ceil(height / side)];
+  const sums = new Float32Array(4 * columns * rows);
+  eachPixel(width, height, 0, (at, x, y) => {
+    const square = 4 * (Math.floor(y / side) * columns + Math.floor(x / side));
+    const share = 1.001 - masks[at + soft] / 255;
+    for (let c = 0; c < 3; c++) sums[square + c] += share * to[at + c];
+    sums[square + 3] += share;
+  });
+  return (x, y) => {
+    const [left, top] = [x / side - 0.5, y / side - 0.5];
+    const mixed = [0, 0, 0];
+    let total = 0;
+    for (const row of [Math.floor(top), Math.floor(top) + 1]) {
+      for (const column of [Math.floor(left), Math.floor(left) + 1]) {
+        const near = (1 - Math.abs(left - column)) * (1 - Math.abs(top - row));
+        const [within, down] = [Math.min(Math.max(column, 0), columns - 1), Math.min(Math.max(row, 0), rows - 1)];
+        const square = 4 * (down * columns + within);
+        for (let c = 0; c < 3; c++) mixed[c] += near * sums[square + c];
+        total += near * sums[square + 3];
+      }
+    }
+    return mixed.map((value) => value / total);
+  };
+}
+
 const PAINT = {
   overlay(to, masks, width, height, from, strength) {
-    const row = 4 * width;
+    const colors = Array.from({ length: 256 }, (_, number) => player.colorOf(number));
     eachPixel(width, height, from, (at, x, y) => {
       if (!masks[at]) return;
-      const inside =
-        (x === 0 || masks[at - 4]) && (x === width - 1 || masks[at + 4]) &&
-        (y === 0 || masks[at - row]) && (y === height - 1 || masks[at + row]);
-      const share = inside ? strength : 1;
-      for (let c = 0; c < 3; c++) to[at + c] = blend(to[at + c], OBJECT[c], share);
+      const number = masks[at + 2];
+      const isOf = (other) => masks[other] && masks[other + 2] === number;
+      const share = isInside(at, x, y, width, height, isOf) ? strength : 1;
+      for (let c = 0; c < 3; c++) to[at + c] = blend(to[at + c], colors[number][c], share);
     });
   },
   mask(to, masks, width, height, from, strength, soft) {
@@ -322,7 +431,12 @@ const PAINT = {
   cutout(to, masks, width, height, from, strength, soft) {
     const hex = one("color").value;
     const color = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-    behind(to, masks, width, height, from, strength, soft, () => color);
+    const gray = (x, y) => {
+      const at = 4 * (y * width + x);
+      return new Array(3).fill(0.299 * to[at] + 0.587 * to[at + 1] + 0.114 * to[at + 2]);
+    };
+    const backgrounds = { "": () => () => color, gray: () => gray, blur: () => blurred(to, masks, width, height, soft) };
+    behind(to, masks, width, height, from, strength, soft, backgrounds[one("behind").value]());
   },
   alpha(to, masks, width, height, from, strength, soft) {
     const [light, dark] = [[236, 236, 236], [205, 205, 205]];
@@ -342,7 +456,7 @@ one("strength").addEventListener("input", (event) => {
   player.strengths[player.view] = Number(event.target.value);
   player.redraw();
 });
-for (const id of ["color", "edges"]) one(id).addEventListener("input", () => player.shape());
+for (const id of ["color", "behind", "edges"]) one(id).addEventListener("input", () => player.shape());
 for (const radio of all("input[name=view]")) {
   radio.addEventListener("change", () => { player.shape(); player.label(); });
 }
@@ -351,11 +465,26 @@ const dragWipe = (event) => {
   const box = player.canvas.getBoundingClientRect();
   player.wipeTo(Math.round((100 * (event.clientX - box.left)) / box.width));
 };
+let pressed = null; // where, until it is a drag
 player.canvas.addEventListener("pointerdown", (event) => {
   player.canvas.setPointerCapture(event.pointerId);
+  pressed = [event.clientX, event.clientY];
+});
+player.canvas.addEventListener("pointermove", (event) => {
+  if (!event.buttons) return;
+  if (pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) < 4) return;
+  pressed = null;
   dragWipe(event);
 });
-player.canvas.addEventListener("pointermove", (event) => { if (event.buttons) dragWipe(event); });
+player.canvas.addEventListener("pointerup", async (event) => {
+  if (!pressed) return;
+  pressed = null;
+  const box = player.canvas.getBoundingClientRect();
+  const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  const number = one("objects").hidden ? 0 : await player.objectAt(x, y);
+  if (number) player.keepOrDrop(number);
+  else dragWipe(event);
+});
 player.canvas.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const wipe = Number(one("wipe").value);
@@ -377,7 +506,7 @@ player.canvas.addEventListener("keydown", (event) => {
 
 // ---- The videos of this page: one is shown, all are followed on one stream.
 
-let videos = []; // { id, name, send, request, sent, trouble, latest, downloads, timer } in their order
+let videos = []; // { id, name, send, request, sent, trouble, latest, downloads, dropped, timer } in their order
 let job = null; // the one that is shown
 let stream = null;
 
@@ -393,7 +522,7 @@ function step(name) {
 }
 
 function add(name, send, id = null) { // `send` is the path and the body to POST, unless it is there
-  const video = { id, name, send, request: null, sent: 0, trouble: null, latest: null, downloads: new Map(), timer: null };
+  const video = { id, name, send, request: null, sent: 0, trouble: null, latest: null, downloads: new Map(), dropped: new Set(), timer: null };
   videos.push(video);
   return video;
 }
@@ -575,6 +704,7 @@ function update(mine, now) {
   one("work-title").textContent = now.name;
   if (!player.pictures && now.rate) player.open(urlOf(mine), now);
   if (now.done) player.pictures.want(now.done);
+  player.list(now.objects, mine.dropped);
   const total = Math.max(now.total ?? 0, now.done);
   const share = total && now.state !== "queued" ? now.done / total : null;
   const coming = now.state === "running" || now.state === "queued";
@@ -687,6 +817,7 @@ function row() {
 async function download(format, button) {
   const mine = job;
   const query = new URLSearchParams({ edges: one("edges").value, background: one("color").value });
+  if (mine.dropped.size) query.set("drop", [...mine.dropped].sort((a, b) => a - b).join());
   button.disabled = true;
   complain("work");
   try {
@@ -740,7 +871,7 @@ function offer(format) { // a line of the list: what the server says of it, and 
   one(format.special ? "special-formats" : "formats").append(item);
 }
 
-for (const id of ["edges", "color"]) { // drawn otherwise, it is another file
+for (const id of ["edges", "behind", "color"]) { // drawn otherwise, it is another file
   one(id).addEventListener("change", () => {
     for (const button of all(".outputs .button:enabled")) button.textContent = "Download";
   });
