@@ -24,6 +24,7 @@ EPILOG = """\
 Each input gets a folder of its own below the output folder:
   NAME/00000.png ...             masks, 0 and 255, at the source's size
   NAME/3dcseg.json               written last: without it, the folder is unfinished
+The closing line tells how many masks are doubtful, and 3dcseg.json which.
 
 --write takes one or more of these, with commas between; videos keep timing and sound:
 {formats}
@@ -37,7 +38,11 @@ Examples:
   3dcseg segment dog.mp4 -o cut.mp4 --write cutout
   3dcseg segment dog.mp4 -o edit --write matte,alpha.mov --edges soft
   3dcseg segment dog.mp4 -o edit --write cutout --background beach.jpg
+  3dcseg segment dog.mp4 -o blurred --write cutout --background blur --edges soft
+  3dcseg segment film.mp4 -o part --start 1:02:00 --end 1:03:30 --write alpha.mov
   3dcseg segment dog.mp4 -o one --objects --keep 0.5,0.5
+  3dcseg segment photo.jpg -o mask.png
+  3dcseg segment photos/ --stills -o masks
   3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
   3dcseg segment --manifest list.txt --shard 2/8 -o masks
@@ -51,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; imports no torch."""
     from threedcseg.outputs.formats import describe_formats
 
+    parser.usage = "3dcseg segment [options] INPUT [INPUT ...] [-o DIR]"
     parser.epilog = EPILOG.replace("{formats}", describe_formats())
     parser.add_argument(
         "inputs",
@@ -75,27 +81,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     said.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
     said.add_argument(
         "--json", action="store_true", help="say it in JSON, an object a line (docs/scale.md)"
-    )
-    many = parser.add_argument_group(
-        "many videos", "what an earlier run, or another process, has done is not done again"
-    )
-    many.add_argument(
-        "--manifest", type=Path, metavar="FILE", help="a text file that names one INPUT a line"
-    )
-    many.add_argument(
-        "--shard",
-        metavar="I/N",
-        help="part I of N of the list (default: by torchrun's or SLURM's variables, else all)",
-    )
-    many.add_argument(
-        "--ray",
-        nargs="?",
-        const="here",
-        metavar="ADDRESS",
-        help="share the list among workers of a Ray cluster: of this machine, or auto, HOST:PORT",
-    )
-    many.add_argument(
-        "--ray-workers", type=int, metavar="N", help="default: one a GPU, else one a machine"
     )
     what = parser.add_argument_group("what to write")
     what.add_argument("--write", metavar="NAME[,NAME...]", help="see below (default: masks)")
@@ -132,8 +117,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     choice = parser.add_argument_group(
         "which objects",
-        "given by a point X,Y in pixels or shares of the frame (0.5,0.4 or 50%,40%), in the first "
-        "frame or with @TIME (#30, or 1.5, or 1:02), or by number (docs/objects.md)",
+        "by a point X,Y in pixels or shares of the frame (0.5,0.4 or 50%,40%), in the first frame\n"
+        "or with @TIME (#30, or 1.5, or 1:02), or by number (docs/objects.md)",
     )
     for verb, box in (("keep", "keep-box"), ("drop", "drop-box")):
         others = "keep only the objects" if verb == "keep" else "take out the objects"
@@ -166,7 +151,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="masks that a person has corrected (a folder, COCO JSON, XML of CVAT) replace ours, "
         "and mend the frames around",
     )
-    reading = parser.add_argument_group("reading")
+    reading = parser.add_argument_group("what to read")
     reading.add_argument(
         "--fps",
         metavar="RATE",
@@ -175,13 +160,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--start",
         metavar="TIME",
-        help="read only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
+        help="only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
     )
-    reading.add_argument("--end", metavar="TIME", help="and only up to there")
+    reading.add_argument("--end", metavar="TIME", help="only up to there")
     reading.add_argument(
         "--stills",
         action="store_true",
-        help="a folder holds pictures that have nothing to do with each other, no frames",
+        help="a folder holds pictures to be taken each by itself, not frames of a video",
     )
     reading.add_argument(
         "--max-pixels",
@@ -191,6 +176,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
+    )
+    many = parser.add_argument_group(
+        "many videos", "what an earlier run, or another process, has done is not done again"
+    )
+    many.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="a text file that names one INPUT a line"
+    )
+    many.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="part I of N of the list (default: by torchrun's or SLURM's variables, else all)",
+    )
+    many.add_argument(
+        "--ray",
+        nargs="?",
+        const="here",
+        metavar="ADDRESS",
+        help="share the list among workers of a Ray cluster: of this machine, or auto, HOST:PORT",
+    )
+    many.add_argument(
+        "--ray-workers", type=int, metavar="N", help="default: one a GPU, else one a machine"
     )
     add_model(parser, default="compact")
     add_settings(parser)
