@@ -630,6 +630,7 @@ def test_the_user_of_this_machine_may_name_files_of_it(serve, videos, tmp_path):
             ("", 404, "is not a file"),
             ("a\0b", 404, "is not a file"),
             ("x" * 5000, 404, "is not a file"),
+            ("file://[::1", 404, "is not a file"),
             (text, 415, "text.mp4 is not a video"),
         ):
             answer = demo.client.post("/paths", params={"path": str(wrong)})
