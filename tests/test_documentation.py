@@ -27,7 +27,10 @@ from threedcseg.datasets.registry import KINDS
 from threedcseg.outputs.formats import FORMATS
 
 CARDS = sorted((ROOT / "src" / "threedcseg" / "models" / "cards").glob("*.md"))
-OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "DEVIATIONS.md", "CHANGELOG.md")]
+OTHERS = [
+    ROOT / f"{name}.md"
+    for name in ("README", "CONTRIBUTING", "DEVIATIONS", "CHANGELOG", "SECURITY")
+]
 PAGES = [*OTHERS, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md", *CARDS]
 SHELL = ("sh", "bash", "console")
 LANGUAGES = {*SHELL, "python", "text", "yaml", "json"}
@@ -178,6 +181,15 @@ def test_pages_are_whole(page):
     assert [target for target in local if not (page.parent / target).exists()] == []
     for words in re.findall(r"`(3dcseg [^`]*|--[^`]+)`", prose):
         check_options(words.split())
+
+
+def test_what_is_promised_names_tests_that_there_are():
+    rows = re.findall(r"^\| (.*) \|$", (ROOT / "docs" / "reliability.md").read_text(), re.M)
+    rows = [row for row in rows if not row.startswith(("fault |", "---"))]
+    assert len(rows) > 10
+    for row in rows:
+        tests = re.findall(r"`(tests/[^`]*)`", row)
+        assert tests and all((ROOT / test).exists() for test in tests), row
 
 
 def check_options(words: list[str]) -> None:

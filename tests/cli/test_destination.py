@@ -130,7 +130,7 @@ def test_objects_for_programs(video, tiny, capsys):
     assert failed == {"event": "failed", "video": "bad.mp4", "folder": "out/bad"}
     dog = {"video": "dog.mp4", "folder": "out/dog"}
     assert start == {"event": "start", **dog, "size": [64, 48], "total": 3}
-    facts = {"frames": 3, "cuts": [], "doubtful": [], "done_before": False}
+    facts = {"frames": 3, "cuts": [], "doubtful": [], "damage": None, "done_before": False}
     assert done == {"event": "done", **dog, **facts}
     assert main(words) == 2
     assert events()[-1] == {**done, "done_before": True}

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -14,6 +15,7 @@ from made_videos import gray_frames, write_video
 from threedcseg.cli.main import main
 from threedcseg.models import create_model
 from threedcseg.models.weights import save_weights
+from threedcseg.outputs.record import RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -131,16 +133,47 @@ def test_bad_inputs_name_the_file(segment, tmp_path, capsys):
         one_line_error(capsys, path.name)
 
 
-def test_a_truncated_video_is_no_finished_result(segment, tmp_path, capsys):
+def test_a_damaged_video_is_done_and_the_loss_told(segment, tmp_path, capsys):
     whole = write_video(tmp_path / "w.mkv", gray_frames(60), options={"crf": "1"})
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    assert segment(cut, "--overlay") == 2
-    one_line_error(capsys, "cut.mkv")
+    assert segment(cut, "--overlay") == 3
+    out, err = capsys.readouterr()
+    assert re.search(r"\(60 expected, (\d+) decoded: cut short at \d\.\d s\)", out)
     folder = tmp_path / "out" / "cut"
-    assert not (folder / "3dcseg.json").exists()
-    assert not (folder / "overlay.mp4").exists()
-    assert not list(folder.glob("*.part*"))
+    record = RunRecord.read(folder)
+    assert 20 < record.num_frames < 40 and (folder / "overlay.mp4").exists()
+    assert record.damage.expected == 60 and record.damage.decoded == record.num_frames
+
+    assert segment(cut, "--overlay") == 3  # also of what was done before
+    assert "done before" in capsys.readouterr().out
+    assert segment(whole, cut) == 3
+    assert "\n  damaged: " in capsys.readouterr().err
+    assert segment(cut, "--quiet") == 3
+    out, err = capsys.readouterr()
+    assert not out and "damaged: " in err and "60 expected" in err
+    assert segment(cut, "--json") == 3
+    done = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert done["damage"]["expected"] == 60 and done["damage"]["flaw"] == "cut short"
+
+
+def test_masks_behind_a_gap_have_the_numbers_of_the_source(segment, tmp_path):
+    path = write_video(
+        tmp_path / "a.mkv",
+        gray_frames(60),
+        codec="libvpx-vp9",
+        container_options={"cluster_time_limit": "500"},
+    )
+    data = bytearray(path.read_bytes())
+    place = data.index(b"\x1f\x43\xb6\x75", len(data) // 3)
+    data[place : place + 60] = bytes(60)
+    path.write_bytes(data)
+    assert segment(path) == 3
+    folder = tmp_path / "out" / "a"
+    names = [mask.stem for mask in sorted(folder.glob("*.png"))]
+    assert names[0] == "00000" and names[-1] == "00059" and 20 < len(names) < 60
+    assert segment(path, "--redo") == 3  # and all of them are its own
+    assert len(list(folder.glob("*.png"))) == len(names)
 
 
 def test_damaged_and_foreign_weights(tmp_path, weights, capsys):

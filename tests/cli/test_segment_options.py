@@ -39,6 +39,8 @@ def test_fps_gives_a_folder_its_rate(tmp_path: Path, frames: Path) -> None:
         ["--pixel-format", "gray"],
         ["--pipe-format", "gray"],
         ["--background", "red"],
+        ["--edges", "soft"],
+        ["--feather", "2"],
     ],
     ids=lambda options: options[0],
 )

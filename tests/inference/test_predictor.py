@@ -45,6 +45,11 @@ def test_every_frame_comes_once_in_order_at_its_own_size(count, options, emit):
     assert all(p.shape == (20, 30) and p.dtype == np.float32 for _, p in results)
 
 
+def test_a_network_that_gives_no_numbers_is_refused():
+    with pytest.raises(InputError, match="NaN"):
+        list(segment(video(9), lambda clip: redness(clip) * float("nan"), SMALL))
+
+
 def test_red_is_found_where_it_is():
     frame = np.zeros((20, 30, 3), np.uint8)
     frame[:, 15:, 0] = 255

@@ -1,5 +1,6 @@
 """Folders of images as videos."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -163,3 +164,16 @@ def test_one_pixel_frames(tmp_path: Path) -> None:
     for i in range(2):
         save(tmp_path / f"{i}.png", np.full((1, 1, 3), 7 * i, np.uint8))
     assert [int(frame.image.max()) for frame in read_all(tmp_path)] == [0, 7]
+
+
+def test_what_is_passed_over_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(3):
+        Image.fromarray(gray_frames(1)[0]).save(tmp_path / f"{number}.png")
+    os.mkfifo(tmp_path / "3.png")
+    (tmp_path / "4.png").mkdir()
+    (tmp_path / "5.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "more").mkdir()  # deeper folders are not meant
+    with open_video(tmp_path) as video:
+        assert [frame.name for frame in video] == ["0", "1", "2"]
+    (line,) = caplog.messages
+    assert line == f"{tmp_path}: left out, being no images: 3 files (3.png, 4.png, 5.png)"

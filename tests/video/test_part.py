@@ -95,9 +95,9 @@ def test_only_the_part_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     decoded = 0
     decode = VideoReader._decode
 
-    def counted(self, packets):
+    def counted(self, *given):
         nonlocal decoded
-        for frame in decode(self, packets):
+        for frame in decode(self, *given):
             decoded += 1
             yield frame
 

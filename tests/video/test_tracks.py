@@ -82,7 +82,7 @@ def chapters_of(path: Path) -> list[tuple[float, float, str]]:
     with av.open(str(path)) as file:
         return [
             (float(c["start"] * c["time_base"]), float(c["end"] * c["time_base"]),
-             c["metadata"]["title"])
+             c["metadata"].get("title", "").strip())
             for c in file.chapters()
         ]  # fmt: skip
 
@@ -219,3 +219,43 @@ def test_timecode_and_chapters_of_a_part(tmp_path: Path) -> None:
     for track, rate in enumerate((48000 * 6, 48000)):
         length = len(samples_of(target, track)) / rate
         assert length == pytest.approx(0.4, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("out.mp4", H264), ("out.mov", PRORES_4444), ("out.webm", VP9_ALPHA)]
+)
+def test_chapters_with_gaps_stay_where_they_are(
+    tmp_path: Path, name: str, format: VideoFormat
+) -> None:
+    """QuickTime's fill all the time: where there was none is one without a title."""
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as file:
+        picture = file.add_stream("libx264", rate=5, width=64, height=48)
+        file.set_chapters([chapter(1, 1, 2, "One"), chapter(2, 3, 4, "Two")])
+        for image in gray_frames(25):
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(picture.encode(None))
+    found = chapters_of(copy(source, tmp_path / name, format))
+    assert [each for each in found if each[2]] == [(1, 2, "One"), (3, 4, "Two")]
+    assert [each[:2] for each in found if not each[2]] in ([], [(0, 1), (2, 3)])
+
+
+def test_subtitles_that_mp4_has_not_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "in.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nGood morning\n")
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as file, av.open(str(tmp_path / "in.srt")) as words:
+        picture = file.add_stream("libx264", rate=25, width=64, height=48)
+        subtitles = file.add_stream_from_template(words.streams.subtitles[0])
+        for image in gray_frames(5):
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(picture.encode(None))
+        for packet in words.demux(subtitles=0):
+            if packet.dts is not None:
+                packet.stream = subtitles
+                file.mux(packet)
+    with caplog.at_level(logging.WARNING):
+        copy(source, tmp_path / "out.mp4", H264)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"{source}, in MP4: the subtitles (") and line.endswith("left out")

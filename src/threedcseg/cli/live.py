@@ -98,7 +98,7 @@ def check_live_options(args: argparse.Namespace, live: bool) -> None:
 
 def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
-    other end and its files are whole."""
+    other end and its files are whole, but 3 where frames could not be decoded."""
     from threedcseg.outputs.doubt import to_check
     from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name, without_password
@@ -122,7 +122,7 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
             )
         told = f"{result.num_frames} frames of {shown} -> {result.folder}"
         print(f"{told}{to_check(result.doubtful)}", flush=True)
-        return 0
+        return _status(video)
     live = LiveSource(
         name,
         raw=options.raw,
@@ -154,7 +154,16 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
     told = f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}"
     if not options.quiet:
         print(f"{told}{to_check(result.doubtful)}", flush=True)
-    return 0
+    return _status(source)
+
+
+def _status(source: "FrameSource") -> int:
+    from threedcseg.segmentation.batch import DAMAGED
+
+    if not source.damage:
+        return 0
+    print(f"damaged: {source.damage}", file=sys.stderr)
+    return DAMAGED
 
 
 def _to_pipe(
@@ -177,7 +186,7 @@ def _to_pipe(
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough
             print("nobody reads standard output any more: stopped", file=sys.stderr)
-    return 0
+    return _status(source)
 
 
 @contextmanager

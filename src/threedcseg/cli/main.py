@@ -68,7 +68,8 @@ def _module(command: str):  # type: ignore[no-untyped-def]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0 done, 2 bad input, 130 interrupted)."""
+    """Run the command line; returns the exit status (0 done, 2 bad input, 3 damaged input,
+    130 interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
     with plain_streams():
         return _told(argv)

@@ -50,6 +50,7 @@ class Job:
     started: float | None = None
     finished: float | None = None
     error: str | None = None
+    damage: str | None = None
     outputs: list[Output] = field(default_factory=list)
     watchers: int = 0
     seen: float = field(default_factory=time.monotonic)

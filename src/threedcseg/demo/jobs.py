@@ -216,6 +216,7 @@ class Jobs:
             "seconds_left": left,
             "seconds_kept": kept,
             "error": job.error,
+            "damage": job.damage,
             "outputs": [
                 {
                     "state": output.state,
@@ -256,11 +257,11 @@ class Jobs:
                     raise _Cancelled
                 self.limits.check_seconds(float(result.frame.time))
                 write_preview(result)
-                job.num_done = result.frame.index + 1
+                job.num_done += 1
 
             try:
                 with job.open() as source:
-                    segment_to_folder(
+                    result = segment_to_folder(
                         source,
                         job.name,
                         job.results,
@@ -269,6 +270,7 @@ class Jobs:
                         write=KEPT,
                         also=[sink],
                     )
+                job.damage = str(result.damage) if result.damage else None
             except _Cancelled:
                 return
             except Exception as error:

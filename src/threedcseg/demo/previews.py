@@ -20,6 +20,7 @@ class PreviewWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._count = 0  # not the frame's own number, which may leave lost frames out
         folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, result: SegmentedFrame) -> None:
@@ -28,7 +29,8 @@ class PreviewWriter:
             np.dstack([hard_alpha(result.mask), soft_alpha(result.probabilities), _nothing(result)])
         )
         masks[..., 0] = np.where(masks[..., 0] > 127, 255, 0)
-        path = self._folder / f"{result.frame.index:05d}"
+        path = self._folder / f"{self._count:05d}"
+        self._count += 1
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         path.with_suffix(".jpg").write_bytes(_encode(".jpg", picture, quality))
         path.with_suffix(".png").write_bytes(_encode(".png", masks))

@@ -14,6 +14,7 @@ from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import EVERY_OPTION, FORMATS, FRAME
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.reading import read_json
+from threedcseg.video.damage import Damage
 
 RECORD_NAME = "3dcseg.json"
 MAX_RECORD = 256 << 20  # bytes; of a folder of frames it lists the names
@@ -142,6 +143,7 @@ class RunRecord(RunTerms):
         doubtful: frames that somebody should look at; see `DoubtMeter`.
         frame_names: of a folder's frames; None where they are numbered.
         live: of live sources only.
+        damage: what of the source could not be read; None: nothing.
         chosen: the numbers of the objects that ``choice`` meant.
     """
 
@@ -153,6 +155,7 @@ class RunRecord(RunTerms):
     doubtful: tuple[DoubtfulFrames, ...] = ()
     frame_names: tuple[FileName, ...] | None = None
     live: LiveRecord | None = None
+    damage: Damage | None = None
     chosen: Chosen | None = None
     software: str = Field(
         default_factory=lambda: (

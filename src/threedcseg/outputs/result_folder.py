@@ -173,8 +173,8 @@ def _names(record: RunRecord, pattern: str) -> Callable[[str], bool]:
         return pattern.__eq__
     before, _, after = pattern.partition(FRAME)
     named = None if record.frame_names is None else frozenset(record.frame_names)
-    # How many there are is not known of a run that was stopped; live ones may leave some out.
-    known = record.num_frames and record.live is None
+    # How many there are is not known of a run that was stopped; live and damaged ones have gaps.
+    known = record.num_frames and record.live is None and record.damage is None
     numbers = range(
         record.first_frame, record.first_frame + record.num_frames if known else sys.maxsize
     )

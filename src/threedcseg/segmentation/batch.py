@@ -10,7 +10,10 @@ from threedcseg.errors import InputError
 from threedcseg.outputs.doubt import DoubtfulFrames, to_check
 from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult
+from threedcseg.video.damage import Damage
 from threedcseg.video.kinds import is_picture
+
+DAMAGED = 3  # the exit status of a run that did all, of videos that are not whole
 
 Work = Callable[[Path, Path], VideoResult]
 """Makes the result of a video in a folder, unless it is there."""
@@ -21,7 +24,7 @@ class VideoOutcome:
     """What became of one video.
 
     ``done`` now, done ``before``, being done ``elsewhere`` by another process, or ``failed``:
-    then ``reason`` is one line on why.
+    then ``reason`` is one line on why. ``damage``: what of a video that is done was lost.
     """
 
     kind: Literal["done", "before", "elsewhere", "failed"]
@@ -31,6 +34,7 @@ class VideoOutcome:
     cuts: tuple[int, ...] = ()
     doubtful: tuple[DoubtfulFrames, ...] = ()
     reason: str = ""
+    damage: Damage | None = None
 
     def __str__(self) -> str:
         """One line for people."""
@@ -47,19 +51,21 @@ class VideoOutcome:
         if is_picture(self.video):
             still = "a picture shows no motion: its mask is weaker than a video's"
             return f"{self.video} -> {self.folder} ({still}){before}"
-        said = f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}"
+        damage = f" ({self.damage})" if self.damage else ""
+        said = f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}{damage}"
         return f"{said}{to_check(self.doubtful)}"
 
 
 @dataclass
 class Tally:
     """How many videos were done now, had been done before, are being done elsewhere, and which
-    ones failed."""
+    ones failed, or are damaged."""
 
     done: int = 0
     before: int = 0
     elsewhere: int = 0
     failed: list[VideoOutcome] = field(default_factory=list)
+    damaged: list[VideoOutcome] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -72,6 +78,7 @@ class Tally:
                 tally.failed.append(outcome)
             else:
                 setattr(tally, outcome.kind, getattr(tally, outcome.kind) + 1)
+                tally.damaged += [outcome] if outcome.damage else []
             report(outcome)
         return tally
 
@@ -79,7 +86,15 @@ class Tally:
         said = f"{self.done} done, {self.before} done before"
         said += f", {self.elsewhere} being done by another process" if self.elsewhere else ""
         said += f", {len(self.failed)} failed" if self.failed else ""
-        return "\n".join([said, *(f"  failed: {outcome}" for outcome in self.failed)])
+        said += f", {len(self.damaged)} damaged" if self.damaged else ""
+        lines = [f"  failed: {outcome}" for outcome in self.failed]
+        lines += [f"  damaged: {outcome.video}: {outcome.damage}" for outcome in self.damaged]
+        return "\n".join([said, *lines])
+
+    @property
+    def status(self) -> int:
+        """What a command ends with: 2 where a video failed, 3 where one is damaged, else 0."""
+        return 2 if self.failed else DAMAGED if self.damaged else 0
 
 
 def do_once(video: Path, folder: Path, work: Work) -> VideoOutcome:
@@ -101,7 +116,15 @@ def do_once(video: Path, folder: Path, work: Work) -> VideoOutcome:
         logging.exception("%s", video)
         return failure(video, folder, f"{type(error).__name__}: {error}")
     kind: Literal["done", "before"] = "before" if result.done_before else "done"
-    return VideoOutcome(kind, video, folder, result.num_frames, result.cuts, result.doubtful)
+    return VideoOutcome(
+        kind,
+        video,
+        folder,
+        result.num_frames,
+        result.cuts,
+        result.doubtful,
+        damage=result.damage,
+    )
 
 
 def failure(video: Path, folder: Path, reason: str) -> VideoOutcome:

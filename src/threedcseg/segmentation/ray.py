@@ -14,7 +14,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +24,7 @@ from threedcseg.errors import InputError
 from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
 from threedcseg.segmentation.task import Task, Worker
+from threedcseg.video.damage import Damage
 
 HERE = "here"
 """The address that means a cluster of this machine alone, started now and ended with the run."""
@@ -134,9 +135,9 @@ def over_cluster(
             video, folder = waiting.pop(row["job"])
             cuts = tuple(map(int, row["cuts"].split()))
             doubtful = tuple(DoubtfulFrames(*each) for each in json.loads(row["doubtful"]))
-            yield VideoOutcome(
-                row["kind"], video, folder, row["num_frames"], cuts, doubtful, row["reason"]
-            )
+            damage = Damage(**json.loads(row["damage"])) if row["damage"] else None
+            done = row["kind"], video, folder, row["num_frames"], cuts, doubtful, row["reason"]
+            yield VideoOutcome(*done, damage=damage)
     for video, folder in waiting.values():
         yield failure(video, folder, "its worker died and could not be started again")
 
@@ -167,12 +168,13 @@ class _Actor:
             outcome = {"kind": done.kind, "num_frames": done.num_frames, "reason": done.reason}
             outcome["cuts"] = " ".join(map(str, done.cuts))
             outcome["doubtful"] = json.dumps([astuple(each) for each in done.doubtful])
+            outcome["damage"] = json.dumps(asdict(done.damage)) if done.damage else ""
         except InputError as error:
             outcome = {"kind": "InputError", "reason": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             outcome = {"kind": "OSError", "reason": f"{where}{error.strerror or error}"}
-        nothing = {"remedy": "", "num_frames": 0, "cuts": "", "doubtful": "[]"}
+        nothing = {"remedy": "", "num_frames": 0, "cuts": "", "doubtful": "[]", "damage": ""}
         return {"job": row["job"], **nothing, **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:

@@ -33,6 +33,7 @@ from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.segmentation.stored import StoredFrames
+from threedcseg.video.damage import Damage
 from threedcseg.video.folder import FolderReader
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
@@ -47,7 +48,8 @@ class VideoResult:
     """Where the results of one video lie, how many frames it had, which began a new shot, and
     which somebody should look at.
 
-    ``done_before``: all of it was there already.
+    ``done_before``: all of it was there already. ``damage``: what of the source was lost; None
+    where nothing was.
     """
 
     folder: Path
@@ -55,11 +57,13 @@ class VideoResult:
     cuts: tuple[int, ...] = ()
     doubtful: tuple[DoubtfulFrames, ...] = ()
     done_before: bool = False
+    damage: Damage | None = None
 
     @classmethod
     def of(cls, folder: Path, record: RunRecord, done_before: bool = False) -> "VideoResult":
         """What the record of a finished run says."""
-        return cls(folder, record.num_frames, record.cuts, record.doubtful, done_before)
+        done = record.num_frames, record.cuts, record.doubtful, done_before
+        return cls(folder, *done, damage=record.damage)
 
 
 def segment_video(
@@ -258,6 +262,7 @@ def _write_results(
             "doubtful": doubt.doubtful(),
             "live": None if live is None else LiveRecord(**live()),
             "chosen": chosen,
+            "damage": source.damage or None,
         }
     )
     finish_run(folder, record)

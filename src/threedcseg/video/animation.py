@@ -9,8 +9,10 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from threedcseg.errors import InputError
+from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.structure import flaw_of
 
 
 class AnimationReader:
@@ -27,6 +29,9 @@ class AnimationReader:
     def __init__(self, path: str | Path, part: Part | None = None) -> None:
         self.path = Path(path)
         self.num_bytes: int | None = self.path.stat().st_size
+        self.damage = Damage()  # else it cannot be opened
+        if flaw := flaw_of(self.path):
+            raise self._unreadable(flaw)
         milliseconds, count = 0, 0
         for image in self._images():
             self.width, self.height = image.size
@@ -76,7 +81,10 @@ class AnimationReader:
                     frame.load()
                     yield frame
         except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise InputError(
-                f"{self.path} cannot be read as an animated image ({error})",
-                "get it again, or convert it to a video",
-            ) from None
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, reason: object) -> InputError:
+        return InputError(
+            f"{self.path} cannot be read as an animated image ({reason})",
+            "get it again, or convert it to a video",
+        )

@@ -152,6 +152,8 @@ class VideoEncoder:
             container_options=format.container_options,
         )
         options = {**format.options, **(_rate_cap(source) if format.codec in _CAPPED else {})}
+        if "x265-params" in options and color.hdr:
+            options["x265-params"] += f":{color.hdr}"
         stream = self.container.add_stream(
             format.codec,
             rate=source.rate,

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import named
@@ -71,6 +72,7 @@ class FolderReader:
         if part is not None:
             self._enter(part)
         self.num_frames = len(self._files)
+        self.damage = Damage()  # what cannot be read is an error
 
     @property
     def frame_names(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 from av.video.reformatter import Colorspace
 
+from threedcseg.video.damage import Damage
 from threedcseg.video.part import Extent
 
 UNSPECIFIED_COLOR = 2  # ITU-T H.273, for matrix, primaries and transfer alike
@@ -21,12 +22,14 @@ class Color:
 
     ``primaries``, ``transfer`` and ``matrix`` are code points of ITU-T H.273, the first two 2 where
     the file does not say; ``matrix`` is the one its YUV was read with, or BT.709 for RGB.
+    ``hdr``: mastering display and content light as x265 takes them (`video.hdr`), or nothing.
     """
 
     primaries: int = UNSPECIFIED_COLOR
     transfer: int = UNSPECIFIED_COLOR
     matrix: int = int(Colorspace.ITU709)
     full_range: bool = False
+    hdr: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +37,8 @@ class Frame:
     """One frame.
 
     Attributes:
-        index: 0, 1, 2, ..., counted in the whole recording; of live sources, those that were
-            dropped are counted, too.
+        index: 0, 1, 2, ..., counted in the whole recording; frames that were lost or dropped are
+            counted, too, if that is known.
         image: ``(H, W, 3)`` uint8 RGB, upright.
         name: five-digit index for videos, the file's stem for folders; names the output files.
         time: presentation time in seconds, exact, from the ``start`` of the source; grows strictly.
@@ -67,6 +70,7 @@ class FrameSource(Protocol):
         color: how colour is coded.
         depth: bits of each colour.
         num_bytes: size of the file, or of the part that is read; None where there is none.
+        damage: what was lost so far in the iteration that runs, or ran last.
         extent: the part of the recording that is read.
     """
 
@@ -83,6 +87,7 @@ class FrameSource(Protocol):
     color: Color
     depth: int
     num_bytes: int | None
+    damage: Damage
     extent: Extent
 
     def __iter__(self) -> Iterator[Frame]: ...

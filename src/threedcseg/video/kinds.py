@@ -15,7 +15,7 @@ Kind = Literal["image", "video", "other"]
 
 # What these names say is believed, since folders hold many; files of other names are looked into.
 # fmt: off
-_IMAGE_ENDINGS = frozenset(
+IMAGE_ENDINGS = frozenset(
     [".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm",
      ".pnm", ".jp2", ".j2k", ".tga", ".exr", ".dpx"]
 )
@@ -30,7 +30,7 @@ _STILL_BRANDS = frozenset(["avif", "heic", "heix", "heim", "heis", "mif1", "mif2
 def kind_of(path: Path) -> Kind:
     """What a file is; "other" where it cannot be read."""
     ending = path.suffix.lower()
-    if ending in _IMAGE_ENDINGS:
+    if ending in IMAGE_ENDINGS:
         return "video" if is_animated(path) else "image"
     return "video" if ending in VIDEO_ENDINGS else _looked_into(path)
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -23,6 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
+from threedcseg.video.damage import Damage
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.opening import open_input
@@ -133,6 +133,7 @@ class LiveSource:
     Attributes:
         num_read: frames that arrived; num_dropped: of these, thrown away unseen.
         delay: measured by `delivered`, to be called after each finished frame.
+        damage: what could not be decoded.
         stopped: whether `stop` ended it; ended_by: why it ended otherwise, None at a proper end.
 
     Raises:
@@ -172,6 +173,7 @@ class LiveSource:
         self.when_behind = when_behind or ("wait" if name == STDIN else "drop-oldest")
         self.num_read = self.num_dropped = 0
         self.delay = Delay()
+        self.damage = Damage()
         self.stopped = False
         self.ended_by: str | None = None
         self._raw, self._stdin, self._size = raw, stdin, queue
@@ -275,6 +277,8 @@ class LiveSource:
             reason = str(error.strerror or error).lower()
             if self._opened:
                 self.ended_by = reason
+                if self.name == STDIN:
+                    self._met_damage()
             else:
                 self._failure = InputError(self._cannot_open(reason))
         except BaseException as error:  # raised again by the iteration
@@ -326,7 +330,7 @@ class LiveSource:
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
             raise InputError(f"{self.shown} holds no picture that can be decoded", "send video")
         stream.thread_type = "SLICE"  # threads by frame would hold frames back
-        pictures = _decoded(container, stream)
+        pictures = self._decoded(container, stream)
         for picture in deinterlaced(pictures, stream) if self._deinterlace else pictures:
             if not self._opened:
                 self._describe(PictureFormat(stream, picture))
@@ -335,6 +339,18 @@ class LiveSource:
                 return
             if not self._put(picture):
                 return
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except av.InvalidDataError:  # lost on the way; the next key frame mends it
+                if self._opened:
+                    self._met_damage()
+
+    def _met_damage(self) -> None:
+        self.damage.decoded = self.num_read
+        self.damage.met(self.num_read / self.rate)
 
     def _describe(self, form: PictureFormat) -> None:
         self._format = form
@@ -357,9 +373,3 @@ class LiveSource:
             self._opened = True
             self._changed.notify_all()
             return not (self._ended or self.stopped)
-
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    for packet in container.demux(stream):
-        with suppress(av.InvalidDataError):  # lost on the way; the next key frame mends it
-            yield from packet.decode()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from threedcseg.errors import InputError
-from threedcseg.video.kinds import Kind, is_picture, kind_of, named
+from threedcseg.video.kinds import IMAGE_ENDINGS, Kind, is_picture, kind_of, named
 
 MAX_NAME_BYTES = 200  # of 255, so that there is room for a number or an ending
 _DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\.|$)", re.IGNORECASE)
@@ -23,14 +23,21 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def list_files(folder: Path) -> dict[Kind, list[Path]]:
-    """The files directly in ``folder`` but hidden ones, by what they are, in natural order."""
+    """The files directly in ``folder`` but hidden ones, by what they are, in natural order.
+
+    "other" is also what is no file but in the place of one: pipes, links to nothing, and folders
+    that are called as images are.
+    """
     found: dict[Kind, list[Path]] = {"image": [], "video": [], "other": []}
     try:
-        files = [file for file in folder.iterdir() if file.name[0] != "." and file.is_file()]
+        files = [file for file in folder.iterdir() if file.name[0] != "."]
     except PermissionError:
         raise InputError(f"{folder} may not be read", "change its permissions") from None
     for file in _naturally(files):
-        found[kind_of(file)].append(file)
+        if file.is_file():
+            found[kind_of(file)].append(file)
+        elif not file.is_dir() or file.suffix.lower() in IMAGE_ENDINGS:
+            found["other"].append(file)
     return found
 
 
@@ -136,8 +143,8 @@ def _expand(path: Path) -> list[Path]:
             f"{path} holds no video, no images and no folder of images",
             "give a video, a folder of frames or a folder of videos",
         )
-    if files["other"]:
-        _log.warning("%s: left out, being no videos: %s", path, named(files["other"]))
+    if others := [file for file in files["other"] if file not in items]:
+        _log.warning("%s: left out, being no videos: %s", path, named(others))
     return items
 
 

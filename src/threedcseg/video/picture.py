@@ -1,5 +1,6 @@
 """Decoded frames of a stream to pictures: upright, RGB."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from threedcseg.video.frame import SMPTE170M, UNSPECIFIED_COLOR, Color
+from threedcseg.video.hdr import x265_hdr
 
 # FFmpeg's way from YUV to RGB that rounds; its usual one makes pictures a gray level darker.
 _EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
@@ -32,10 +34,15 @@ class Orientation:
         The matrix ``(a, b, u, c, d, v, x, y, w)`` shows what is stored at (p, q) at
         (a p + c q + x, b p + d q + y); see libavutil/display.h.
         """
-        side_data: Any = frame.side_data  # for which PyAV declares the type of one entry
-        if (data := side_data.get(Type.DISPLAYMATRIX)) is None:
-            return cls()
-        a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
+        try:
+            side_data: Any = frame.side_data  # for which PyAV declares the type of one entry
+        except ValueError:  # there is data of a kind that PyAV does not know (of stereo video, say)
+            turn = math.radians(frame.rotation)
+            a, b, c, d = math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)
+        else:
+            if (data := side_data.get(Type.DISPLAYMATRIX)) is None:
+                return cls()
+            a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
         if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0)
         return cls(True, c < 0, b < 0)
@@ -105,4 +112,4 @@ def _color_of(stream: VideoStream, frame: VideoFrame, assumed_matrix: int | None
     if matrix not in (*Colorspace, SMPTE170M):  # a rare one, to which FFmpeg does not convert
         matrix = int(Colorspace.ITU709)
     full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Color(primaries, transfer, matrix, full_range)
+    return Color(primaries, transfer, matrix, full_range, x265_hdr(frame))

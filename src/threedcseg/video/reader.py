@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +16,8 @@ from av.video.stream import VideoStream
 
 from threedcseg.errors import InputError
 from threedcseg.video.animation import AnimationReader
+from threedcseg.video.damage import Damage
+from threedcseg.video.decoding import Decoding
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.folder import FOLDER_RATE, FolderReader
 from threedcseg.video.frame import Frame, FrameSource
@@ -26,8 +27,10 @@ from threedcseg.video.opening import is_list, open_input
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.seeking import frames_from
+from threedcseg.video.structure import Flaw, flaw_of
 from threedcseg.video.tracks import audio_streams, timecode_of
-from threedcseg.video.truncation import is_cut_short
+
+_STEADY = 8  # frames at a rate make it a constant one
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def open_video(
 
     Raises:
         InputError: missing, empty, unreadable, not a video, no frames in it or in the part, ...;
-            while iterating: damaged or cut short (after the good frames), or the size changes.
+            while iterating: the size changes. What is lost of a damaged file is counted in its
+            `damage`.
 
     >>> with open_video("examples/dog.mp4") as video:  # doctest: +SKIP
     ...     for frame in video:
@@ -98,9 +102,9 @@ def open_video(
 class VideoReader:
     """The frames of a video file: upright, deinterlaced RGB, with the file's own times.
 
-    Packets that cannot be decoded before the first whole frame are skipped, as players do (a
-    recording may begin between key frames); after it they are damage, and an error. Messages call
-    it ``shown`` where people know it by another name than ``path``.
+    What cannot be decoded is passed over, and counted in ``damage``. At a constant frame rate the
+    frames behind a gap keep the numbers they have in the file. Messages call it ``shown`` where
+    people know it by another name than ``path``.
     """
 
     def __init__(
@@ -117,14 +121,15 @@ class VideoReader:
         self.address: str | None = str(path) if web else str(self.path.absolute())
         self._deinterlace = deinterlace
         self.shown = shown or without_password(str(path))
-        self._cut_short = not web and _check_file(self.path, self.shown)
+        self._flaw = None if web else _check_file(self.path, self.shown)
         self._frames: Generator[Frame] | None = None
         self._from: Fraction = Fraction(0)
         self._to: Fraction | None = None  # seconds of the recording
         self.extent = WHOLE
         with self._open() as container:
             stream = self._video_stream(container)
-            first = next(self._decode(container.demux(stream)), None)
+            decoding = Decoding(container, stream, Damage())
+            first = next(iter(decoding), None)
             if first is None:
                 raise self._not_a_video("it holds no frames")
             self._format = form = PictureFormat(stream, first)
@@ -134,7 +139,7 @@ class VideoReader:
             self.time_base = form.time_base
             tracks = audio_streams(container)
             self.has_audio = bool(tracks)
-            self.start = self._first_time = (first.pts or 0) * self.time_base
+            self.start = self._first_time = decoding.origin or Fraction(0)
             for track in tracks:
                 # Sound may begin before the picture. Encoders put a little priming before time 0.
                 if track.start_time is not None and track.time_base is not None:
@@ -142,6 +147,7 @@ class VideoReader:
                         self.start, max(track.start_time * track.time_base, Fraction(0))
                     )
             self.num_bytes: int | None = None if web else self.path.stat().st_size
+            self.damage = Damage()
             timecode = timecode_of(container)
         if part is not None:
             self._enter(part, timecode)
@@ -181,53 +187,70 @@ class VideoReader:
             self.num_bytes = self.num_bytes and max(1, round(share * self.num_bytes))
 
     def _read(self) -> Generator[Frame]:
-        time = Fraction(0)
+        self.damage = damage = Damage(self.num_frames, flaw=self._flaw)
+        time: Fraction | None = None
         expected, rgb = self._format.coded_size, self._format.rgb
-        with self._begun() as (stream, index, frames):
+        with self._begun() as (stream, numbers, frames):
             for frame in deinterlaced(frames, stream) if self._deinterlace else frames:
                 if (frame.width, frame.height) != expected:
                     raise InputError(
                         f"{self.shown} changes its size from {expected[0]}x{expected[1]} to "
-                        f"{frame.width}x{frame.height} at frame {index}, expected one size",
+                        f"{frame.width}x{frame.height} at frame {numbers.last + 1}, expected one "
+                        "size",
                         "cut it there, or scale it to one size",
                     )
-                time = self._time(frame, index, time)
+                time = self._time(frame, time)
                 if self._to is not None and time >= self._to:
                     return
+                number = numbers.next(time - self._first_time + self._recording_start, damage)
                 if time >= self._from:
+                    damage.decoded += 1
                     deep = partial(rgb, frame, "rgb48le") if self.depth > 8 else None
-                    yield Frame(index, rgb(frame), f"{index:05d}", time - self.extent.before, deep)
-                index += 1
+                    shown = time - self.extent.before
+                    yield Frame(number, rgb(frame), f"{number:05d}", shown, deep)
 
     @contextmanager
-    def _begun(self) -> Iterator[tuple[VideoStream, int, Iterator[VideoFrame]]]:
-        """The stream, frames from a little before the part on, and the number of the first."""
+    def _begun(self) -> Iterator[tuple[VideoStream, "_Numbers", Iterator[VideoFrame]]]:
+        """The stream, the numbers of its frames, and these from a little before the part on."""
+        tick = max(self.time_base, Fraction(1, 1000))
         if self._from > 0:
             with self._open() as container:
                 stream = self._video_stream(container)
                 time = self._recording_start + self._from
-                found = frames_from(
-                    container, stream, time, self._first_time, self._decode, self._open
-                )
+                decode = partial(self._decode, container, stream)
+                found = frames_from(container, stream, time, self._first_time, decode, self._open)
                 if found is not None:
-                    yield stream, *found
+                    number, frames = found
+                    yield stream, _Numbers(self.rate, tick, number), frames
                     return
         with self._open() as container:
             stream = self._video_stream(container)
-            yield stream, 0, self._decode(container.demux(stream))
+            yield stream, _Numbers(self.rate, tick), self._decode(container, stream)
+
+    def _decode(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        packets: Iterable[Packet] | None = None,
+    ) -> Iterator[VideoFrame]:
+        """The pictures, from ``packets`` of the stream on where it was sought."""
+        sought = None if packets is None else (self._first_time, packets)
+        return iter(Decoding(container, stream, self.damage, sought))
 
     @property
     def _recording_start(self) -> Fraction:
         return self.start - self.extent.before
 
-    def _time(self, frame: VideoFrame, index: int, previous: Fraction) -> Fraction:
+    def _time(self, frame: VideoFrame, previous: Fraction | None) -> Fraction:
         """In the whole recording, from the frame's time stamp; one period on where that is missing
         or runs backwards."""
         if frame.pts is not None and frame.time_base is not None:
             time = frame.pts * frame.time_base - self._recording_start
-            if index == 0 or time > previous:
+            if previous is None or time > previous:
                 return time
-        return previous + 1 / self.rate if index else self._first_time - self._recording_start
+        if previous is None:
+            return self._first_time - self._recording_start
+        return previous + 1 / self.rate
 
     def _open(self) -> InputContainer:
         assert self.address is not None
@@ -245,7 +268,7 @@ class VideoReader:
         return container
 
     def _not_a_video(self, reason: str) -> InputError:
-        if self._cut_short:
+        if self._flaw == "cut short":
             return InputError(
                 f"{self.shown} cannot be opened: it is cut short (its end is missing)",
                 "copy or download it again",
@@ -274,46 +297,40 @@ class VideoReader:
         stream.thread_type = "AUTO"
         return stream
 
-    def _decode(self, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
-        """The decoder's frames up to the first damage, then InputError."""
-        count, whole = 0, not self._cut_short
-        try:
-            for packet, following in pairwise(chain(packets, [Packet()])):
-                if packet.is_corrupt and following.size == 0:
-                    whole = False  # the last one ends early; elsewhere it may be but a joint
-                    break
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    if count == 0:
-                        continue
-                    raise
-                for frame in frames:
-                    if not frame.is_corrupt:
-                        count += 1
-                        yield frame
-                    elif count:
-                        raise self._damaged(count)
-        except av.FFmpegError:
-            whole = False
-        if count and not whole:
-            raise self._damaged(count)
 
-    def _damaged(self, count: int) -> InputError:
-        if self._cut_short:
-            return InputError(
-                f"{self.shown} is cut short (its end is missing); {count} frames were read",
-                "copy or download it again",
-            )
-        return InputError(
-            f"{self.shown} is damaged after frame {count - 1}; {count} frames were read",
-            "get it again, or convert it with a program that repairs "
-            "(ffmpeg -i IN -c:v libx264 OUT.mp4)",
-        )
+class _Numbers:
+    """The numbers of frames: one after the other, but behind damage those of lost frames are left
+    out, if the rate was constant before. Without damage a gap in time is but a variable rate.
+
+    Args:
+        rate: of the frames.
+        tick: seconds by which times may be rounded.
+        first: number of the first one to come; None: it is frame 0, or those before it are lost.
+
+    Attributes:
+        last: the number given last.
+    """
+
+    def __init__(self, rate: Fraction, tick: Fraction, first: int | None = None) -> None:
+        self._rate, self._inexact = rate, tick * rate
+        self._steady = _STEADY  # so many frames came at the rate
+        self.last = -1 if first is None else first - 1
+        self._time = -1 / rate if first is None else None
+
+    def next(self, time: Fraction, damage: Damage) -> int:
+        """That of the frame at ``time`` seconds from the recording's first."""
+        steps = Fraction(1) if self._time is None else (time - self._time) * self._rate
+        count = max(1, round(steps))
+        exact = abs(steps - count) <= self._inexact
+        lost = count - 1 if damage and exact and self._steady >= _STEADY else 0
+        self._steady = self._steady + 1 if exact and count in (1, 1 + lost) else 0
+        self._time = time
+        self.last += 1 + lost
+        return self.last
 
 
-def _check_file(path: Path, shown: str) -> bool:
-    """Whether the file is cut short; InputError where it cannot be a video at all."""
+def _check_file(path: Path, shown: str) -> Flaw | None:
+    """What its structure says; InputError where it cannot be a video at all."""
     try:
         if not path.exists():
             raise InputError(f"{shown} does not exist", "check the name")
@@ -323,16 +340,16 @@ def _check_file(path: Path, shown: str) -> bool:
             raise InputError(f"{shown} is empty (0 bytes)", "copy or download it again")
         if kind_of(path) == "image":
             raise InputError(f"{shown} is a picture, expected a video", "give another file")
-        return is_cut_short(path)
+        return flaw_of(path)
     except PermissionError:
         raise InputError(f"{shown} may not be read", "change its permissions") from None
 
 
 def _estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
+    if stream.duration and stream.time_base:  # fragments are not among the frames that are counted
+        return max(1, stream.frames, round(stream.duration * stream.time_base * rate))
     if stream.frames:
         return stream.frames
-    if stream.duration and stream.time_base:
-        return max(1, round(stream.duration * stream.time_base * rate))
     if container.duration:
         return max(1, round(Fraction(container.duration, av.time_base) * rate))
     return None

@@ -39,6 +39,7 @@ class TrackFormat:
         rates: those the codec knows (none given: any); other rates become 48 kHz.
         layouts: of the channels, by their number; None: whatever the source has.
         subtitles: codecs of subtitles that are copied; other subtitles are left out.
+        chapters_touch: chapters fill the whole time, so that gaps become chapters without a title.
     """
 
     name: str
@@ -48,6 +49,7 @@ class TrackFormat:
     rates: frozenset[int] = frozenset()
     layouts: dict[int, str] | None = None
     subtitles: frozenset[str] = frozenset()
+    chapters_touch: bool = False
 
 
 _LAYOUTS = dict(enumerate(["mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"], 1))
@@ -60,6 +62,7 @@ MP4_TRACKS = TrackFormat(  # what players play
     ),
     layouts={**_LAYOUTS, 4: "4.0"},
     subtitles=frozenset(["mov_text"]),
+    chapters_touch=True,
 )
 MOV_TRACKS = TrackFormat(  # what editors read
     "MOV",
@@ -67,6 +70,7 @@ MOV_TRACKS = TrackFormat(  # what editors read
     "pcm_s16le",
     deep_codec="pcm_s24le",
     subtitles=frozenset(["mov_text"]),
+    chapters_touch=True,
 )
 WEBM_TRACKS = TrackFormat(
     "WebM",
@@ -143,7 +147,10 @@ class Tracks:
         if (timecode := timecode_of(self._input)) is not None:
             rate = picture.average_rate or Fraction(25)
             picture.metadata["timecode"] = later(timecode, self._extent.first, rate)
-        if chapters := [kept for each in self._input.chapters() if (kept := self._kept(each))]:
+        chapters = [kept for each in self._input.chapters() if (kept := self._kept(each))]
+        if self._format.chapters_touch:
+            chapters = without_gaps(chapters)
+        if chapters:
             self._output.set_chapters(chapters)
 
     def _kept(self, chapter: "Chapter") -> "Chapter | None":
@@ -266,6 +273,23 @@ def timecode_of(container: InputContainer) -> str | None:
     """The timecode at which a file begins, whichever track says it."""
     tags = (tag for tagged in (*container.streams, container) for tag in _tags(tagged))
     return next((text for name, text in tags if name.lower() == "timecode"), None)
+
+
+def without_gaps(chapters: list["Chapter"]) -> list["Chapter"]:
+    """Chapters with one of no title wherever there is none, from 0 to the end of the last."""
+    filled: list[Chapter] = []
+    end = Fraction(0)  # seconds
+    for chapter in sorted(chapters, key=lambda each: each["start"] * (each["time_base"] or 1)):
+        tick = chapter["time_base"] or Fraction(1)
+        if chapter["start"] * tick > end:
+            untitled = {"title": ""}
+            start = round(end / tick)
+            filled.append(
+                {**chapter, "start": start, "end": chapter["start"], "metadata": untitled}
+            )
+        filled.append(chapter)
+        end = chapter["end"] * tick
+    return [{**chapter, "id": number} for number, chapter in enumerate(filled, 1)]
 
 
 def audio_streams(container: InputContainer) -> list[AudioStream]:

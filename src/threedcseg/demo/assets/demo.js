@@ -480,6 +480,7 @@ function update(mine, now) {
   }
   say({ queued: one("now").textContent, running: "Masks are on their way", done: "Done", failed: "Stopped" }[now.state] ?? "");
   if (now.error) complain("work", now.error);
+  else if (now.damage) complain("work", `This file is damaged, and frames are lost: ${now.damage}.`);
   if (now.state === "done") done(mine, now);
   else if (now.state === "failed") ended();
   else if (now.state === "cancelled") reset("This video was deleted.");

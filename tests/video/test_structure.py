@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from made_videos import noisy_frames, write_video
 
-from threedcseg.video.truncation import is_cut_short
+from threedcseg.video.structure import flaw_of
 
 KINDS = [
     ("a.mp4", "libx264", {}),
@@ -30,12 +30,12 @@ def make(folder: Path, name: str, codec: str, options: dict[str, str]) -> bytes:
 @pytest.mark.parametrize(("name", "codec", "options"), KINDS)
 def test_whole_and_cut(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
     data = make(tmp_path, name, codec, options)
-    assert not is_cut_short(tmp_path / name)
+    assert not flaw_of(tmp_path / name)
     cut = tmp_path / "cut"
     for share in (0.4, 0.6, 0.8):
         length = int(len(data) * share)
         cut.write_bytes(data[: length + (length % 188 == 0)])
-        assert is_cut_short(cut), share
+        assert flaw_of(cut), share
 
 
 @pytest.mark.parametrize(("name", "codec", "options"), KINDS[:-2])
@@ -45,14 +45,14 @@ def test_rubbish_behind_the_end_is_not_a_cut(
     data = make(tmp_path, name, codec, options)
     for rubbish in (b"\0" * 3, b"\0" * 1000, b"\xff" * 1000, b"some text behind the end"):
         (tmp_path / name).write_bytes(data + rubbish)
-        assert not is_cut_short(tmp_path / name), rubbish[:4]
+        assert not flaw_of(tmp_path / name), rubbish[:4]
 
 
 def test_streamed_matroska_does_not_know_its_size(tmp_path: Path) -> None:
     """Size unknown: nothing can be said, so nothing is."""
     data = make(tmp_path, "live.mkv", "libx264", {"live": "1"})
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
-    assert not is_cut_short(tmp_path / "cut.mkv")
+    assert not flaw_of(tmp_path / "cut.mkv")
 
 
 def test_long_avi_of_several_parts(tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_long_avi_of_several_parts(tmp_path: Path) -> None:
 
     path = tmp_path / "long.avi"
     path.write_bytes(chunk(b"AVI ", 1000) + chunk(b"AVIX", 1000))
-    assert not is_cut_short(path)
+    assert not flaw_of(path)
     path.write_bytes(path.read_bytes()[:-1])
-    assert is_cut_short(path)
+    assert flaw_of(path)
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 11, 12, 100])
@@ -73,4 +73,4 @@ def test_any_short_file_is_answered(tmp_path: Path, size: int) -> None:
     for start in (b"\0\0\0\x18ftyp", b"\x1a\x45\xdf\xa3", b"RIFF", b"GIF89a", b"G", b""):
         path = tmp_path / "short"
         path.write_bytes((start + bytes(100))[:size])
-        assert is_cut_short(path) in (True, False)
+        assert flaw_of(path) in ("cut short", "damaged", None)
