@@ -1,6 +1,6 @@
 """Are the masks that are said to be doubtful the bad ones?
 
-    python benchmarks/doubt.py [--data ../shared/data/davis16] [--split dev] [--only NAME ...]
+    python benchmarks/doubt.py [--data DAVIS] [--split dev] [--only NAME ...]
 
 The network segments a split of DAVIS. Printed is the share of the worst tenth of frames, by J, that
 is among the tenth with the most doubt (`outputs.doubt`): in each sequence, their mean, and over the
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/davis16"))
+    parser.add_argument("--data", type=Path, default=Path("DAVIS"))
     parser.add_argument("--split", default="dev")
     parser.add_argument("--resolution", default="480p")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the split")

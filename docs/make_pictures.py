@@ -33,13 +33,13 @@ def wipe(left: np.ndarray, right: np.ndarray, share: float) -> np.ndarray:
 
 def moving_picture(video: Path, out: Path) -> None:
     """Segment ``video`` with the network that ships and write the wipe as an animated WebP."""
-    settings = Settings(short_edge=256)
+    settings = Settings()
     pictures = []
     with open_video(video) as source:
         delay = round(1000 * EVERY / source.rate)  # milliseconds
         for frame, probabilities in segment_source(source, load_model("compact"), settings):
             if frame.index % EVERY == 0:
-                marked = overlay(frame.image, probabilities > settings.threshold)
+                marked = overlay(frame.image, settings.mask(probabilities))
                 small = [
                     cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)
                     for image in (frame.image, marked)

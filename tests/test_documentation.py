@@ -238,6 +238,13 @@ def test_every_figure_of_speed_and_quality_in_the_readme_is_in_the_model_card():
     assert parameters in card
 
 
+def test_nothing_names_data_that_only_we_have():
+    """DAVIS, as it is downloaded, and `data` are what pages, recipes and benchmarks go by."""
+    places = [*PAGES, *(ROOT / "recipes").rglob("*.yaml")]
+    places += [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")]
+    assert [path.name for path in places if "shared/data" in path.read_text()] == []
+
+
 def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -17,7 +17,7 @@ from threedcseg.models.complexity import of_encoder, of_model
 from threedcseg.models.meta import on_meta
 from threedcseg.models.shipped import shipped_options
 from threedcseg.models.weights import load_weights
-from threedcseg.outputs import tracking
+from threedcseg.outputs import regions
 from threedcseg.training.recipe import read_recipe
 from threedcseg.training.train import build_network
 from threedcseg.video.folder import FOLDER_RATE
@@ -45,6 +45,8 @@ def card(sequence: str) -> float:
 MEAN = card("**mean**")
 COMPACT, PAPER = f"{MILLIONS['compact']:.1f}", f"{MILLIONS['3dc-seg']:.1f}"
 
+COUNTS = {2: "two", 3: "three", 8: "eight"}
+
 SAYINGS = {
     "README.md": [
         f"At most {BLOCK + shots.FLASH} frames are held",
@@ -69,7 +71,9 @@ SAYINGS = {
     "docs/shots.md": [
         f"one block of clips and two frames, {BLOCK + shots.FLASH} by default",
         f"({BLOCK} frames by default, {DEFAULT.clip_length} with `--stride 1`)",
-        f"the product is above {shots.LEAST:g} and three times as large as all of the last eight",
+        f"the product is above {shots.LEAST:g} and {COUNTS[shots.TIMES]} times as large as all of "
+        f"the last {COUNTS[shots.RECENT]} steps",
+        f"A picture that is back after one or {COUNTS[shots.FLASH]} frames was interrupted",
     ],
     "docs/live.md": [
         f"`clip length - overlap - 1` frames after it ({EARLY} by default; "
@@ -81,7 +85,7 @@ SAYINGS = {
         f"The network works at a short edge of {DEFAULT.short_edge} pixels",
         f"between {guided.SURE} and {1 - guided.SURE}",
         f"A folder of frames becomes {FOLDER_RATE} frames a second",
-        f"regions below {100 * tracking.SMALLEST:g} % of the frame are specks",
+        f"Regions below {100 * regions.SMALLEST:g} % of the frame are specks",
     ],
     "docs/performance.md": [f"its block have been read ({BLOCK} by default)"],
     "docs/demo.md": [

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from threedcseg.inference.settings import PUBLISHED, Settings
     from threedcseg.models import create_model, load_model
     from threedcseg.outputs.choice import ObjectChoice
+    from threedcseg.segmentation.choosing import choose_objects
     from threedcseg.segmentation.video import segment_video
 
 _HOME = {
@@ -20,6 +21,7 @@ _HOME = {
     "ObjectChoice": "threedcseg.outputs.choice",
     "PUBLISHED": "threedcseg.inference.settings",
     "Settings": "threedcseg.inference.settings",
+    "choose_objects": "threedcseg.segmentation.choosing",
     "create_model": "threedcseg.models",
     "load_model": "threedcseg.models",
     "segment": "threedcseg.inference.predictor",
@@ -31,6 +33,7 @@ __all__ = [
     "InputError",
     "ObjectChoice",
     "Settings",
+    "choose_objects",
     "create_model",
     "load_model",
     "segment",

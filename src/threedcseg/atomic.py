@@ -46,6 +46,11 @@ def replacing(path: str | Path, *, sweep: bool = False) -> Iterator[Path]:
             _lock(new, without_locks=True)  # until this process ends, or the block
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:  # that of a full disk names no file, or the temporary one
+        ours = error.filename in (None, str(temporary), str(temporary.absolute()))
+        if not ours or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(new)
         temporary.unlink(missing_ok=True)

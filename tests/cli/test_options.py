@@ -2,12 +2,13 @@
 
 import argparse
 import pickle
+import shlex
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pytest
 
-from threedcseg.cli.main import main
+from threedcseg.cli.main import COMMANDS, build_parser, main
 from threedcseg.cli.options import ModelChoice, SettingsChoice, add_settings, settings_from
 from threedcseg.inference.settings import LIVE, PUBLISHED, Settings, declaration
 
@@ -83,3 +84,19 @@ def test_a_command_line_that_cannot_be_is_one_line(words, capsys):
     assert main(words) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and "--help` lists" in error
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_reads_well(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fits a window, and its examples are understood."""
+    monkeypatch.setenv("COLUMNS", "100")
+    parser = build_parser(command)
+    assert parser._subparsers is not None
+    (action,) = parser._subparsers._group_actions
+    lines = action.choices[command].format_help().splitlines()  # type: ignore[index]
+    assert max(map(len, lines)) <= 110
+    parts = [part.strip() for line in lines if line[:2] == "  " for part in line.split("|")]
+    for example in parts:
+        if example.startswith("3dcseg "):
+            _, *words = shlex.split(example, comments=True)
+            build_parser(words[0]).parse_args(words)

@@ -165,3 +165,41 @@ def test_the_check_decodes_polygons_too(write):
     (finding,) = check_dataset(root).all_findings()
     assert finding.severity == "error"
     assert finding.what == "1 mask of another size than the frame (80x60, not 40x30): 000000000002"
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        {"size": [10**9, 10**9], "counts": "zzzz\u00ff"},
+        {"size": [H, W], "counts": [10**9]},
+        {"size": [H, W], "counts": [H * W + 5, -5]},
+        {"size": [H, W], "counts": []},
+        {"size": [H, W], "counts": "o" * 1000},
+        {"size": [H, W], "counts": 5},
+        {"size": [H, W]},
+        [[1e9, 1e9, -1e9, 1e9, 5, 5]],
+        [[float("nan")] * 6],
+        [[0, 0, 70, 0, 70]],
+        [[0, 0, 1000, 1000] * 1000],
+    ],
+    ids=str,
+)
+def test_outlines_that_mean_ill(write, segmentation):
+    """They crash the process where pycocotools gets them."""
+    root = write(annotation(1, (0, 0, 60, 60), segmentation=segmentation))
+    with pytest.raises(InputError, match="cannot be drawn"):
+        for sequence in coco_instances(root):
+            read_mask(sequence.masks[0])
+
+
+@pytest.mark.parametrize("size", [(10**9, 10**9), (-1, -1), (0, 5), ("a", 5), (None, 5), (1.5, 5)])
+def test_images_of_impossible_size(write, size):
+    root = write(annotation(1, (0, 0, 60, 60)))
+    listing = root / "annotations" / "instances_train2017.json"
+    content = json.loads(listing.read_text())
+    content["images"][0] |= {"height": size[0], "width": size[1]}
+    listing.write_text(json.dumps(content))
+    (sequence,) = coco_instances(root)
+    with pytest.raises(InputError, match="cannot be drawn"):
+        read_mask(sequence.masks[0])
+    assert check_dataset(root, split="train2017").num_errors

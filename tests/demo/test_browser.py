@@ -18,6 +18,7 @@ from patience import PATIENCE, until
 
 from threedcseg.cli.main import main
 from threedcseg.demo.uploads import Limits
+from threedcseg.outputs.formats import FORMATS
 from threedcseg.segmentation.video import segment_video
 from threedcseg.video.reader import open_video
 
@@ -82,6 +83,71 @@ def save(page, name: str, path: Path) -> str:
         page.locator(f"[data-format='{name}'] button").click()
     download.value.save_as(path)
     return download.value.suggested_filename
+
+
+@pytest.fixture(scope="module")
+def two_discs(tmp_path_factory) -> Path:
+    """A large one above, a small one below it; both stay apart."""
+    images = []
+    for t in range(COUNT):
+        image = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+        cv2.circle(image, (40 + 4 * t, 30), 20, (240, 240, 240), -1)
+        cv2.circle(image, (120 - 3 * t, 75), 12, (250, 230, 240), -1)
+        images.append(image)
+    return write_video(tmp_path_factory.mktemp("two") / "two.mp4", images)
+
+
+def test_a_click_drops_an_object_and_the_downloads_follow(demo, visit, two_discs, tmp_path):
+    with visit(demo) as page:
+        page.set_input_files("#file", two_discs)
+        finished(page)
+        page.focus("#canvas")
+        page.keyboard.press("Home")
+        page.wait_for_selector("#canvas[data-frame='0']")
+        page.fill("#wipe", "0")
+        buttons = page.locator("#object-list button")
+        until(lambda: buttons.count() == 2)
+        assert page.locator("#objects legend").inner_text() == "Objects to keep"
+        labels = [button.get_attribute("aria-label") for button in buttons.all()]
+        assert labels == [f"Object {n}, frames 1 to {COUNT}" for n in (1, 2)]
+        whole = pixels(page).astype(int)
+        colors = [whole[30, 40], whole[75, 120]]
+        assert np.abs(colors[0] - colors[1]).max() > 40, "each has a colour of its own"
+
+        box = page.locator("#canvas").bounding_box()
+        place = {"x": box["width"] * 120 / WIDTH, "y": box["height"] * 75 / HEIGHT}
+        changes(page, lambda: page.locator("#canvas").click(position=place))
+        assert buttons.nth(1).get_attribute("aria-pressed") == "false"
+        assert page.locator("#wipe").input_value() == "0", "a click on an object is no wipe"
+        assert page.locator("#spoken").inner_text() == "Object 2 is left out"
+        left = pixels(page).astype(int)
+        assert np.abs(left[75, 120] - 240).max() < 15, "as in the video"
+        assert np.array_equal(left[30, 40], whole[30, 40])
+
+        page.keyboard.press("ArrowRight")  # in every frame
+        page.wait_for_selector("#canvas[data-frame='1']")
+        assert np.abs(pixels(page)[75, 117].astype(int) - 240).max() < 15
+        save(page, "masks", tmp_path / "one.zip")
+
+        buttons.nth(0).focus()  # by keyboard: the other one instead
+        page.keyboard.press("Space")
+        buttons.nth(1).focus()
+        page.keyboard.press("Enter")
+        assert [b.get_attribute("aria-pressed") for b in buttons.all()] == ["false", "true"]
+        save(page, "masks", tmp_path / "other.zip")
+    for name, above, below in (("one.zip", True, False), ("other.zip", False, True)):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            assert len(archive.namelist()) == COUNT
+            for file in archive.namelist():
+                mask = cv2.imdecode(np.frombuffer(archive.read(file), np.uint8), 0)
+                assert (mask[:52].any(), mask[56:].any()) == (above, below)
+
+
+def test_one_object_is_not_listed(demo, visit, videos):
+    with visit(demo) as page:
+        page.set_input_files("#file", videos[0])
+        finished(page)
+        assert page.locator("#objects").is_hidden()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -278,6 +344,105 @@ def test_the_example(serve, visit, videos):
         assert page.locator("h1:visible").inner_text() == "left.mp4"
 
 
+def rows(page) -> list[str]:
+    return [row.inner_text().replace("\n", " ") for row in page.locator("#videos li").all()]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_several_files_wait_in_a_list_each_with_its_time(demo, visit, videos, tmp_path, size):
+    demo.network.close_gate()
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    with visit(demo, size) as page:
+        page.set_input_files("#file", [videos[0], bad, videos[1]])
+        page.wait_for_selector("text=Looking at the first frames")
+        assert page.locator("h1:visible").inner_text() == "right.mp4"
+        demo.network.let_pass(1)
+        until(lambda: re.search(r"right.mp4 \d+ %, \d+ s left", rows(page)[0]))
+        until(lambda: re.search(r"left.mp4 waits, \d+ s left", rows(page)[2]))
+        assert "bad.mp4 is not a video" in rows(page)[1]
+        assert page.locator("#videos [aria-current]").inner_text() == "right.mp4"
+        page.click("text=left.mp4")
+        page.wait_for_selector("text=In the queue: 1 video before yours")
+        assert page.locator("#f-left").is_visible() and "s" in page.locator("#f-left").inner_text()
+        assert page.locator("h1:visible").inner_text() == "left.mp4"
+        wide, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= window
+        page.reload()  # only what was sent is known then
+        page.wait_for_selector("text=In the queue: 1 video before yours")
+        until(lambda: len(rows(page)) == 2)
+        demo.network.let_pass()
+        finished(page)
+        until(lambda: all(" done" in row for row in rows(page)))
+        page.click("text=right.mp4")
+        until(lambda: page.locator("h1:visible").inner_text() == "right.mp4")
+        finished(page)
+        page.get_by_label("Delete left.mp4").click()
+        until(lambda: len(demo.left()) == 1)
+        until(lambda: page.locator("#queue").is_hidden())  # one video needs no list
+        assert page.locator("h1:visible").inner_text() == "right.mp4"
+
+
+def test_more_files_can_be_dropped_meanwhile(demo, visit, videos):
+    demo.network.close_gate()
+    with visit(demo) as page:
+        page.set_input_files("#file", videos[0])
+        page.wait_for_selector("text=Looking at the first frames")
+        data = page.evaluate_handle(
+            """(bytes) => { const d = new DataTransfer();
+            d.items.add(new File([new Uint8Array(bytes)], 'more.mp4')); return d; }""",
+            list(videos[1].read_bytes()),
+        )
+        page.dispatch_event("body", "drop", {"dataTransfer": data})
+        until(lambda: len(rows(page)) == 2 and "more.mp4 waits" in rows(page)[1])
+        assert page.locator("h1:visible").inner_text() == "right.mp4"
+        demo.network.let_pass()
+        until(lambda: all(" done" in row for row in rows(page)))
+
+
+def test_a_path_on_this_computer(serve, visit, videos):
+    with serve(token="sesame", local=True) as demo:
+        with visit(demo) as page:
+            assert page.locator("#path-form").is_hidden()
+        with visit(demo, path="/?token=sesame") as page:
+            page.fill("#path", "/nowhere/at all.mp4")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#start-trouble:not([hidden])")
+            assert "is not a file on this computer" in page.locator("#start-trouble").inner_text()
+            page.fill("#path", str(videos[1]))
+            page.keyboard.press("Enter")
+            finished(page)
+            assert page.locator("h1:visible").inner_text() == "left.mp4"
+
+
+def test_frames_to_check_are_marked_and_a_key_leads_to_them(demo, visit, tmp_path):
+    images = []
+    for t in range(30):
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        radius = 12 if 10 <= t < 20 else 20
+        images.append(cv2.circle(image, (80, HEIGHT // 2), radius, (230, 240, 225), -1))
+    video = write_video(tmp_path / "v.mp4", images)
+    with visit(demo) as page:
+        page.set_input_files("#file", video)
+        page.wait_for_selector("#check:not([hidden])")
+        until(lambda: page.locator("#seek").get_attribute("max") == "29")
+        page.wait_for_selector("body.playing")
+        page.click("#play")
+        assert page.locator("#check-count").inner_text() == "3 frames"
+        token = page.evaluate("location.hash.slice(1)")
+        doubtful = demo.wait(token)["doubtful"]
+        assert page.locator("#marks span").count() == len(doubtful)
+        page.locator("#seek").fill("0")
+        page.locator("#canvas").focus()
+        for first, last in doubtful:
+            for frame in range(first, last + 1):
+                page.keyboard.press("d")
+                page.wait_for_selector(f"#canvas[data-frame='{frame}']")
+                assert f"frame {frame + 1} of 30, to check" in page.locator("#time").inner_text()
+        page.click("#check-next")  # round and round
+        page.wait_for_selector(f"#canvas[data-frame='{doubtful[0][0]}']")
+
+
 @pytest.mark.slow
 def test_the_command_itself_with_the_real_network(visit, tmp_path):
     """`3dcseg demo` and `3dcseg segment` make the same of the example's beginning."""
@@ -291,7 +456,7 @@ def test_the_command_itself_with_the_real_network(visit, tmp_path):
     )
     try:
         lines = [process.stdout.readline() for _ in range(2)]
-        server = SimpleNamespace(url=lines[1].split()[1].rstrip("/"))
+        server = SimpleNamespace(url=lines[1].split()[1].partition("/?")[0])
         with visit(server) as page:
             page.set_input_files("#file", sample)
             page.wait_for_selector("#downloads:not([hidden])")
@@ -352,4 +517,5 @@ def test_everyone_can_read_it(demo, visit, videos, size, scheme):
         names = [
             button.evaluate("e => e.ariaLabelledByElements?.length ?? 2") for button in buttons
         ]
-        assert len(names) == 7 and set(names) == {2}
+        assert len(names) == sum(not format.needs_objects for format in FORMATS.values())
+        assert set(names) == {2}

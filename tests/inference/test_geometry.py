@@ -25,6 +25,13 @@ def test_frames_reach_the_network_in_its_multiple_and_maps_come_back(size, pad):
     assert np.allclose(back, 200)
 
 
+def test_frames_are_shrunk_by_the_mean_of_what_a_pixel_covers():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[::4] = 200  # a row of four, which every fourth pixel alone would miss or be
+    small = Geometry.fit(64, 64, short_edge=16, multiple=16).to_network(stripes)
+    assert small.shape == (16, 16, 3) and np.abs(small.astype(int) - 50).max() <= 1
+
+
 def test_padding_is_cut_off_again():
     geometry = Geometry.fit(50, 50, short_edge=50, multiple=32, pad=True)
     image = np.random.default_rng(0).integers(0, 255, (50, 50, 3), np.uint8)

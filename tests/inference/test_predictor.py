@@ -128,6 +128,21 @@ def test_logits_of_the_mirror_image_are_averaged():
         assert several[0].mean() == pytest.approx(1 / (1 + np.exp(-(4 - 2.4) / 2)), abs=1e-2)
 
 
+def test_smaller_views_do_not_flicker_with_fine_patterns():
+    """Stripes of one pixel are gray at 0.6 of the size, not wide stripes."""
+    seen = []
+
+    def watching(clip):
+        seen.append(clip[0, 0, 0])
+        return clip[:, :1]
+
+    frame = np.zeros((80, 80, 3), np.uint8)
+    frame[:, ::2] = 255
+    list(segment([frame], watching, replace(SMALL, short_edge=80, tta=2)))
+    assert seen[1].shape == (48, 48)
+    assert (seen[1][:, 4:-4] - 0.5).abs().max() < 0.2
+
+
 @pytest.mark.parametrize("tta", [2, 4])
 def test_mirrored_views_are_turned_back(tta):
     frame = np.zeros((48, 96, 3), np.uint8)

@@ -33,14 +33,14 @@ def test_shots_of_any_length(lengths):
     assert cuts_of(frames) == list(accumulate(lengths[:-1]))
 
 
-@pytest.mark.parametrize("length", range(1, FLASH + 3))
+@pytest.mark.parametrize("length", range(1, 5))
 def test_a_scene_that_comes_back_was_interrupted_by_a_flash_or_by_a_shot(length):
     before, after = np.split(scene(0, 24), [12])
-    expected = [12, 12 + length] if length > FLASH else []
+    expected = [12, 12 + length] if length > 2 else []
     assert cuts_of([*before, *scene(1, length), *after]) == expected
 
 
-@pytest.mark.parametrize("length", range(1, FLASH + 1))
+@pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("bright", [255, 0])
 def test_flashes_are_no_cuts(length, bright):
     frames = list(scene(3, 40))

@@ -116,6 +116,7 @@ def serving(
     limits: Limits | None = None,
     sample: Path | None = None,
     token: str | None = None,
+    local: bool = False,
 ) -> Iterator[Demo]:
     """A server for a block, in ``folder``, which it removes."""
     network = Bright()
@@ -123,7 +124,12 @@ def serving(
     jobs = Jobs(network, folder, limits or Limits(), SETTINGS)
     about = {"model": "bright", "device": "a test"}
     app = create_app(
-        jobs, about, sample=sample, token=token, is_stopping=lambda: server.should_exit
+        jobs,
+        about,
+        sample=sample,
+        token=token,
+        local=local,
+        is_stopping=lambda: server.should_exit,
     )
     config = uvicorn.Config(app, http=Connection, log_level="error", access_log=False)
     server = uvicorn.Server(config)

@@ -6,7 +6,16 @@ from drawn_weights import draw_into
 from torch.nn import functional as F
 
 from threedcseg.models import create_model
-from threedcseg.models.camera import camera_motions, compose, inside, invert, places, solve
+from threedcseg.models.camera import (
+    box_sums,
+    camera_motions,
+    compose,
+    halved,
+    inside,
+    invert,
+    places,
+    solve,
+)
 from threedcseg.models.motion import moving
 
 AFFINE = torch.tensor([[[1.03, 0.04, 0.12], [-0.05, 0.98, -0.08]]])
@@ -131,7 +140,15 @@ def test_motions_are_composed_and_inverted():
     matrix = torch.randn(3, 6, 6, generator=torch.manual_seed(0))
     matrix = matrix @ matrix.mT + torch.eye(6)
     right = torch.randn(3, 6)
-    assert torch.allclose(solve(matrix, right), torch.linalg.solve(matrix, right), atol=1e-4)
+    found = solve(torch.cat([matrix, right[..., None]], -1))
+    assert torch.allclose(found, torch.linalg.solve(matrix, right), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 5)])
+def test_sums_of_slices_are_those_of_pooling(size):
+    maps = torch.rand(2, 3, *size, generator=torch.manual_seed(0))
+    assert torch.allclose(halved(maps), F.avg_pool2d(maps, 2, ceil_mode=True))
+    assert torch.allclose(box_sums(maps), 25 * F.avg_pool2d(maps, 5, 1, 2), atol=1e-5)
 
 
 def network(trained=True):

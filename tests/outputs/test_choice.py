@@ -10,7 +10,7 @@ import pytest
 from threedcseg.errors import InputError
 from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, Pick, only_chosen
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.tracking import connected_objects, number_map, objects_of
+from threedcseg.outputs.regions import connected_objects, number_map, objects_of
 from threedcseg.video.frame import Frame
 from threedcseg.video.part import WHOLE, Extent
 
@@ -46,7 +46,7 @@ def source(num_frames: int | None = None, extent: Extent = WHOLE) -> SimpleNames
 def choose(choice: ObjectChoice, *frames: SegmentedFrame, num_frames: int | None = None) -> Chosen:
     chooser = Chooser(choice, source(num_frames))
     for frame in frames:
-        chooser(frame)
+        chooser(frame, begins_shot=frame is frames[0])
     return chooser.chosen()
 
 
@@ -133,6 +133,15 @@ def test_nothing_there_is_one_line(text, said):
 def test_a_time_far_after_the_end_is_refused_before_the_first_frame():
     with pytest.raises(InputError, match="after the end"):
         choose(ObjectChoice(keep=("5,5@9",)), num_frames=3)
+
+
+def test_small_objects_of_a_shot_are_dropped_unless_they_were_pointed_at():
+    frames = [segmented(0, TWO[0], (100, 50, 10, 10)), segmented(1, TWO[0])]
+    assert choose(ObjectChoice(drop_small=0.1), *frames) == Chosen(None, (2,))
+    assert choose(ObjectChoice(drop_small=0.05), *frames) == Chosen(None, ())
+    assert choose(ObjectChoice(keep=("2",), drop_small=0.1), *frames) == Chosen((2,), ())
+    with pytest.raises(InputError, match="drop_small 2"):
+        ObjectChoice(drop_small=2).check()
 
 
 def test_what_is_dropped_goes_with_its_border_and_specks():

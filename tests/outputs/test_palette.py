@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image
 
 from threedcseg.outputs.palette import PaletteWriter, davis_palette, label_map
-from threedcseg.outputs.tracking import TrackedObject
+from threedcseg.outputs.regions import TrackedObject
 
 
 def test_the_first_colours_are_those_of_davis(shared):

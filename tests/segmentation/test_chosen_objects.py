@@ -80,7 +80,8 @@ def test_all_outputs_follow_the_choice(source, everything, tmp_path, choice):
     cut = [frame.image for frame in read_all(folder / "cutout.mp4")]
     assert cut[12][30, 42, 0] < 60 and cut[12][75, 88, 0] > 200
     record = json.loads((folder / "3dcseg.json").read_text())
-    assert record["choice"] == {"keep": list(choice.keep), "drop": list(choice.drop)}
+    asked = {"keep": list(choice.keep), "drop": list(choice.drop), "drop_small": 0}
+    assert record["choice"] == asked
     assert record["chosen"]["keep"] == ([2] if choice.keep else None)
 
 

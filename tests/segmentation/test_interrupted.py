@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from made_videos import noisy_frames, write_video
 
+from threedcseg.atomic import PART_SUFFIX
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import FORMATS
 from threedcseg.segmentation.video import segment_video
@@ -82,6 +83,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(source, tmp_path):
         f"{name} 2" for name in names
     ]
     assert all("File too large" in line for line in lines[::2]), lines
+    for name, line in zip(names, lines[::2], strict=True):  # and names the file, by its final name
+        assert f"{tmp_path / name}{os.sep}" in line and PART_SUFFIX not in line, line
     assert files(tmp_path) == {".3dcseg-unfinished"}
 
 

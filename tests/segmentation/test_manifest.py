@@ -18,6 +18,11 @@ def test_a_list_names_videos_and_folders_once(tmp_path):
     [
         ("none.mp4\n", r"list\.txt, line 1: .*none\.mp4 does not exist"),
         ("\nlist.txt\nempty\n", r"list\.txt, line 3: .*empty holds no video"),
+        (
+            "http://me:secret@host/a.mp4\n",
+            r"list\.txt, line 1: http://host/a\.mp4 is no file here: give addresses by themselves",
+        ),
+        ("camera:0\n", r"list\.txt, line 1: camera:0 is no file here"),
         ("# nothing\n", r"list\.txt: the list is empty"),
     ],
 )

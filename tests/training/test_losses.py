@@ -37,6 +37,22 @@ def test_dice_leaves_out_frames_without_foreground():
     assert dice(logits, torch.zeros_like(masks)) == 0
 
 
+def test_dice_is_a_mean_over_the_frames_with_foreground():
+    masks = MASKS.repeat(1, 1, 2, 1, 1)
+    masks[:, :, 1:] = 0
+    wrong = -(masks * 2 - 1) * 20
+    assert dice(wrong, masks) == pytest.approx(1, abs=1e-3)  # of one frame of four
+
+
+def test_void_pixels_get_no_gradient():
+    masks = MASKS.clone()
+    masks[..., :3] = 127 / 255
+    logits = torch.zeros(1, 2, 2, 16, 16, requires_grad=True)
+    weighted_loss({"cross_entropy": 1.0, "dice": 1.0})(logits, masks).backward()
+    assert not logits.grad[..., :3].any()
+    assert logits.grad[..., 3:].ne(0).all()
+
+
 def test_boundary_looks_at_the_edge_only():
     logits = torch.randn(1, 1, 2, 16, 16)
     far = logits.clone()

@@ -15,6 +15,7 @@ from PIL import Image
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.overlay import overlay
+from threedcseg.video.encoder import H264, PRORES_4444, VP9_ALPHA, VideoFormat
 from threedcseg.video.reader import open_video
 from threedcseg.video.tracks import MP4_TRACKS, Tracks
 from threedcseg.video.writer import VideoWriter
@@ -332,3 +333,49 @@ def test_without_frames_nothing_is_written(tmp_path: Path) -> None:
     ):
         pass
     assert list(tmp_path.iterdir()) == [source]
+
+
+def with_clock(path: Path, scale: int) -> Path:
+    """An MP4 whose tracks count so many ticks a second."""
+    data = bytearray(path.read_bytes())
+    place = 0
+    while (place := data.find(b"mdhd", place + 1)) > 0:
+        data[place + 16 : place + 20] = scale.to_bytes(4, "big")
+    odd = path.with_stem(f"odd{scale}")
+    odd.write_bytes(data)
+    return odd
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".webm"])
+@pytest.mark.parametrize("scale", [1_000_000_007, 2**31 - 1])
+def test_a_clock_that_cannot_be_coded_is_one_line(tmp_path: Path, suffix: str, scale: int) -> None:
+    odd = with_clock(write_video(tmp_path / "a.mov", gray_frames(12), audio="aac"), scale)
+    format = {".mp4": H264, ".mov": PRORES_4444, ".webm": VP9_ALPHA}[suffix]
+    target = tmp_path / f"out{suffix}"
+    with (
+        pytest.raises(InputError, match="counted in ticks") as caught,
+        open_video(odd) as video,
+        VideoWriter(target, video, format) as writer,
+    ):
+        for frame in video:
+            alpha = np.full((*frame.image.shape[:2], 1), 255, np.uint8)
+            image = np.dstack([frame.image, alpha]) if format.alpha else frame.image
+            writer.write(image, frame.time)
+    assert str(target) in str(caught.value) and "\n" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a.mov", odd])
+
+
+@pytest.mark.parametrize("format", [H264, PRORES_4444, VP9_ALPHA])
+def test_made_again_it_is_the_same(tmp_path: Path, format: VideoFormat) -> None:
+    source = write_video(tmp_path / "a.mp4", gray_frames(12), audio="aac")
+    made = []
+    for name in ("one", "two"):
+        with open_video(source) as video:
+            target = tmp_path / f"{name}{format.suffix}"
+            with VideoWriter(target, video, format) as writer:
+                for frame in video:
+                    alpha = np.full((*frame.image.shape[:2], 1), 99, np.uint8)
+                    image = np.dstack([frame.image, alpha]) if format.alpha else frame.image
+                    writer.write(image, frame.time)
+            made.append(target.read_bytes())
+    assert made[0] == made[1]

@@ -1,5 +1,7 @@
 """Masks and probability maps as files."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +70,23 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     for folder in (tmp_path / "taken", tmp_path / "taken" / "deeper"):
         with pytest.raises(InputError, match="expected a folder"), MaskWriter(folder):
             pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits")
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    program = """if True:
+        import resource, sys
+        import numpy as np
+        from threedcseg.video.writer import MaskWriter
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        mask = np.random.default_rng(0).integers(0, 2, (200, 200)) > 0
+        try:
+            with MaskWriter(sys.argv[1]) as writer:
+                writer.write("00007", mask)
+        except OSError as error:
+            print(error.filename)
+    """
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "00007.png")
+    assert not list(tmp_path.iterdir())

@@ -129,6 +129,7 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
         when_behind=options.when_behind,
         queue=options.queue,
         deinterlace=options.deinterlace,
+        max_pixels=worker.task.reading.max_pixels,
     )
     with _stopped_by_signals(live), live as source:
         report = _Report(source, worker.settings, options.quiet)

@@ -14,7 +14,10 @@ from typing import NoReturn
 from threedcseg.allocation import keep_freed_memory
 from threedcseg.cli.terminal import plain_streams
 from threedcseg.errors import InputError
+from threedcseg.reading import shortly
 
+MAX_WORD = 4096
+"""Characters of an argument."""
 COMMANDS = {
     "segment": "cut the moving objects out of videos: masks, probability maps, overlays",
     "evaluate": "score masks, or a model on a data set, against ground truth",
@@ -86,9 +89,20 @@ def _told(argv: list[str]) -> int:
     except OSError as error:  # full disk, no permission, ...: the system's own words name the file
         where = f"{error.filename}: " if error.filename else ""
         return _fail(InputError(f"{where}{error.strerror or error}"))
+    except MemoryError as error:
+        return _fail(InputError("there is not enough memory", str(error)))
+    except RuntimeError as error:  # of `Path.resolve`, until Python 3.13
+        if "Symlink loop" not in str(error):
+            raise
+        return _fail(InputError(str(error), "remove the link"))
 
 
 def _run(argv: list[str]) -> int:
+    longest = max(argv, key=len, default="")
+    if len(longest) > MAX_WORD:  # neither a name that systems take, nor a number that Python does
+        raise InputError(
+            f"{longest[:20]!r}... has {len(longest)} characters", f"give {MAX_WORD} at most"
+        )
     command = next((word for word in argv if word in COMMANDS), None)
     parser = build_parser(command)
     args = parser.parse_args(argv)
@@ -105,7 +119,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _fail(error: InputError) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {shortly(error, 2000)}", file=sys.stderr)
     return 2
 
 

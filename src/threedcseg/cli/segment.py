@@ -24,6 +24,7 @@ EPILOG = """\
 Each input gets a folder of its own below the output folder:
   NAME/00000.png ...             masks, 0 and 255, at the source's size
   NAME/3dcseg.json               written last: without it, the folder is unfinished
+The closing line tells how many masks are doubtful, and 3dcseg.json which.
 
 --write takes one or more of these, with commas between; videos keep timing and sound:
 {formats}
@@ -37,7 +38,11 @@ Examples:
   3dcseg segment dog.mp4 -o cut.mp4 --write cutout
   3dcseg segment dog.mp4 -o edit --write matte,alpha.mov --edges soft
   3dcseg segment dog.mp4 -o edit --write cutout --background beach.jpg
+  3dcseg segment dog.mp4 -o blurred --write cutout --background blur --edges soft
+  3dcseg segment film.mp4 -o part --start 1:02:00 --end 1:03:30 --write alpha.mov
   3dcseg segment dog.mp4 -o one --objects --keep 0.5,0.5
+  3dcseg segment photo.jpg -o mask.png
+  3dcseg segment photos/ --stills -o masks
   3dcseg segment holiday/*.mov frames/ -o masks --write masks,probabilities,boxes
   3dcseg segment dog.mp4 -o masks --model 3dc-seg --weights official.safetensors --preset published
   3dcseg segment --manifest list.txt --shard 2/8 -o masks
@@ -51,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; imports no torch."""
     from threedcseg.outputs.formats import describe_formats
 
+    parser.usage = "3dcseg segment [options] INPUT [INPUT ...] [-o DIR]"
     parser.epilog = EPILOG.replace("{formats}", describe_formats())
     parser.add_argument(
         "inputs",
@@ -76,27 +82,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     said.add_argument(
         "--json", action="store_true", help="say it in JSON, an object a line (docs/scale.md)"
     )
-    many = parser.add_argument_group(
-        "many videos", "what an earlier run, or another process, has done is not done again"
-    )
-    many.add_argument(
-        "--manifest", type=Path, metavar="FILE", help="a text file that names one INPUT a line"
-    )
-    many.add_argument(
-        "--shard",
-        metavar="I/N",
-        help="part I of N of the list (default: by torchrun's or SLURM's variables, else all)",
-    )
-    many.add_argument(
-        "--ray",
-        nargs="?",
-        const="here",
-        metavar="ADDRESS",
-        help="share the list among workers of a Ray cluster: of this machine, or auto, HOST:PORT",
-    )
-    many.add_argument(
-        "--ray-workers", type=int, metavar="N", help="default: one a GPU, else one a machine"
-    )
     what = parser.add_argument_group("what to write")
     what.add_argument("--write", metavar="NAME[,NAME...]", help="see below (default: masks)")
     what.add_argument("--probabilities", action="store_true", help="write probabilities as well")
@@ -104,8 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--objects", action="store_true", help="list the objects, with pictures")
     what.add_argument(
         "--edges",
-        choices=["hard", "soft"],
-        help="matte, cut-out and alpha from the masks (hard, default) or the probabilities",
+        choices=["hard", "soft", "matte"],
+        help="matte, cut-out and alpha from the masks (hard, default), from the probabilities, or "
+        "by matting, which finds hair and motion blur and takes longer",
     )
     moved = what.add_mutually_exclusive_group()
     moved.add_argument(
@@ -131,8 +117,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     choice = parser.add_argument_group(
         "which objects",
-        "given by a point X,Y in pixels or shares of the frame (0.5,0.4 or 50%,40%), in the first "
-        "frame or with @TIME (#30, or 1.5, or 1:02), or by number (docs/objects.md)",
+        "by a point X,Y in pixels or shares of the frame (0.5,0.4 or 50%,40%), in the first frame\n"
+        "or with @TIME (#30, or 1.5, or 1:02), or by number (docs/objects.md)",
     )
     for verb, box in (("keep", "keep-box"), ("drop", "drop-box")):
         others = "keep only the objects" if verb == "keep" else "take out the objects"
@@ -150,7 +136,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="X0,Y0,X1,Y1[@TIME]",
             help="likewise, what lies in a box by half",
         )
-    reading = parser.add_argument_group("reading")
+    choice.add_argument(
+        "--drop-small",
+        type=float,
+        default=0,
+        metavar="SHARE",
+        help="take out objects with less than this share of the largest one's pixels in their "
+        "shot; 0.1, say",
+    )
+    choice.add_argument(
+        "--corrected",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="masks that a person has corrected (a folder, COCO JSON, XML of CVAT) replace ours, "
+        "and mend the frames around",
+    )
+    reading = parser.add_argument_group("what to read")
     reading.add_argument(
         "--fps",
         metavar="RATE",
@@ -159,16 +160,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--start",
         metavar="TIME",
-        help="read only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
+        help="only from there: seconds, HH:MM:SS.mmm, or a timecode HH:MM:SS:FF",
     )
-    reading.add_argument("--end", metavar="TIME", help="and only up to there")
+    reading.add_argument("--end", metavar="TIME", help="only up to there")
     reading.add_argument(
         "--stills",
         action="store_true",
-        help="a folder holds pictures that have nothing to do with each other, no frames",
+        help="a folder holds pictures to be taken each by itself, not frames of a video",
+    )
+    reading.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="refuse larger frames (134217728, which is 16384x8192), before they take memory",
     )
     reading.add_argument(
         "--no-deinterlace", action="store_true", help="leave interlaced pictures as they are"
+    )
+    many = parser.add_argument_group(
+        "many videos", "what an earlier run, or another process, has done is not done again"
+    )
+    many.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="a text file that names one INPUT a line"
+    )
+    many.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="part I of N of the list (default: by torchrun's or SLURM's variables, else all)",
+    )
+    many.add_argument(
+        "--ray",
+        nargs="?",
+        const="here",
+        metavar="ADDRESS",
+        help="share the list among workers of a Ray cluster: of this machine, or auto, HOST:PORT",
+    )
+    many.add_argument(
+        "--ray-workers", type=int, metavar="N", help="default: one a GPU, else one a machine"
     )
     add_model(parser, default="compact")
     add_settings(parser)
@@ -216,7 +244,10 @@ def choice_from(args: argparse.Namespace) -> "ObjectChoice":
             if len(pick.place) != corners and (corners == 4 or pick.place):
                 right = f"--{option[:4]}{'-box' * (corners == 2)}"
                 raise InputError(f"--{option.replace('_', '-')} {text}", f"that is for {right}")
-    return ObjectChoice((*args.keep, *args.keep_box), (*args.drop, *args.drop_box))
+    keep, drop = (*args.keep, *args.keep_box), (*args.drop, *args.drop_box)
+    choice = ObjectChoice(keep, drop, args.drop_small)
+    choice.check()
+    return choice
 
 
 def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
@@ -224,16 +255,20 @@ def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
     from threedcseg.video.part import Part
     from threedcseg.video.pipe import parse_rate
     from threedcseg.video.reader import Reading
+    from threedcseg.video.size import MAX_PIXELS
 
     part = Part.parse(args.start, args.end)
+    most = MAX_PIXELS if args.max_pixels is None else args.max_pixels
+    if most < 1:
+        raise InputError(f"--max-pixels {most}", "give a number from 1 on")
     if args.fps is None or args.size is not None:
-        return Reading(deinterlace=not args.no_deinterlace, part=part)
+        return Reading(None, not args.no_deinterlace, part, most)
     if not videos or not all(video.is_dir() for video in videos):
         file = next((video for video in videos if not video.is_dir()), args.inputs[0])
         raise InputError(
             f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
         )
-    return Reading(parse_rate(args.fps), not args.no_deinterlace, part)
+    return Reading(parse_rate(args.fps), not args.no_deinterlace, part, most)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:
@@ -295,6 +330,10 @@ def _run(args: argparse.Namespace) -> int:
     if to_file:
         check_file(output, videos, write, args.redo)
         jobs = [(videos[0], output)]
+    if args.corrected is not None and len(videos) > 1:
+        raise InputError(
+            f"--corrected {args.corrected} is of one video, {len(videos)} are given", "give that"
+        )
     shard = Shard() if args.shard is None else Shard.parse(args.shard)
     if args.shard is None and args.manifest is not None and args.ray is None:
         shard = Shard.from_environment(os.environ)
@@ -305,7 +344,15 @@ def _run(args: argparse.Namespace) -> int:
     from threedcseg.segmentation.task import Task
 
     task = Task(
-        model.load, settings.on, write, rendering, report.progress, reading, args.redo, choice
+        model.load,
+        settings.on,
+        write,
+        rendering,
+        report.progress,
+        reading,
+        args.redo,
+        choice,
+        args.corrected,
     )
     if alone:
         return run_live(args.inputs[0], live_from(args), output, task.start())
@@ -329,9 +376,10 @@ def _check_alone(args: argparse.Namespace, write: Sequence[str], choice: "Object
         raise InputError("--json tells of files, not of live input or pipes", "leave it out")
     if args.output == STDOUT and write != ("masks",):
         raise InputError("standard output takes masks only", "give -o DIR for other formats")
-    if choice:
+    if choice or args.corrected is not None:
         raise InputError(
-            "choosing objects needs a file or a folder, which is read twice", "record the input"
+            "choosing or correcting objects needs a file or a folder, which is read twice",
+            "record the input",
         )
     if args.output is None:
         raise InputError("a live input needs an output folder", "add one, such as -o live")

@@ -6,6 +6,7 @@ outline takes in what is between the people, and so are instances whose box is s
 """
 
 import json
+import operator
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import foreground
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
-from threedcseg.reading import parsed, read_bounded
+from threedcseg.reading import parsed, read_bounded, shortly
 
 MAX_LISTING = 4 << 30  # bytes
+MAX_PIXELS = 1 << 28
+MAX_OUTLINE = 1_000_000  # pixels around a polygon
 
 # fmt: off
 PUBLISHED_CATEGORIES = (
@@ -35,7 +38,10 @@ PUBLISHED_CATEGORIES = (
 @dataclass(frozen=True, eq=False)
 class InstanceMask:
     """The union of an image's instances, which are polygons ``[x0, y0, x1, y1, ...]`` or COCO's
-    run lengths. Decoded when read, by pycocotools.
+    run lengths. Decoded when read.
+
+    Polygons are drawn by pycocotools. It checks nothing, and numbers that do not fit would make it
+    write outside its memory: it gets only what fits, and no run lengths.
     """
 
     name: str
@@ -46,17 +52,59 @@ class InstanceMask:
     def read(self) -> np.ndarray:
         from pycocotools import mask as masks
 
-        def encoded(part: np.ndarray | dict[str, Any]) -> dict[str, Any]:
-            if isinstance(part, np.ndarray):
-                return dict(masks.frPyObjects([part], self.height, self.width)[0])
-            if isinstance(part["counts"], list):
-                return dict(masks.frPyObjects(part, self.height, self.width))
-            return part
-
-        return foreground(masks.decode(masks.merge([encoded(p) for p in self.parts])) > 0)
+        try:
+            height, width = operator.index(self.height), operator.index(self.width)
+            if not 0 < height * width <= MAX_PIXELS or height < 0:
+                raise ValueError(f"{width}x{height} pixels")
+            here = np.zeros((height, width), bool)
+            polygons = [_checked(part) for part in self.parts if isinstance(part, np.ndarray)]
+            if polygons:
+                here |= masks.decode(masks.merge(masks.frPyObjects(polygons, height, width))) > 0
+            for part in self.parts:
+                if not isinstance(part, np.ndarray):
+                    here |= _of_runs(part["counts"], height, width)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.name}: an outline that cannot be drawn ({shortly(error)})", "replace it"
+            ) from None
+        return foreground(here)
 
     def __str__(self) -> str:
         return self.name
+
+
+def _checked(polygon: np.ndarray) -> np.ndarray:
+    points = polygon.reshape(-1, 2)
+    around = np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1).sum()
+    if not np.abs(points).max() <= MAX_OUTLINE or not around <= MAX_OUTLINE:
+        raise ValueError("longer than any outline")
+    return polygon
+
+
+def _of_runs(counts: Any, height: int, width: int) -> np.ndarray:
+    """``(H, W)`` bool of lengths of runs, column by column, the first of background.
+
+    As text, five bits a character, each but the first three as the difference from the last but
+    one.
+    """
+    lengths = list(counts) if isinstance(counts, list) else []
+    value = shift = 0
+    for character in counts if not isinstance(counts, list) else "":
+        bits = ord(character) - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if shift > 40:
+            raise ValueError("a run without end")
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+        value = shift = 0
+    if sum(lengths) != height * width or min(lengths) < 0:
+        raise ValueError(f"runs of other than {width}x{height} pixels")
+    values = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(values, lengths).reshape(width, height).T
 
 
 def coco_splits(root: Path) -> list[str]:

@@ -50,15 +50,17 @@ def read_labels(path: Path) -> np.ndarray:
     colours but not its indices and is no faster.
     Raises `InputError` naming a file that cannot be read.
     """
-    from PIL import Image
+    from threedcseg.video.size import open_image
 
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             if image.mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
                 values = np.asarray(image.convert("RGB"))
             else:
                 values = np.asarray(image)
             has_alpha, is_jpeg = image.mode in {"LA", "PA", "RGBA"}, image.format == "JPEG"
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such mask", "3dcseg data check finds all such") from None
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise

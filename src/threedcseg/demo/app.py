@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from threedcseg.demo.connections import client_of
-from threedcseg.demo.guard import Guard
+from threedcseg.demo.guard import Guard, is_known
 from threedcseg.demo.job import Job
 from threedcseg.demo.jobs import ABANDONED_SECONDS, Busy, Jobs
-from threedcseg.demo.uploads import shown_name
+from threedcseg.demo.uploads import local_file, shown_name
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import FORMATS, Format
 from threedcseg.outputs.rendering import Rendering
 
 EVENT_SECONDS = 0.15
 TIDY_SECONDS = 2.0
+MAX_WATCHED = 40  # videos of one page
 MIN_RATE = 20_000  # bytes a second, of an upload that takes longer than `ABANDONED_SECONDS`
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
@@ -39,6 +40,7 @@ def create_app(
     *,
     host: str = "127.0.0.1",
     token: str | None = None,
+    local: bool = False,
     sample: Path | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
@@ -46,8 +48,10 @@ def create_app(
 
     ``about``: what the page says of the server ("model", "device"). ``host``: where it is served,
     the name that browsers may call it by besides localhost, this machine's name and any address in
-    numbers. ``token``: what all must know who want in; None asks for nothing. ``sample``: a video
-    to try. ``is_stopping``: asked, so that pages which listen do not hold up the end.
+    numbers. ``token``: what all must know who want in; None asks for nothing. ``local``: only this
+    machine reaches it; then whoever knows the token may name files that lie here, and others, of
+    whom a machine may have many, may send theirs. ``sample``: a video to try. ``is_stopping``:
+    asked, so that pages which listen do not hold up the end.
     """
 
     async def page(request: Request) -> Response:
@@ -59,7 +63,8 @@ def create_app(
     async def tell_about(request: Request) -> Response:
         limits = vars(jobs.limits)
         formats = [_described(format) for format in _offered()]
-        return JSONResponse({**about, **limits, "sample": sample is not None, "formats": formats})
+        offers = {"sample": sample is not None, "paths": local and is_known(request)}
+        return JSONResponse({**about, **limits, **offers, "formats": formats})
 
     async def post_video(request: Request) -> Response:
         name = shown_name(request.query_params.get("name", ""))
@@ -104,24 +109,45 @@ def create_app(
             raise _not_stored(jobs, job, error) from None
         return await _submitted(jobs, job)
 
+    async def post_path(request: Request) -> Response:
+        if not (local and is_known(request)):
+            raise HTTPException(403, "This page takes no paths.")
+        try:
+            path = await run_in_threadpool(local_file, request.query_params.get("path", ""))
+        except InputError as error:
+            raise HTTPException(404, str(error)) from None
+        with _room():
+            job = jobs.receive(shown_name(path.name), 0, path=path)
+        return await _submitted(jobs, job)
+
     async def events(request: Request) -> Response:
-        job = _job(request, jobs)
+        """Of one video, or of several: a browser keeps few connections."""
+        ids = request.path_params["ids"].split(",")[:MAX_WATCHED]
+        found = {id: job for id in ids if (job := jobs.get(id)) is not None}
+        if not found:
+            raise HTTPException(404, "This video is no longer here.")
 
         async def stream() -> AsyncIterator[str]:
-            last, quiet = None, 0.0
-            with jobs.watching(job):
+            last, quiet = dict[str, Any](), 0.0
+            for id in set(ids) - set(found):
+                yield _event({"id": id, "state": "cancelled"})
+            with ExitStack() as watching:
+                for job in found.values():
+                    watching.enter_context(jobs.watching(job))
                 while not is_stopping():
-                    settled = job.is_settled  # before the snapshot, which then says the last word
-                    snapshot = jobs.snapshot(job)
-                    shown = {**snapshot, "seconds": 0, "seconds_left": 0, "seconds_kept": 0}
-                    shown["speed"] = None  # it changes all the time; a new frame is news enough
-                    if shown != last or quiet >= 1:
-                        yield f"data: {json.dumps(snapshot)}\n\n"
-                        last, quiet = shown, 0.0
+                    # Before the snapshots, which then say the last word.
+                    settled = all(job.is_settled for job in found.values())
+                    for id, job in found.items():
+                        snapshot = {"id": id, **jobs.snapshot(job)}
+                        shown = {**snapshot, "seconds": 0, "seconds_left": 0, "seconds_kept": 0}
+                        shown["speed"] = None  # changes all the time; a frame is news enough
+                        if shown != last.get(id) or quiet >= 1:
+                            yield _event(snapshot)
+                            last[id] = shown
                     if settled:
                         return
+                    quiet = 0.0 if quiet >= 1 else quiet + EVENT_SECONDS
                     await asyncio.sleep(EVENT_SECONDS)
-                    quiet += EVENT_SECONDS
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
@@ -143,10 +169,14 @@ def create_app(
         edges = request.query_params.get("edges", "hard")
         rendering = Rendering(edges, background)  # type: ignore[arg-type]
         _checked(rendering.check, status=422)
+        drop = request.query_params.get("drop", "")
+        if not re.fullmatch(r"([0-9]{1,3}(,[0-9]{1,3}){0,254})?", drop):
+            raise HTTPException(422, "Objects to leave out must be numbers with commas between.")
+        left_out = tuple(sorted({int(number) for number in drop.split(",") if number}))
         if job.state != "done":
             raise HTTPException(409, "This video is not finished.")
         with _room():
-            return JSONResponse({"number": jobs.make(job, name, rendering)}, 202)
+            return JSONResponse({"number": jobs.make(job, name, rendering, left_out)}, 202)
 
     async def output(request: Request) -> Response:
         job = _job(request, jobs)
@@ -179,7 +209,8 @@ def create_app(
             Route("/jobs", post_video, methods=["POST"]),
             Route("/sample", post_sample, methods=["POST"]),
             Route("/jobs/{id}", delete, methods=["DELETE"]),
-            Route("/jobs/{id}/events", events),
+            Route("/jobs/{ids}/events", events),
+            Route("/paths", post_path, methods=["POST"]),
             Route("/jobs/{id}/frames/{number}.{kind}", preview),
             Route("/jobs/{id}/outputs/{format}", post_output, methods=["POST"]),
             Route("/jobs/{id}/outputs/{number}", output),
@@ -187,12 +218,16 @@ def create_app(
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
-    return Guard(app, host, token)
+    return Guard(app, host, token, needed=not local)
 
 
 async def _as_json(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code)
+
+
+def _event(facts: dict[str, Any]) -> str:
+    return f"data: {json.dumps(facts)}\n\n"
 
 
 def _asset(name: str) -> Response:

@@ -17,13 +17,16 @@ class Guard:
 
     A page elsewhere may make a browser send anything here. It is refused by its ``Origin``; and
     where it has made its own name mean this machine (DNS rebinding), by that name in ``Host``.
-    Where there is a ``token``, whoever does not know it is kept out, too: it comes once with the
-    address of the page, ``/?token=...``, and from then on in a cookie.
+    Where there is a ``token`` that is ``needed``, whoever does not know it is kept out, too: it
+    comes once with the address of the page, ``/?token=...``, and from then on in a cookie. What it
+    lets do besides asks `is_known`.
     """
 
-    def __init__(self, app: ASGIApp, host: str, token: str | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, token: str | None = None, needed: bool = True
+    ) -> None:
         self._app = app
-        self._token = token
+        self._token, self._needed = token, needed
         machine = socket.gethostname().lower()
         self._names = {"localhost", host.lower(), machine, f"{machine}.local"}
 
@@ -37,7 +40,9 @@ class Guard:
         if refused:
             answer = JSONResponse({"error": refused}, 403)
         elif self._token is not None:
-            answer = self._stranger(Request(scope), self._token) or self._app
+            request = Request(scope)
+            scope[_KNOWN] = _is_same(request.cookies.get(_cookie(request)), self._token)
+            answer = self._stranger(request, self._token) or self._app
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -61,13 +66,14 @@ class Guard:
 
     def _stranger(self, request: Request, token: str) -> Response | None:
         """What somebody gets who has not shown the token before; None for all others."""
-        cookie = f"3dcseg-{(request.scope.get('server') or ('', 0))[1]}"  # ports share cookies
-        if _is_same(request.cookies.get(cookie), token):
+        if is_known(request):
             return None
         if request.url.path == "/" and _is_same(request.query_params.get("token"), token):
             welcome = RedirectResponse("/", 303)  # the address that stays in sight has no token
-            welcome.set_cookie(cookie, token, httponly=True, samesite="lax")
+            welcome.set_cookie(_cookie(request), token, httponly=True, samesite="lax")
             return welcome
+        if not self._needed:
+            return None
         wanted = "Open the address that 3dcseg demo printed, with ?token= and all behind it."
         if request.url.path == "/":
             return PlainTextResponse(wanted + "\n", 401)
@@ -85,11 +91,21 @@ class Guard:
         return True
 
 
+def is_known(request: Request) -> bool:
+    """Whether who asks has shown the token."""
+    return bool(request.scope.get(_KNOWN))
+
+
+def _cookie(request: Request) -> str:
+    return f"3dcseg-{(request.scope.get('server') or ('', 0))[1]}"  # ports share cookies
+
+
 def _is_same(given: str | None, token: str) -> bool:
     """In the same time, however much of it is right."""
     return given is not None and secrets.compare_digest(given.encode(), token.encode())
 
 
+_KNOWN = "3dcseg.known"
 _SAFETY = [
     (b"cache-control", b"no-store"),
     (

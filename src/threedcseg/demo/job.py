@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from threedcseg.demo.uploads import VideoFacts, safe_name
+from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.reader import VideoReader
 
@@ -14,15 +15,25 @@ State = Literal["receiving", "queued", "running", "done", "failed"]
 
 @dataclass(eq=False)
 class Output:
-    """A file that was asked for."""
+    """A file that was asked for, without the objects of the numbers in ``drop``."""
 
     format: str
     rendering: Rendering
+    drop: tuple[int, ...] = ()
     state: Literal["making", "ready", "failed"] = "making"
     num_frames: int = 0
     path: Path | None = None
     num_bytes: int = 0
     error: str | None = None
+
+
+@dataclass
+class FoundObject:
+    """First and last frame, as they are shown, and pixels in all."""
+
+    first: int
+    last: int = 0
+    pixels: int = 0
 
 
 @dataclass(eq=False)
@@ -35,6 +46,9 @@ class Job:
         name: of the file, as its owner knows it.
         num_bytes: of the video, as announced.
         client: who sent it; None for this machine's own user.
+        path: where it lies, if it was not sent: on this machine, whose user named it. It stays.
+        objects: what was found so far, by number.
+        doubtful: frames to check, once it is done.
         watchers: pages that look at it now.
         seen: when one last did, or sent a part of it, by `time.monotonic`.
     """
@@ -44,12 +58,15 @@ class Job:
     name: str
     num_bytes: int = 0
     client: str | None = None
+    path: Path | None = None
     state: State = "receiving"
     facts: VideoFacts | None = None
     num_done: int = 0
     started: float | None = None
     finished: float | None = None
     error: str | None = None
+    objects: dict[int, FoundObject] = field(default_factory=dict)
+    doubtful: tuple[DoubtfulFrames, ...] = ()
     damage: str | None = None
     outputs: list[Output] = field(default_factory=list)
     watchers: int = 0
@@ -63,7 +80,17 @@ class Job:
 
     @property
     def video(self) -> Path:
-        return self.folder / "upload" / safe_name(self.name)
+        return self.path or self.folder / "upload" / safe_name(self.name)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been worked on."""
+        return (self.finished or time.monotonic()) - self.started if self.started else 0.0
+
+    @property
+    def speed(self) -> float | None:
+        """Frames a second; None before the first."""
+        return self.num_done / self.seconds if self.num_done and self.seconds else None
 
     @property
     def previews(self) -> Path:

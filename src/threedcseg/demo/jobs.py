@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from threedcseg.demo.job import Job, Output
+from threedcseg.demo.job import FoundObject, Job, Output
 from threedcseg.demo.outputs import KEPT, make_output
-from threedcseg.demo.previews import PreviewWriter
+from threedcseg.demo.previews import MOST_OBJECTS, PreviewWriter
 from threedcseg.demo.uploads import (
     Limits,
     check_video,
@@ -23,6 +24,7 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import SegmentedFrame
+from threedcseg.outputs.objects import object_color
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_to_folder
 
@@ -32,6 +34,7 @@ MAX_OF_CLIENT = 4  # videos on their way or waiting
 MAX_MAKING = 12  # outputs of one video at once
 MAX_OUTPUTS = 60  # of one video in all
 STOP_SECONDS = 1.0
+LISTED = 24  # objects on the page
 MIN_FREE_BYTES = 1_000_000_000
 ABANDONED_SECONDS = 30.0  # a page that reloads, or a phone that sleeps for a moment, comes back
 
@@ -59,14 +62,17 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._num_working = 0
+        self._speed: float | None = None  # frames a second, of the latest video
         # Outputs do not wait for other people's videos: they need no network and are quick.
         self._segmenter = ThreadPoolExecutor(1, "segmenter")
         self._maker = ThreadPoolExecutor(1, "maker")
 
-    def receive(self, name: str, num_bytes: int, client: str | None = None) -> Job:
+    def receive(
+        self, name: str, num_bytes: int, client: str | None = None, path: Path | None = None
+    ) -> Job:
         """A place for a video of about ``num_bytes``; raises `Busy` where there is none.
 
-        Write it to ``job.video``, then call `submit`.
+        Write it to ``job.video``, then call `submit`; or it is the file at ``path``, and stays.
         """
         with self._lock:
             coming = [job for job in self._jobs.values() if job.state in ("receiving", "queued")]
@@ -78,9 +84,9 @@ class Jobs:
                 raise Busy(f"{MAX_OF_CLIENT} videos of yours are waiting already.")
             self._check_disk(num_bytes + sum(job.num_bytes for job in receiving))
             token = secrets.token_urlsafe(16)
-            job = Job(token, self._folder / token, name, num_bytes, client)
+            job = Job(token, self._folder / token, name, num_bytes, client, path)
             self._jobs[token] = job
-        job.video.parent.mkdir(parents=True)
+        (job.folder if path else job.video.parent).mkdir(parents=True)
         return job
 
     def submit(self, job: Job) -> None:
@@ -104,25 +110,35 @@ class Jobs:
         """The job of that id."""
         return self._jobs.get(token)
 
-    def num_before(self, job: Job) -> int:
-        """How many videos are segmented before this one is."""
+    def before(self, job: Job) -> list[Job]:
+        """The videos that are segmented before this one is."""
         if job.state != "queued":
-            return 0
-        before = 0
-        for other in list(self._jobs.values()):
-            if other is job:
-                break
-            before += other.state in ("queued", "running")
-        return before
+            return []
+        earlier = takewhile(lambda other: other is not job, list(self._jobs.values()))
+        return [other for other in earlier if other.state in ("queued", "running")]
 
-    def make(self, job: Job, format: str, rendering: Rendering) -> int:
+    def _seconds_left(self, job: Job) -> float | None:
+        """Until it is done, with those before it, at the pace of now; None if not known."""
+        frames = 0
+        for each in [*self.before(job), job]:
+            if each.facts is None or each.facts.num_frames is None:
+                return None
+            frames += max(each.facts.num_frames - each.num_done, 0)
+        running = next((each for each in self._jobs.values() if each.state == "running"), None)
+        speed = (running and running.speed) or self._speed
+        return frames / speed if speed else None
+
+    def make(self, job: Job, format: str, rendering: Rendering, drop: tuple[int, ...] = ()) -> int:
         """Have an output made, unless it is already; returns its number in ``job.outputs``.
+
+        Of objects with the numbers in ``drop`` nothing is in it.
 
         Raises `Busy` where there are too many.
         """
         with self._lock:
             for number, output in enumerate(job.outputs):
-                same = (output.format, output.rendering) == (format, rendering)
+                made = output.format, output.rendering, output.drop
+                same = made == (format, rendering, drop)
                 if same and output.state != "failed":
                     return number
             if sum(output.state == "making" for output in job.outputs) >= MAX_MAKING:
@@ -130,7 +146,7 @@ class Jobs:
             if len(job.outputs) >= MAX_OUTPUTS:
                 raise Busy(f"{MAX_OUTPUTS} files were made of this video. Send it anew for more.")
             self._check_disk(0)
-            output = Output(format, rendering)
+            output = Output(format, rendering, drop)
             job.outputs.append(output)
             number = len(job.outputs) - 1
         self._maker.submit(self._make, job, output, job.folder / f"output-{number}")
@@ -198,25 +214,26 @@ class Jobs:
         """All that the page shows of a job, ready for JSON."""
         facts, now = job.facts, time.monotonic()
         total = job.num_done if job.state == "done" else facts and facts.num_frames
-        seconds = (job.finished or now) - job.started if job.started is not None else 0
-        speed = job.num_done / seconds if seconds > 0 and job.num_done else None
-        left = max(total - job.num_done, 0) / speed if speed and total else None
+        coming = job.state in ("queued", "running")
         kept = 60 * self.limits.keep_minutes - (now - job.finished) if job.finished else None
         return {
             "name": job.name,
             "state": "cancelled" if job.cancelled else job.state,
-            "before": self.num_before(job),
+            "before": len(self.before(job)),
             "width": facts and facts.width,
             "height": facts and facts.height,
             "rate": facts and facts.rate,
             "total": total,
             "done": job.num_done,
-            "speed": speed,
-            "seconds": seconds,
-            "seconds_left": left,
+            "speed": job.speed,
+            "seconds": job.seconds,
+            "seconds_left": self._seconds_left(job) if coming else None,
             "seconds_kept": kept,
+            "stays": job.path is not None,
             "error": job.error,
+            "doubtful": [(each.first, each.last) for each in job.doubtful],
             "damage": job.damage,
+            "objects": _listed(job),
             "outputs": [
                 {
                     "state": output.state,
@@ -257,6 +274,7 @@ class Jobs:
                     raise _Cancelled
                 self.limits.check_seconds(float(result.frame.time))
                 write_preview(result)
+                _note_objects(job, result)
                 job.num_done += 1
 
             try:
@@ -270,6 +288,7 @@ class Jobs:
                         write=KEPT,
                         also=[sink],
                     )
+                job.doubtful = result.doubtful
                 job.damage = str(result.damage) if result.damage else None
             except _Cancelled:
                 return
@@ -277,6 +296,7 @@ class Jobs:
                 job.error = _in_plain_words(error, job)
             job.finished = time.monotonic()
             job.state = "failed" if job.error else "done"
+            self._speed = job.speed or self._speed
 
     def _make(self, job: Job, output: Output, folder: Path) -> None:
         def on_frame() -> None:
@@ -290,7 +310,13 @@ class Jobs:
             try:
                 with job.open() as source:
                     output.path = make_output(
-                        source, job.results, folder, output.format, output.rendering, on_frame
+                        source,
+                        job.results,
+                        folder,
+                        output.format,
+                        output.rendering,
+                        on_frame,
+                        output.drop,
                     )
                 output.num_bytes = output.path.stat().st_size
                 output.state = "ready"
@@ -311,3 +337,22 @@ def _in_plain_words(error: Exception, job: Job) -> str:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "This video needs more memory than there is here: scale it down."
     return "Something went wrong; the window in which 3dcseg runs says what."
+
+
+def _note_objects(job: Job, result: SegmentedFrame) -> None:
+    for item in result.objects:
+        if item.track <= MOST_OBJECTS:
+            found = job.objects.setdefault(item.track, FoundObject(job.num_done))
+            found.last = job.num_done
+            found.pixels += item.area
+
+
+def _listed(job: Job) -> list[dict[str, Any]]:
+    """The objects that the page lists: those that are seen, not those that flicker up."""
+    found = sorted(list(job.objects.items()), key=lambda item: -item[1].pixels)[:LISTED]
+    least = 0.01 * found[0][1].pixels if found else 0
+    return [
+        {"number": number, "first": each.first, "last": each.last, "color": object_color(number)}
+        for number, each in sorted(found)
+        if each.pixels >= least
+    ]

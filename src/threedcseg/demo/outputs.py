@@ -1,16 +1,19 @@
 """Any format of a video that is segmented already, made when it is asked for."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from threedcseg.atomic import replacing
-from threedcseg.outputs.formats import FORMATS, SegmentedFrames
+from threedcseg.outputs.choice import Chosen, only_chosen
+from threedcseg.outputs.formats import FORMATS, SegmentedFrame, SegmentedFrames
 from threedcseg.outputs.record import RunRecord
+from threedcseg.outputs.regions import TrackedObject
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.frame import FrameSource
 
 KEPT = ("masks", "probabilities")
@@ -24,26 +27,34 @@ def make_output(
     name: str,
     rendering: Rendering,
     on_frame: Callable[[], None],
+    drop: tuple[int, ...] = (),
 ) -> Path:
     """Write the format ``name`` from what is `KEPT` in ``results``, without a network.
 
     Returns the file, in ``folder``: the format's own, or a ZIP of its images. The same as
     `segment_video` writes, byte for byte where the encoder is. ``on_frame`` is called after each
-    frame.
+    frame; objects of the numbers in ``drop``, as they were found, are left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     format = FORMATS[name]
-    if name in KEPT:
+    if name in KEPT and not drop:
         images = sorted(results.glob(format.files[0]))
         return _zip(images, folder / f"{name}.zip", on_frame)
-    segmented = SegmentedFrames(rendering, [format])
+    segmented, tracker = SegmentedFrames(rendering, [format]), ObjectTracker()
     record = RunRecord.read(results)
     assert record is not None  # it was done before
     with format.open_in(folder, source, rendering) as sink:
         for frame in source:
             mask = _read(results / f"{frame.name}.png") > 0
             probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
-            sink(segmented.next(frame, probabilities, mask, frame.index in record.cuts))
+            begins_shot = frame.index in record.cuts
+            objects: Sequence[TrackedObject] | None = None
+            if drop:
+                objects = tracker.update(mask, frame.image, begins_shot)
+                found = SegmentedFrame(frame, probabilities, mask, objects)
+                left = only_chosen(found, Chosen(None, drop))
+                probabilities, mask, objects = left.probabilities, left.mask, left.objects
+            sink(segmented.next(frame, probabilities, mask, begins_shot, objects))
             on_frame()
     made = [file for pattern in format.files for file in sorted(folder.glob(pattern))]
     if len(made) == 1 and not format.is_images:

@@ -7,15 +7,18 @@ import numpy as np
 
 from threedcseg.outputs.edges import hard_alpha, soft_alpha
 from threedcseg.outputs.formats import SegmentedFrame
+from threedcseg.outputs.regions import nearest_number, number_map
 
 LONG_EDGE = 960  # pixels
 JPEG_QUALITY = 82
+MOST_OBJECTS = 255
 
 
 class PreviewWriter:
     """Writes ``00000.jpg``, the frame, and ``00000.png``, its masks, of each frame.
 
-    The PNG is RGB: red is the mask (0, 255), green the alpha of soft edges, blue nothing.
+    The PNG is RGB: red is the mask (0, 255), green the alpha of soft edges, blue the number of the
+    object that is nearest, up to 255, where there is any of these.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -25,10 +28,12 @@ class PreviewWriter:
 
     def __call__(self, result: SegmentedFrame) -> None:
         picture = _shrink(result.frame.image)
-        masks = _shrink(
-            np.dstack([hard_alpha(result.mask), soft_alpha(result.probabilities), _nothing(result)])
-        )
+        numbers = _numbers(result)
+        alphas = hard_alpha(result.mask), soft_alpha(result.probabilities)
+        masks = _shrink(np.dstack([*alphas, numbers]))
         masks[..., 0] = np.where(masks[..., 0] > 127, 255, 0)
+        masks[..., 2] = _shrink(numbers, cv2.INTER_NEAREST)
+        masks[..., 2][(masks[..., 0] == 0) & (masks[..., 1] == 0)] = 0
         path = self._folder / f"{self._count:05d}"
         self._count += 1
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
@@ -36,17 +41,21 @@ class PreviewWriter:
         path.with_suffix(".png").write_bytes(_encode(".png", masks))
 
 
-def _nothing(result: SegmentedFrame) -> np.ndarray:
-    return np.zeros(result.mask.shape, np.uint8)
+def _numbers(result: SegmentedFrame) -> np.ndarray:
+    """``(H, W)`` uint8: the number of the nearest object, 0 where that is above 255."""
+    if not result.objects:
+        return np.zeros(result.mask.shape, np.uint8)
+    nearest = nearest_number(number_map(result.objects, *result.mask.shape))
+    return np.where(nearest > MOST_OBJECTS, 0, nearest).astype(np.uint8)
 
 
-def _shrink(image: np.ndarray) -> np.ndarray:
+def _shrink(image: np.ndarray, method: int = cv2.INTER_AREA) -> np.ndarray:
     height, width = image.shape[:2]
     scale = LONG_EDGE / max(height, width)
     if scale >= 1:
         return image.copy()
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, size, interpolation=method)
 
 
 def _encode(extension: str, rgb: np.ndarray, options: list[int] | None = None) -> bytes:

@@ -50,12 +50,13 @@ def serve(
 ) -> None:
     """Serve the page until SIGINT or SIGTERM, then delete all there was of other people's.
 
-    Where others reach it, they need the token that is printed with the address. Ends the process
+    Where others reach it, they need the token that is printed with the address; where only this
+    machine does, it lets its user name files that lie here (`create_app`). Ends the process
     where a network is still at work on a clip, which nobody waits for.
     """
     about = {"model": model, "device": device_of(network)}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    token = None if is_local(listening) else secrets.token_urlsafe(16)
+    token = secrets.token_urlsafe(16)
     with scratch_folder(Path(tempfile.gettempdir()), PREFIX) as folder:
         jobs = Jobs(network, folder, limits, settings)
         app = create_app(
@@ -63,6 +64,7 @@ def serve(
             about,
             host=host,
             token=token,
+            local=is_local(listening),
             sample=find_sample(),
             is_stopping=lambda: server.should_exit,
         )

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import av
 
@@ -81,6 +83,24 @@ def safe_name(name: str) -> str:
     """`safe_stem` with the ending, if that is one of a video's."""
     suffix = Path(shown_name(name)).suffix.lower()
     return safe_stem(name) + (suffix if suffix in VIDEO_ENDINGS else "")
+
+
+def local_file(text: str) -> Path:
+    """The video on this machine that its user means: a whole path, perhaps in quotes, from ``~`` on
+    or as a link (``file://``). Raises `InputError` for anything else."""
+    text = text.strip().strip("'\"")
+    if text.startswith("file:"):
+        text = url2pathname(urlsplit(text).path)
+    try:
+        path = Path(text).expanduser()
+        found = path.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, a byte 0
+        found = False
+    if not found:
+        raise InputError(f"{text!r} is not a file on this computer", "give its whole path")
+    if not path.is_absolute():
+        raise InputError(f"{text} is not a whole path", "begin at the root, or at ~")
+    return path
 
 
 def check_video(path: Path, name: str, limits: Limits) -> VideoFacts:

@@ -11,6 +11,7 @@ from threedcseg.datasets.masks import Mask, read_labels
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.scorer import Readable
+from threedcseg.video.size import open_image
 
 ReadAs = Literal["auto", "probabilities", "labels"]
 """What gray values mean: shares of the largest value, or labels of which all but 0 is object.
@@ -111,10 +112,12 @@ def read_values(path: Path) -> np.ndarray:
     if path.suffix.lower() == ".npy":
         return _read_npy(path)
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             gray = image.mode in ("P", "PA") and _is_gray(image)
             mode = "L" if gray else image.mode
             values = np.asarray(image.convert("L") if gray else image)
+    except InputError:
+        raise
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise
         reason = "no such file" if isinstance(error, FileNotFoundError) else "not a readable image"
         raise InputError(f"{path}: {reason}; replace the file") from None

@@ -15,12 +15,13 @@ from threedcseg.models.camera import (
     Level,
     camera_motions,
     earlier,
+    halved,
     inside,
     invert,
     later,
     places,
 )
-from threedcseg.models.layout import to_clip
+from threedcseg.models.layout import to_clip, to_frames
 
 
 def differences(
@@ -37,12 +38,13 @@ def differences(
     points = places(motions, *frames.shape[2:])
     known = inside(points)[:, None] * trust[:, None, None, None]  # (N, 1, H/2, W/2)
     moved = F.grid_sample(neighbours, points, align_corners=False)
-    light = (known * frames).mean((1, 2, 3)) / ((known * moved).mean((1, 2, 3)) + 1e-6)
+    gray, gray_moved = frames.mean(1, keepdim=True), moved.mean(1, keepdim=True)
+    light = (known * gray).mean((1, 2, 3)) / ((known * gray_moved).mean((1, 2, 3)) + 1e-6)
     off = moved * light.clamp(0.5, 2.0)[:, None, None, None] - frames
     signed = off.mean(1, keepdim=True)
     parts = [off.abs().mean(1, keepdim=True), signed, signed**2, steep + NOISE**2]
     one = torch.ones_like(known)
-    pooled = F.avg_pool2d(torch.cat([*parts, one], 1) * known, 4, ceil_mode=True)
+    pooled = halved(halved(torch.cat([*parts, one], 1) * known))
     absolute, signed, square, steep, known = pooled.split(1, 1)
     against = known * square / (square + steep + 1e-6)
     return torch.cat([10 * absolute, 10 * signed, against, known], 1)
@@ -56,13 +58,16 @@ def both_sides(
     ``motions`` and ``trust``: of `camera_motions`. Frames without such a neighbour have 0.
     """
     after, before = later(frames, lag, batch), earlier(frames, lag, batch)
-    steep_after, steep_before = later(steep, lag, batch), earlier(steep, lag, batch)
+    found = differences(
+        torch.cat([after, before]),
+        torch.cat([later(steep, lag, batch), earlier(steep, lag, batch)]),
+        torch.cat([before, after]),
+        torch.cat([motions, invert(motions)]),
+        torch.cat([trust, trust]),
+    )
     sides = []
-    for pair, ends in (
-        (differences(after, steep_after, before, motions, trust), (lag, 0)),
-        (differences(before, steep_before, after, invert(motions), trust), (0, lag)),
-    ):
-        clips = F.pad(pair.unflatten(0, (batch, -1)), (0, 0, 0, 0, 0, 0, *ends))
+    for side, ends in zip(found.chunk(2), ((lag, 0), (0, lag)), strict=True):
+        clips = F.pad(side.unflatten(0, (batch, -1)), (0, 0, 0, 0, 0, 0, *ends))
         sides.append(clips.flatten(0, 1))
     return sides
 
@@ -75,8 +80,7 @@ def moving(clip: Tensor) -> tuple[Tensor, Tensor]:
     from one side only. With it how far anything is known, ``(B*T, 1, H/8, W/8)``.
     """
     batch = len(clip)
-    frames = F.avg_pool2d(clip.flatten(1, 2), 2, ceil_mode=True)  # (B, 3*T, H/2, W/2)
-    frames = frames.unflatten(1, (3, -1)).transpose(1, 2).flatten(0, 1)  # (B*T, 3, H/2, W/2)
+    frames = halved(to_frames(clip)).contiguous()  # (B*T, 3, H/2, W/2)
     gray = frames.mean(1, keepdim=True)
     level = Level.of(gray)
     steep = (level.gx**2 + level.gy**2)[:, None]

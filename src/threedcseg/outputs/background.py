@@ -1,5 +1,6 @@
 """What stands behind a cut-out: a colour, an image, a video, or the frame, blurred or gray."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -15,6 +16,8 @@ from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import kind_of
 from threedcseg.video.reader import open_video
+
+_log = logging.getLogger(__name__)
 
 GREEN = "#00b140"  # chroma-key green
 OF_FRAME = ("blur", "gray")
@@ -36,7 +39,8 @@ class Background(Protocol):
 
 def check_background(text: str) -> None:
     """Raise `InputError` unless ``text`` is a colour or names something that exists."""
-    if text not in OF_FRAME and _color(text) is None and not (text and Path(text).exists()):
+    there = text and (Path(text).is_file() or Path(text).is_dir())  # no pipe, which might not end
+    if text not in OF_FRAME and _color(text) is None and not there:
         raise InputError(
             f"background {text!r} is neither a colour nor a file",
             "give a colour such as green or #00b140, an image, a video, blur or gray",
@@ -61,6 +65,8 @@ def open_background(text: str, height: int, width: int) -> Iterator[Background]:
     else:
         with open_video(text) as video:
             yield _Moving(video, height, width)
+            if video.damage:
+                _log.warning("%s, the background: %s", text, video.damage)
 
 
 def cover(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.tracking import nearest_number, number_map
+from threedcseg.outputs.regions import nearest_number, number_map
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.part import Moment
 
@@ -24,16 +24,22 @@ class ObjectChoice:
     pixels or, with a decimal point or ``%``, shares of the frame; a point or a box may name its
     frame: ``"120,40@#30"``, ``"50%,40%@1.5"`` (seconds), ``"50%,40%@1:02.5"``; else it is the first
     one. A box means what lies in it by at least half.
+
+    ``drop_small`` takes out objects that have, over their whole shot, less than this share of the
+    pixels of the largest one.
     """
 
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    drop_small: float = 0
 
     def __bool__(self) -> bool:
-        return bool(self.keep or self.drop)
+        return bool(self.keep or self.drop or self.drop_small)
 
     def check(self) -> None:
         """Raise `InputError` for what cannot be understood."""
+        if not 0 <= self.drop_small < 1:
+            raise InputError(f"drop_small {self.drop_small:g}", "give a share below 1, such as 0.1")
         for text in (*self.keep, *self.drop):
             Pick.parse(text)
 
@@ -143,6 +149,8 @@ class Chooser:
         self._waiting = [pick for pick in picks if pick.track is None]
         self._found = {pick.text: {pick.track} for pick in picks if pick.track is not None}
         self._highest = 0  # number of an object
+        self._pixels: dict[int, int] = {}  # of the objects of the shot
+        self._small: set[int] = set()
         self._last: SegmentedFrame | None = None
         for pick in self._waiting:
             pick.in_pixels(source.width, source.height)
@@ -153,8 +161,12 @@ class Chooser:
             if seconds and source.num_frames and seconds > self._seconds(source.num_frames) + 2:
                 raise self._after_the_end(pick, source.num_frames)
 
-    def __call__(self, result: SegmentedFrame) -> None:
+    def __call__(self, result: SegmentedFrame, begins_shot: bool) -> None:
         """The next frame, with its objects."""
+        if begins_shot:
+            self._end_shot()
+        for item in result.objects:
+            self._pixels[item.track] = self._pixels.get(item.track, 0) + item.area
         self._highest = max([self._highest, *(item.track for item in result.objects)])
         if self._last is not None:  # what is meant is the frame that was shown at the time
             self._settle(lambda pick: pick.is_before(result.frame, self._source))
@@ -179,7 +191,14 @@ class Chooser:
             tuple(sorted({number for text in texts for number in self._found[text]}))
             for texts in (self._choice.keep, self._choice.drop)
         )
-        return Chosen(keep if self._choice.keep else None, drop)
+        self._end_shot()
+        small = self._small - set(keep)  # what was pointed at is wanted, however small
+        return Chosen(keep if self._choice.keep else None, tuple(sorted({*drop, *small})))
+
+    def _end_shot(self) -> None:
+        least = self._choice.drop_small * max(self._pixels.values(), default=0)
+        self._small |= {number for number, pixels in self._pixels.items() if pixels < least}
+        self._pixels.clear()
 
     def _settle(self, is_meant: Callable[[Pick], bool]) -> None:
         assert self._last is not None

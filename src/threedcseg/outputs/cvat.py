@@ -13,8 +13,8 @@ import numpy as np
 
 from threedcseg.atomic import replacing
 from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
+from threedcseg.outputs.regions import TrackedObject
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import TrackedObject
 from threedcseg.video.frame import FrameSource
 
 LABEL = "object"
@@ -89,13 +89,28 @@ def open_cvat(path: Path, source: FrameSource, rendering: Rendering) -> Iterator
 
 
 def _outline(item: TrackedObject) -> str:
-    """The outer contour of an object as CVAT writes points, in pixels from the frame's corner."""
+    """The outer contour of an object as CVAT writes points, in pixels from the frame's corner.
+
+    A polygon is one piece: several regions are joined by bridges without width.
+    """
     # Twice the size, so that the outline runs along the pixels' edges and not through their middle.
     doubled = np.repeat(np.repeat(item.region.view(np.uint8), 2, axis=0), 2, axis=1)
-    (outline,), _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    points = (cv2.approxPolyDP(outline, 1.5, closed=True)[:, 0] + 0.5) / 2 + (item.x, item.y)
-    if len(points) < 3:  # too thin for an area: its box
-        right, bottom = item.x + item.width, item.y + item.height
-        corners = [(item.x, item.y), (right, item.y), (right, bottom), (item.x, bottom)]
-        points = np.array(corners, float)
-    return ";".join(f"{x:.2f},{y:.2f}" for x, y in points)
+    outlines, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    pieces = [_points(outline) for outline in outlines]
+    points, *others = sorted(pieces, key=len, reverse=True)
+    for other in others:
+        distances = np.linalg.norm(points[:, None] - other, axis=2)
+        here, there = np.unravel_index(np.argmin(distances), distances.shape)
+        round_trip = np.concatenate([other[there:], other[: there + 1]])
+        points = np.concatenate([points[: here + 1], round_trip, points[here:]])
+    return ";".join(f"{item.x + x:.2f},{item.y + y:.2f}" for x, y in points)
+
+
+def _points(outline: np.ndarray) -> np.ndarray:
+    """``(N, 2)`` x, y: the corners of a contour of an object drawn at twice its size."""
+    points = (cv2.approxPolyDP(outline, 1.5, closed=True)[:, 0] + 0.5) / 2
+    if len(points) >= 3:
+        return points
+    x, y, width, height = cv2.boundingRect(outline)  # too thin for an area: its box
+    left, top, right, bottom = x / 2, y / 2, (x + width) / 2, (y + height) / 2
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])

@@ -31,7 +31,7 @@ def grown(values: np.ndarray, pixels: int) -> np.ndarray:
     steps, rest = divmod(abs(pixels), 5)  # many small disks are nearly a large one, and faster
     for radius, times in ((5, steps), (rest, 1)):
         if radius and times:
-            out = morph(out, _disk(radius), iterations=times)
+            out = morph(out, disk(radius), iterations=times)
     return out.view(values.dtype)
 
 
@@ -43,7 +43,8 @@ def feathered(alpha: np.ndarray, pixels: int) -> np.ndarray:
     return cv2.GaussianBlur(alpha, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
-def _disk(radius: int) -> np.ndarray:
+def disk(radius: int) -> np.ndarray:
+    """A disk for OpenCV, ``(2 radius + 1, 2 radius + 1)`` uint8."""
     across = np.arange(-radius, radius + 1)
     distance = across[:, None] ** 2 + across**2
     return (distance <= (radius + 0.25) ** 2).astype(np.uint8)

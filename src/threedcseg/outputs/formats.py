@@ -16,14 +16,10 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.outputs.edges import feathered, grown, hard_alpha, soft_alpha
 from threedcseg.outputs.foreground import foreground_colors
+from threedcseg.outputs.matting import Matting
+from threedcseg.outputs.regions import TrackedObject, nearest_number, number_map, objects_of
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import (
-    ObjectTracker,
-    TrackedObject,
-    nearest_number,
-    number_map,
-    objects_of,
-)
+from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.writer import VideoWriter
@@ -72,12 +68,16 @@ class SegmentedFrame:
 class SegmentedFrames:
     """Makes of each frame what the formats take, as ``rendering`` says.
 
-    What goes from frame to frame is kept here: the numbers of the objects.
+    What goes from frame to frame is kept here: the numbers of the objects, the alpha of mattes.
     """
 
-    def __init__(self, rendering: Rendering, formats: Iterable["Format"]) -> None:
+    def __init__(
+        self, rendering: Rendering, formats: Iterable["Format"], with_objects: bool = False
+    ) -> None:
         self._rendering = rendering
-        self._tracker = ObjectTracker() if any(item.needs_objects for item in formats) else None
+        follows = with_objects or any(item.needs_objects for item in formats)
+        self._tracker = ObjectTracker() if follows else None
+        self._matting = Matting()
 
     def next(
         self,
@@ -89,7 +89,7 @@ class SegmentedFrames:
     ) -> SegmentedFrame:
         """The next frame with its probabilities and mask, both as they were predicted, and its
         objects where these are known already."""
-        rendering = self._rendering
+        rendering, predicted = self._rendering, probabilities
         if objects is None:
             found = self._tracker and self._tracker.update(mask, frame.image, begins_shot)
             objects = found or ()
@@ -99,7 +99,11 @@ class SegmentedFrames:
             objects = objects_of(np.where(mask, nearest, 0))
 
         def alpha() -> np.ndarray:
-            made = soft_alpha(probabilities) if rendering.edges == "soft" else hard_alpha(mask)
+            if rendering.edges == "matte":  # finds the edge of the picture, which is then moved
+                made = self._matting.next(frame.image, predicted, begins_shot)
+                made = grown(made, rendering.grow)
+            else:
+                made = soft_alpha(probabilities) if rendering.edges == "soft" else hard_alpha(mask)
             return feathered(made, rendering.feather)
 
         return SegmentedFrame(frame, probabilities, mask, objects, alpha)

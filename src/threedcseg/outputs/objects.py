@@ -13,8 +13,8 @@ from threedcseg.atomic import replacing
 from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
 from threedcseg.outputs.overlay import overlay
 from threedcseg.outputs.palette import davis_palette
+from threedcseg.outputs.regions import TrackedObject
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import TrackedObject
 from threedcseg.video.frame import FrameSource
 
 COLUMNS = ("object", "first_frame", "last_frame", "frames", "width", "height", "area", "share")

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from threedcseg.outputs.formats import SegmentedFrame, Sink, output_format
+from threedcseg.outputs.regions import TrackedObject, number_map
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import TrackedObject, number_map
 from threedcseg.video.frame import FrameSource
 from threedcseg.video.writer import PngFolder
 

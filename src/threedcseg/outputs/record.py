@@ -87,6 +87,7 @@ class RunTerms(_Part):
         reading: how the source was read: ``fps`` of a folder, ``deinterlace``, and ``start`` and
             ``end`` of the part, if it was not the whole.
         choice: the objects that were pointed at.
+        corrected: where corrected masks were taken from, and a digest of them.
     """
 
     source: str
@@ -97,6 +98,7 @@ class RunTerms(_Part):
     provenance: Provenance = Provenance()
     reading: dict[str, JsonValue] = {}
     choice: ObjectChoice = ObjectChoice()
+    corrected: tuple[str, str] | None = None
 
     def is_of_source(self, other: "RunTerms") -> bool:
         """Whether both are of one source: of one path, or wherever it lies, with one content; and
@@ -125,6 +127,7 @@ class RunTerms(_Part):
             and self.settings == other.settings
             and self.reading == other.reading
             and self.choice == other.choice
+            and (self.corrected or ("", ""))[1] == (other.corrected or ("", ""))[1]
             and all(
                 getattr(self.rendering, n) == getattr(other.rendering, n)
                 for n in (*drawn_by, "grow")

@@ -6,9 +6,10 @@ from typing import Literal, get_args
 from threedcseg.errors import InputError
 from threedcseg.outputs.background import GREEN, check_background
 
-Edges = Literal["hard", "soft"]
+Edges = Literal["hard", "soft", "matte"]
 """What matte, cut-out and alpha are made from: the masks (hard), or the probabilities (soft), of
-which 5 % and less are transparent, 95 % and more opaque, since no network is ever quite certain."""
+which 5 % and less are transparent, 95 % and more opaque, since no network is ever quite certain;
+or from both and the picture (matte, `outputs.matting`), hair and motion blur included."""
 FARTHEST = 100  # pixels that an edge may be moved or feathered
 
 
@@ -30,8 +31,8 @@ class Rendering:
     def check(self) -> None:
         """Raise `InputError` for values that cannot work."""
         if self.edges not in get_args(Edges):
-            choices = " or ".join(get_args(Edges))
-            raise InputError(f"unknown edges {self.edges!r}", f"choose {choices}")
+            choices = ", ".join(get_args(Edges))
+            raise InputError(f"unknown edges {self.edges!r}", f"choose one of {choices}")
         for what, pixels in (("grow", abs(self.grow)), ("feather", self.feather)):
             if not 0 <= pixels <= FARTHEST:
                 raise InputError(f"{what} {pixels} pixels", f"give a number up to {FARTHEST}")

@@ -29,7 +29,7 @@ def claimed_folder(folder: Path) -> Iterator[None]:
 
     The claim lies beside the folder, which need not be there yet.
     """
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))  # which gives an answer for links in a circle, too
     with ExitStack() as stack:
         with suppress(PermissionError):  # only the folder itself may be written: without a claim
             place.parent.mkdir(parents=True, exist_ok=True)

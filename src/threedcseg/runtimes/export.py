@@ -21,6 +21,7 @@ from threedcseg.atomic import scratch_folder
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import predict_clip
 from threedcseg.inference.settings import Settings
+from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.models.loading import load_network
 from threedcseg.models.loading import provenance as weights_provenance
 from threedcseg.models.shipped import card_of
@@ -130,7 +131,7 @@ def _write_onnx(network: nn.Module, path: Path, clip_length: int) -> None:
     columns = MULTIPLE * torch.export.Dim("columns", min=2)
     with _silent():
         program = torch.onnx.export(
-            network.eval(),
+            prepare_for_inference(network),  # a smaller graph, exported faster
             (clip,),
             dynamo=True,
             dynamic_shapes=({3: rows, 4: columns},),

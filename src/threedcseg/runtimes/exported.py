@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from threedcseg.errors import InputError
 from threedcseg.reading import shortly
 
 Runtime = Literal["onnxruntime", "openvino"]
-RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 ENDINGS: dict[str, Runtime] = {".onnx": "onnxruntime", ".xml": "openvino"}
 """What runs a file by default. OpenVINO reads ONNX files as well."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from threedcseg.errors import InputError
 from threedcseg.reading import read_text
+from threedcseg.video.live import is_address, without_password
 from threedcseg.video.paths import expand_inputs
 
 
@@ -24,6 +25,11 @@ def read_manifest(path: Path, stills: bool = False) -> list[Path]:
         if not line.strip() or line.startswith("#"):
             continue
         try:
+            if is_address(line.strip()):
+                raise InputError(
+                    f"{without_password(line.strip())} is no file here",
+                    "give addresses by themselves, `3dcseg segment ADDRESS -o DIR`",
+                )
             for item in expand_inputs([(path.parent / line.strip()).absolute()], stills):
                 found.setdefault(item.resolve(), item)
         except InputError as error:

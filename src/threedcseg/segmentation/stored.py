@@ -2,13 +2,14 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
+from os import SEEK_END
 from struct import Struct
 from typing import BinaryIO
 
 import numpy as np
 
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.tracking import number_map, objects_of
+from threedcseg.outputs.regions import number_map, objects_of
 from threedcseg.video.frame import Frame
 from threedcseg.video.writer import to_levels
 
@@ -25,6 +26,11 @@ class StoredFrames:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
+    @property
+    def end(self) -> int:
+        """Where the next frame will begin in the file."""
+        return self._file.seek(0, SEEK_END)
+
     def add(self, result: SegmentedFrame, begins_shot: bool) -> None:
         """The next frame; its picture is not kept."""
         numbers = number_map(result.objects, *result.mask.shape)
@@ -35,19 +41,26 @@ class StoredFrames:
         self._file.writelines(parts)
 
     def frames(self, source: Iterable[Frame]) -> Iterator[tuple[SegmentedFrame, bool]]:
-        """All of them again, with the pictures of ``source``, which are read anew."""
-        self._file.seek(0)
+        """All of them again, with the pictures of ``source``, which are read anew, and whether each
+        begins a shot."""
+        offset = 0
         for frame in source:
+            self._file.seek(offset)
             head = self._file.read(_HEAD.size)
             if not head:
                 return
             *sizes, begins_shot = _HEAD.unpack(head)
-            shape = frame.image.shape[:2]
-            parts = [zlib.decompress(self._file.read(size)) for size in sizes]
-            levels, numbers = (
-                np.frombuffer(part, kind).reshape(shape)
-                for part, kind in zip(parts, (np.uint8, np.int32), strict=True)
-            )
-            probabilities = levels / np.float32(255)
-            objects = objects_of(numbers)
-            yield SegmentedFrame(frame, probabilities, numbers != 0, objects), begins_shot
+            yield self.at(offset, frame), begins_shot
+            offset += _HEAD.size + sum(sizes)
+
+    def at(self, offset: int, frame: Frame) -> SegmentedFrame:
+        """The one that begins there, with the picture of ``frame``."""
+        self._file.seek(offset)
+        *sizes, _ = _HEAD.unpack(self._file.read(_HEAD.size))
+        shape = frame.image.shape[:2]
+        parts = [zlib.decompress(self._file.read(size)) for size in sizes]
+        levels, numbers = (
+            np.frombuffer(part, kind).reshape(shape)
+            for part, kind in zip(parts, (np.uint8, np.int32), strict=True)
+        )
+        return SegmentedFrame(frame, levels / np.float32(255), numbers != 0, objects_of(numbers))

@@ -42,6 +42,7 @@ class Task:
         reading: how the videos are read.
         redo: do again what was done before.
         choice: of the objects.
+        corrected: file or folder of corrected masks.
     """
 
     load: Callable[[], tuple[Network, Provenance]]
@@ -52,6 +53,7 @@ class Task:
     reading: Reading = field(default_factory=Reading)
     redo: bool = False
     choice: ObjectChoice = field(default_factory=ObjectChoice)
+    corrected: Path | None = None
 
     def start(self) -> "Worker":
         """The task with its network."""
@@ -94,6 +96,7 @@ class Worker:
             provenance=self.provenance,
             reading=self.task.reading,
             choice=self.task.choice,
+            corrected=self.task.corrected,
             redo=redo,
             on_start=progress.start,
             on_frame=progress,

@@ -1,5 +1,6 @@
 """A video file in, a folder of masks out: the path that `3dcseg segment` walks."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
+from threedcseg.outputs.corrections import Corrections, read_corrections
 from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
 from threedcseg.outputs.formats import (
     FORMATS,
@@ -30,6 +32,7 @@ from threedcseg.outputs.result_folder import (
     kept_outputs,
 )
 from threedcseg.outputs.tracking import ObjectTracker
+from threedcseg.segmentation.corrected import CorrectedFrames
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.segmentation.stored import StoredFrames
@@ -75,6 +78,7 @@ def segment_video(
     write: Sequence[str] = ("masks",),
     rendering: Rendering | None = None,
     choice: ObjectChoice | None = None,
+    corrected: str | Path | None = None,
     provenance: Provenance | None = None,
     redo: bool = False,
     on_start: Callable[[FrameSource], None] | None = None,
@@ -109,7 +113,12 @@ def segment_video(
     folder = Path(folder)
     _check_apart(Path(path), folder)
     source_name, digest = identify(path)
+    corrections = None if corrected is None else read_corrections(corrected)
     terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading, choice)
+    if corrections is not None:
+        _check_apart(corrections.path, folder)
+        named = os.path.abspath(corrections.path), corrections.digest
+        terms = terms.model_copy(update={"corrected": named})
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
         earlier = RunRecord.read(folder)
@@ -119,7 +128,15 @@ def segment_video(
             if on_start is not None:
                 on_start(source)
             return _write_results(
-                source, folder, network, settings, terms, kept, on_frame=on_frame, on_shot=on_shot
+                source,
+                folder,
+                network,
+                settings,
+                terms,
+                kept,
+                corrections=corrections,
+                on_frame=on_frame,
+                on_shot=on_shot,
             )
 
 
@@ -142,7 +159,7 @@ def segment_to_folder(
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too, which the record calls
     ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`, and ``also``
-    are given the results of each frame, besides what is written."""
+    are given the results of each frame, with its objects, besides what is written."""
     check_outputs(write)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
     terms = run_terms(source_name, None, settings, write, rendering, provenance, reading)
@@ -170,6 +187,7 @@ def _write_results(
     terms: RunTerms,
     kept: Mapping[str, tuple[str, ...]],
     *,
+    corrections: Corrections | None = None,
     live: Callable[[], dict[str, Any]] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
@@ -197,11 +215,12 @@ def _write_results(
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    results = SegmentedFrames(rendering, formats)
+    results = SegmentedFrames(rendering, formats, with_objects=bool(also))
     doubt = DoubtMeter(settings.threshold)
     choice, tracker = terms.choice, ObjectTracker()
     chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
     chosen: Chosen | None = None
+    seen_first = bool(choice) or corrections is not None
 
     def give(result: SegmentedFrame) -> None:
         for sink in sinks:
@@ -211,11 +230,12 @@ def _write_results(
         nonlocal num_frames
         frame, probabilities, new_shot = segmented
         mask = settings.mask(probabilities)
-        if choice:  # what a later frame shows may be meant: all are seen first, then written
+        if seen_first:  # what a later frame shows may be meant: all are seen, then written
             objects = tracker.update(mask, frame.image, new_shot)
             found = SegmentedFrame(frame, probabilities, mask, objects)
-            chooser(found)
-            stored.add(found, new_shot)
+            if corrections is None:
+                chooser(found, new_shot)
+            again.add(found, new_shot)
         else:
             doubt.update(frame.index, probabilities, new_shot)
             give(results.next(frame, probabilities, mask, new_shot))
@@ -227,8 +247,11 @@ def _write_results(
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
-        if choice:
-            stored = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
+        if seen_first:
+            again: StoredFrames | CorrectedFrames
+            again = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
+            if corrections is not None:
+                again = CorrectedFrames(corrections, again)
         frames: Iterable[Frame] = source
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
@@ -243,10 +266,15 @@ def _write_results(
                     shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
                     begun = None
                 later((frame, probabilities, new_shot))
-        if choice:
-            chosen = chooser.chosen()
-            for found, new_shot in stored.frames(source):
-                left = only_chosen(found, chosen)
+        if seen_first:
+            if isinstance(again, CorrectedFrames):
+                again.check_all_met()
+                if choice:  # among the objects as they are now
+                    for found, new_shot in again.frames(source):
+                        chooser(found, new_shot)
+            chosen = chooser.chosen() if choice else None
+            for found, new_shot in again.frames(source):
+                left = only_chosen(found, chosen) if chosen else found
                 doubt.update(found.frame.index, left.probabilities, new_shot)
                 what = left.probabilities, left.mask, new_shot, left.objects
                 give(results.next(found.frame, *what))

@@ -12,6 +12,7 @@ from threedcseg.errors import InputError
 from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.size import MAX_PIXELS, open_image
 from threedcseg.video.structure import flaw_of
 
 
@@ -26,8 +27,10 @@ class AnimationReader:
     color = Color()
     depth = 8
 
-    def __init__(self, path: str | Path, part: Part | None = None) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | Path, part: Part | None = None, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.path, self._max_pixels = Path(path), max_pixels
         self.num_bytes: int | None = self.path.stat().st_size
         self.damage = Damage()  # else it cannot be opened
         if flaw := flaw_of(self.path):
@@ -76,10 +79,12 @@ class AnimationReader:
 
     def _images(self) -> Iterator[Image.Image]:
         try:
-            with Image.open(self.path) as image:
+            with open_image(self.path, self._max_pixels) as image:
                 for frame in ImageSequence.Iterator(image):
                     frame.load()
                     yield frame
+        except InputError:
+            raise
         except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise self._unreadable(error) from None
 

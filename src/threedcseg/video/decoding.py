@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from threedcseg.video.damage import Damage
 from threedcseg.video.opening import open_input
-from threedcseg.video.structure import is_chain_broken
+from threedcseg.video.structure import first_packet, is_chain_broken, num_samples
 
 _TRIES = 16  # to go on behind a place that a demuxer cannot read
 # By FFmpeg's names of containers. Files begin with a key frame, streams anywhere.
@@ -63,11 +63,12 @@ class Decoding:
         self._last = self._end = Fraction(0)  # the last picture's time, and when it is over
         self._read_until = Fraction(0)  # the latest end of all packets so far, of any track
         self._place, self._behind = -1, 0  # of the last packet in the file, and behind it
+        self._first_place = 0
         self._between = next((n for f, n in _PLACED.items() if self._format.startswith(f)), None)
         self._skipped = False  # more bytes than may stand between packets
         self._next: int | None = None  # the dts of the next packet
         self._gap: Fraction | None = None  # the first time without a picture
-        self._count = 0
+        self._count = self._all = 0  # packets, of the stream and of all tracks
         self._tracks = len(container.streams)  # others may turn up where there is rubbish
         self._indexed = len(stream.index_entries)
         self._chain_broken: bool | None = None
@@ -107,7 +108,9 @@ class Decoding:
             between = self._between + packet.size // 50
             self._skipped |= self._place >= 0 and packet.pos - self._behind > between
             self._behind = (self._behind + 24 if same else packet.pos) + packet.size
+            self._first_place = packet.pos if self._place < 0 else self._first_place
             self._place = packet.pos
+        self._all += packet.size > 0
         if (time := _time(packet)) is None or packet.stream_index >= self._tracks:
             return
         end = time + (packet.duration * packet.time_base if packet.duration else 2 * self._half)
@@ -157,8 +160,10 @@ class Decoding:
             self._begun = True
             return
         time = frame.pts * frame.time_base
-        if self.origin is None:
-            self.origin = time
+        if (
+            self.origin is None or not self._begun
+        ):  # pictures may be shown before the first packet's
+            self.origin = time if self.origin is None else min(self.origin, time)
         previous = self._last if self._begun else self.origin - 2 * self._half
         if not (self._begun or self._begins_with_key):
             previous = time
@@ -179,10 +184,12 @@ class Decoding:
 
     def _is_chain_broken(self) -> bool:
         if self._chain_broken is None:
-            path = Path(self._container.name)
-            chained = self._format.startswith(_CHAINED) and path.is_file()
-            self._chain_broken = chained and is_chain_broken(path)
+            chained = self._format.startswith(_CHAINED) and self._is_file()
+            self._chain_broken = chained and is_chain_broken(Path(self._container.name))
         return self._chain_broken
+
+    def _is_file(self) -> bool:
+        return Path(self._container.name).is_file()
 
     def _check_end(self) -> None:
         late = any(due > self._last + self._half for due in self._due)
@@ -197,6 +204,10 @@ class Decoding:
             short |= missing > Fraction(3, 2) * self._half
             odd = abs(missing) > 2 * self._half or (self.origin or 0) > self._half
             short |= odd and self._is_chain_broken()
+        if self._format.startswith("mov") and self._is_file():
+            short |= self._all < num_samples(Path(self._container.name))
+        if self._format == "asf" and self._is_file():
+            short |= self._first_place > first_packet(Path(self._container.name))
         if self._format == "yuv4mpegpipe":
             short |= self._container.size > self._behind
         return short

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import OutputContainer
+from av.container import Flags, OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
@@ -151,6 +151,8 @@ class VideoEncoder:
             format=format.container,
             container_options=format.container_options,
         )
+        # No random identifiers: made again, it is the same.
+        self.container.flags |= Flags.bitexact.value  # type: ignore[operator]
         options = {**format.options, **(_rate_cap(source) if format.codec in _CAPPED else {})}
         if "x265-params" in options and color.hdr:
             options["x265-params"] += f":{color.hdr}"

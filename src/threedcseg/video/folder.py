@@ -16,6 +16,7 @@ from threedcseg.video.images import read_image
 from threedcseg.video.kinds import named
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 from threedcseg.video.paths import list_files
+from threedcseg.video.size import MAX_PIXELS
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +43,13 @@ class FolderReader:
     num_bytes: int | None = None
 
     def __init__(
-        self, path: str | Path, rate: Fraction = FOLDER_RATE, part: Part | None = None
+        self,
+        path: str | Path,
+        rate: Fraction = FOLDER_RATE,
+        part: Part | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
+        self._max_pixels = max_pixels
         self.path = Path(path)
         alone = not self.path.is_dir()
         files = {"image": [self.path]} if alone else list_files(self.path)
@@ -65,7 +71,7 @@ class FolderReader:
                     "one name",
                     "keep one of them",
                 )
-        self.height, self.width = read_image(self._files[0]).shape[:2]
+        self.height, self.width = self._image(self._files[0]).shape[:2]
         self.rate = Fraction(rate)
         self.time_base = 1 / self.rate
         self.extent = WHOLE
@@ -88,12 +94,15 @@ class FolderReader:
         self._files = files
         self.extent = Extent(first, first / self.rate, len(files) / self.rate)
 
+    def _image(self, file: Path) -> np.ndarray:
+        return read_image(file, max_pixels=self._max_pixels)
+
     def _nearest(self, time: Fraction) -> int:
         return ceil(time * self.rate - Fraction(1, 2))
 
     def __iter__(self) -> Iterator[Frame]:
         for index, file in enumerate(self._files):
-            image = read_image(file)
+            image = self._image(file)
             height, width = image.shape[:2]
             if (height, width) != (self.height, self.width):
                 raise InputError(

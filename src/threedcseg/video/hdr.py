@@ -1,10 +1,11 @@
 """On what display HDR video was mastered and how bright it gets, from a frame to x265's options."""
 
 import struct
-from typing import Any
 
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+
+from threedcseg.video.sidedata import side_data_of
 
 _CHROMA, _LUMA = 50_000, 10_000  # steps of a chromaticity, and of a candela per square metre
 
@@ -12,9 +13,8 @@ _CHROMA, _LUMA = 50_000, 10_000  # steps of a chromaticity, and of a candela per
 def x265_hdr(frame: VideoFrame) -> str:
     """The options of x265 for the static metadata of a frame (SMPTE ST 2086 and CTA-861.3), such as
     ``master-display=G(...)...:max-cll=1000,400``; empty where it has none."""
-    side_data: Any = frame.side_data  # for which PyAV declares the type of one entry
     options = []
-    if (mastering := side_data.get(Type.MASTERING_DISPLAY_METADATA)) is not None:
+    if (mastering := side_data_of(frame, Type.MASTERING_DISPLAY_METADATA)) is not None:
         # AVMasteringDisplayMetadata: red, green, blue, white (x, y each), least and most luminance
         # as ratios of 32-bit numbers, and whether there are primaries and luminances.
         numbers = struct.unpack_from("=22i", bytes(mastering))
@@ -24,7 +24,7 @@ def x265_hdr(frame: VideoFrame) -> str:
         least, most = (round(luminance * _LUMA) for luminance in ratios[8:])
         if numbers[20] and numbers[21]:
             options.append(f"master-display=G{green}B{blue}R{red}WP{white}L({most},{least})")
-    if (light := side_data.get(Type.CONTENT_LIGHT_LEVEL)) is not None:
+    if (light := side_data_of(frame, Type.CONTENT_LIGHT_LEVEL)) is not None:
         brightest, mean = struct.unpack_from("=2I", bytes(light))
         options.append(f"max-cll={brightest},{mean}")
     return ":".join(options)

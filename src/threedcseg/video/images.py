@@ -5,14 +5,17 @@ from pathlib import Path
 import av
 import numpy as np
 from av.stream import Disposition
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
 from threedcseg.errors import InputError
 from threedcseg.video.opening import open_input
 from threedcseg.video.picture import PictureFormat
+from threedcseg.video.size import MAX_PIXELS, check_pixels, open_image
 
 
-def read_image(path: str | Path, max_short_edge: int | None = None) -> np.ndarray:
+def read_image(
+    path: str | Path, max_short_edge: int | None = None, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """Read an image as ``(H, W, 3)`` uint8 RGB, upright as its EXIF orientation says.
 
     Gray and palette images become RGB, alpha is dropped over the plain colour, 16 bits a channel
@@ -21,10 +24,11 @@ def read_image(path: str | Path, max_short_edge: int | None = None) -> np.ndarra
     than OpenCV, since OpenCV returns damaged files half gray and says nothing.
 
     Raises:
-        InputError: missing, unreadable, damaged, or 32 bits a channel (whose range is unknown).
+        InputError: missing, unreadable, damaged, of more than ``max_pixels``, or 32 bits a channel
+            (whose range is unknown).
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path, max_pixels) as image:
             if max_short_edge is not None:
                 image.draft(None, (max_short_edge, max_short_edge))
             ImageOps.exif_transpose(image, in_place=True)
@@ -45,17 +49,15 @@ def read_image(path: str | Path, max_short_edge: int | None = None) -> np.ndarra
         raise InputError(f"{path} does not exist", "check the name") from None
     except PermissionError:
         raise InputError(f"{path} may not be read", "change its permissions") from None
-    except Image.DecompressionBombError:
-        raise InputError(f"{path} is too large an image", "make it smaller") from None
     except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:  # Pillow's decoders
         if not isinstance(error, UnidentifiedImageError):
             raise InputError(
                 f"{path} cannot be read as an image ({error})", "replace or remove it"
             ) from None
-    return _read_by_ffmpeg(Path(path))
+    return _read_by_ffmpeg(Path(path), max_pixels)
 
 
-def _read_by_ffmpeg(path: Path) -> np.ndarray:
+def _read_by_ffmpeg(path: Path, max_pixels: int) -> np.ndarray:
     """What Pillow does not know: EXR (shown as sRGB), DPX, HEIC of one piece."""
     try:
         with path.open("rb") as file, open_input(file, stills=True) as container:
@@ -66,10 +68,13 @@ def _read_by_ffmpeg(path: Path) -> np.ndarray:
                     "save it as JPEG or PNG",
                 )
             stream = streams[0]
+            check_pixels(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
             if stream.codec_context.name == "exr":  # whose light is linear
                 stream.codec_context.options = {"apply_trc": "iec61966_2_1"}
             frame = next(container.decode(stream))
             return PictureFormat(stream, frame).rgb(frame)
+    except InputError:
+        raise
     except (av.FFmpegError, IndexError, StopIteration, ValueError):
         raise InputError(
             f"{path} cannot be read as an image (not an image)", "replace or remove it"

@@ -30,6 +30,7 @@ from threedcseg.video.part import WHOLE
 from threedcseg.video.paths import shortened
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.pipe import RawFormat, open_pipe
+from threedcseg.video.size import MAX_PIXELS, check_pixels
 
 STDIN = "-"
 _SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "srt", "udp", "tcp", "http", "https")
@@ -129,6 +130,7 @@ class LiveSource:
         queue: frames that may wait for the network.
         stdin: read instead of standard input.
         deinterlace: make whole pictures of interlaced ones.
+        max_pixels: of a frame; larger ones are refused.
 
     Attributes:
         num_read: frames that arrived; num_dropped: of these, thrown away unseen.
@@ -163,7 +165,11 @@ class LiveSource:
         queue: int = 8,
         stdin: BinaryIO | None = None,
         deinterlace: bool = True,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
+        if raw is not None:
+            check_pixels("each frame", raw.width, raw.height, max_pixels)
+        self._max_pixels = max_pixels
         if not 1 <= queue <= 1000:
             raise InputError(f"a queue of {queue} frames", "give 1 to 1000")
         if raw is not None and name != STDIN:
@@ -329,6 +335,9 @@ class LiveSource:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
             raise InputError(f"{self.shown} holds no picture that can be decoded", "send video")
+        context = stream.codec_context
+        check_pixels(self.shown, context.width, context.height, self._max_pixels)
+        context.options = {"max_pixels": str(self._max_pixels)}
         stream.thread_type = "SLICE"  # threads by frame would hold frames back
         pictures = self._decoded(container, stream)
         for picture in deinterlaced(pictures, stream) if self._deinterlace else pictures:

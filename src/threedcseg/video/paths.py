@@ -119,7 +119,8 @@ def shortened(name: str) -> str:
 
 def _expand(path: Path) -> list[Path]:
     if not path.exists():
-        matches = [Path(name) for name in glob.glob(str(path), recursive=True)]
+        found = map(Path, glob.glob(str(path), recursive=True))
+        matches = [match for match in found if match.exists()]  # no links that lead nowhere
         if not matches:
             pattern = glob.has_magic(str(path))
             what = "matches nothing" if pattern else "does not exist"

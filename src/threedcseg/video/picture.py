@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from threedcseg.video.frame import SMPTE170M, UNSPECIFIED_COLOR, Color
 from threedcseg.video.hdr import x265_hdr
+from threedcseg.video.sidedata import side_data_of
 
 # FFmpeg's way from YUV to RGB that rounds; its usual one makes pictures a gray level darker.
 _EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
@@ -34,15 +35,11 @@ class Orientation:
         The matrix ``(a, b, u, c, d, v, x, y, w)`` shows what is stored at (p, q) at
         (a p + c q + x, b p + d q + y); see libavutil/display.h.
         """
-        try:
-            side_data: Any = frame.side_data  # for which PyAV declares the type of one entry
-        except ValueError:  # there is data of a kind that PyAV does not know (of stereo video, say)
+        if (data := side_data_of(frame, Type.DISPLAYMATRIX)) is not None:
+            a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
+        else:  # none, or one that only FFmpeg sees
             turn = math.radians(frame.rotation)
             a, b, c, d = math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)
-        else:
-            if (data := side_data.get(Type.DISPLAYMATRIX)) is None:
-                return cls()
-            a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
         if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0)
         return cls(True, c < 0, b < 0)

@@ -27,7 +27,8 @@ from threedcseg.video.opening import is_list, open_input
 from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.seeking import frames_from
-from threedcseg.video.structure import Flaw, flaw_of
+from threedcseg.video.size import MAX_PIXELS, check_pixels
+from threedcseg.video.structure import MAX_EDITS, Flaw, flaw_of, num_edits
 from threedcseg.video.tracks import audio_streams, timecode_of
 
 _STEADY = 8  # frames at a rate make it a constant one
@@ -41,15 +42,23 @@ class Reading:
         fps: frames per second of a folder; None for 24, and for files, which have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
         part: that is read; None for the whole.
+        max_pixels: of a frame; larger ones are refused.
     """
 
     fps: Fraction | None = None
     deinterlace: bool = True
     part: Part | None = None
+    max_pixels: int = MAX_PIXELS
 
     def open(self, path: str | Path) -> FrameSource:
         """`open_video`, read so."""
-        return open_video(path, folder_rate=self.fps, deinterlace=self.deinterlace, part=self.part)
+        return open_video(
+            path,
+            folder_rate=self.fps,
+            deinterlace=self.deinterlace,
+            part=self.part,
+            max_pixels=self.max_pixels,
+        )
 
     def record(self) -> dict[str, str | bool | None]:
         """What the record of a run says of it."""
@@ -64,6 +73,7 @@ def open_video(
     folder_rate: Fraction | None = None,
     deinterlace: bool = True,
     part: Part | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> FrameSource:
     """Open a video file, an animated image, or one image or a folder of them as if it were a video.
 
@@ -73,6 +83,7 @@ def open_video(
         folder_rate: frames per second of a folder (24); files have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
         part: that is read; None for the whole.
+        max_pixels: of a frame; larger ones are refused, before memory is taken for them.
 
     Raises:
         InputError: missing, empty, unreadable, not a video, no frames in it or in the part, ...;
@@ -84,19 +95,19 @@ def open_video(
     ...         print(frame.name, float(frame.time), frame.image.shape)
     """
     if is_web(path) and folder_rate is None:
-        return VideoReader(path, deinterlace=deinterlace, part=part)
+        return VideoReader(path, deinterlace=deinterlace, part=part, max_pixels=max_pixels)
     if not str(path):
         raise InputError("an empty name was given", "name a video or a folder")
     path = Path(path)
     if path.is_dir():
-        return FolderReader(path, folder_rate or FOLDER_RATE, part)
+        return FolderReader(path, folder_rate or FOLDER_RATE, part, max_pixels)
     if folder_rate is not None:
         raise InputError(f"{path} has a rate of its own", "give one for folders of frames only")
     if is_picture(path):
-        return FolderReader(path, part=part)
+        return FolderReader(path, part=part, max_pixels=max_pixels)
     if is_animated_webp(path):
-        return AnimationReader(path, part)
-    return VideoReader(path, deinterlace=deinterlace, part=part)
+        return AnimationReader(path, part, max_pixels)
+    return VideoReader(path, deinterlace=deinterlace, part=part, max_pixels=max_pixels)
 
 
 class VideoReader:
@@ -114,7 +125,9 @@ class VideoReader:
         *,
         deinterlace: bool = True,
         part: Part | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
+        self._max_pixels = max_pixels
         web = is_web(path)
         self.path = Path(live_name(str(path)) if web else path)
         # An absolute name, since FFmpeg takes "a:b.mp4" for a protocol and "%03d" for a pattern.
@@ -294,7 +307,11 @@ class VideoReader:
             raise InputError(
                 f"{self.shown} is coded in a way FFmpeg cannot decode here", "convert it to H.264"
             )
-        stream.thread_type = "AUTO"
+        # Threads by frame hold pictures back, which are lost where the end is damaged.
+        stream.thread_type = "SLICE" if self._flaw else "AUTO"
+        context = stream.codec_context
+        check_pixels(self.shown, context.width, context.height, self._max_pixels)
+        context.options = {"max_pixels": str(self._max_pixels)}  # where the header is wrong
         return stream
 
 
@@ -340,6 +357,11 @@ def _check_file(path: Path, shown: str) -> Flaw | None:
             raise InputError(f"{shown} is empty (0 bytes)", "copy or download it again")
         if kind_of(path) == "image":
             raise InputError(f"{shown} is a picture, expected a video", "give another file")
+        if num_edits(path) > MAX_EDITS:
+            raise InputError(
+                f"{shown} has a list of {num_edits(path)} edits, expected at most {MAX_EDITS}",
+                "convert it",
+            )
         return flaw_of(path)
     except PermissionError:
         raise InputError(f"{shown} may not be read", "change its permissions") from None

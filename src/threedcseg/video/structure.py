@@ -7,9 +7,11 @@ end of the file, and one that meets rubbish looks for what it knows: either vide
 import mmap
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+MAX_EDITS = 1000
 Flaw = Literal["cut short", "damaged"]
 
 # Boxes that stand at the top level of MP4 and MOV files; anything else is not structure but noise
@@ -47,6 +49,63 @@ def flaw_of(path: Path) -> Flaw | None:
             if head[sync] == head[sync + packet] == _TS_SYNC:
                 return "cut short" if size % packet else None
     return None
+
+
+def num_edits(path: Path) -> int:
+    """How many pieces of a track an MP4 or MOV shows one after the other; FFmpeg takes memory for
+    the frames of each."""
+    most = 0
+    with path.open("rb") as file:
+        for kind, position, length in _top_boxes(file, path.stat().st_size):
+            if kind != b"moov":
+                continue
+            file.seek(position)
+            moov = file.read(length)
+            for place in (match.start() for match in re.finditer(b"elst", moov)):
+                size = int.from_bytes(moov[place - 4 : place], "big")
+                count = int.from_bytes(moov[place + 8 : place + 12], "big")
+                if size in (16 + 12 * count, 16 + 20 * count):  # else it is within other data
+                    most = max(most, count)
+    return most
+
+
+def num_samples(path: Path) -> int:
+    """How many packets all tracks of a fragmented MP4 have; 0 for other files."""
+    count, fragments = 0, 0
+    with path.open("rb") as file:
+        for kind, position, length in _top_boxes(file, path.stat().st_size):
+            if kind not in (b"moov", b"moof"):
+                continue
+            file.seek(position)
+            boxes = file.read(length)
+            fragments += kind == b"moof"
+            table, offset = (b"stsz", 12) if kind == b"moov" else (b"trun", 8)
+            for place in (match.start() for match in re.finditer(table, boxes)):
+                number = int.from_bytes(boxes[place + offset : place + offset + 4], "big")
+                size = int.from_bytes(boxes[place - 4 : place], "big")
+                count += number if 0 < number <= size else 0  # else it is within other data
+    return count if fragments else 0
+
+
+def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, position and length of the boxes of an MP4 or MOV, up to what is none."""
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        header = file.read(16)
+        kind, length = header[4:8], int.from_bytes(header[:4], "big")
+        if length == 1:
+            length = int.from_bytes(header[8:], "big")
+        if kind not in _TOP_BOXES or length < 8:  # noise, or 0: "up to the end of the file"
+            return
+        yield kind, position, length
+        position += length
+
+
+def first_packet(path: Path) -> int:
+    """Where the first packet of a WMV lies, behind the header and the beginning of the data."""
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(24)[16:], "little") + 50
 
 
 def is_chain_broken(path: Path) -> bool:
@@ -113,16 +172,8 @@ def _tags_follow(data: mmap.mmap) -> bool:
 
 
 def _flaw_of_boxes(file: BinaryIO, size: int) -> Flaw | None:
-    position = 0
     ends_with_index = False
-    while position + 8 <= size:
-        file.seek(position)
-        header = file.read(16)
-        kind, length = header[4:8], int.from_bytes(header[:4], "big")
-        if length == 1:
-            length = int.from_bytes(header[8:], "big")
-        if kind not in _TOP_BOXES or length < 8:  # noise, or 0: "up to the end of the file"
-            break
+    for kind, position, length in _top_boxes(file, size):
         if position + length > size and kind in (b"moov", b"moof", b"mdat"):
             return "cut short"
         if kind == b"moov" and length < 2**20:
@@ -138,7 +189,6 @@ def _flaw_of_boxes(file: BinaryIO, size: int) -> Flaw | None:
                 return "damaged"
         if kind == b"mfra":
             return None
-        position += length
     return "cut short" if ends_with_index else None
 
 

@@ -1,11 +1,13 @@
 """Results to files: masks and probability maps, videos. Every file appears whole."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
+import av
 import cv2
 import numpy as np
 
@@ -120,7 +122,7 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         _make_folder(self.path.parent)
-        with ExitStack() as stack:
+        with self._refusals(), ExitStack() as stack:
             temporary = stack.enter_context(replacing(self.path))
             try:
                 self._encoder = VideoEncoder(temporary, self._source, self._format)
@@ -151,13 +153,32 @@ class VideoWriter:
         """
         if image.ndim == 2:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-        self._encoder.write(image, time)
-        if self._tracks is not None:
-            self._tracks.write_until(time)
+        with self._refusals():
+            self._encoder.write(image, time)
+            if self._tracks is not None:
+                self._tracks.write_until(time)
         self._empty = False
 
     def __exit__(self, *exception: Any) -> None:
-        self._stack.__exit__(*exception)
+        with self._refusals():
+            self._stack.__exit__(*exception)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """What an encoder or a container refuses is an `InputError`: they code any picture, but not
+        any clock."""
+        try:
+            yield
+        except (av.FFmpegError, OverflowError) as error:
+            if isinstance(error, OSError):  # a full disk, say
+                raise
+            source = self._source
+            raise InputError(
+                f"{self.path} cannot be coded ({error}): {source.path} has "
+                f"{float(source.rate):g} frames a second, at times counted in ticks of "
+                f"{float(source.time_base):g} s",
+                "convert it to a usual rate, or write masks only",
+            ) from None
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         """Complete the streams, unless the block failed."""

@@ -159,6 +159,15 @@ def test_the_mask_of_a_scene_is_the_object_that_moves(tmp_path):
     assert seen > 20
 
 
+def test_clips_are_played_backwards_as_often_as_is_asked(tmp_path):
+    sequences = davis16(davis16_tree(tmp_path, {"bear": 9}))
+    for reverse, order in ((0.0, 1), (1.0, -1)):
+        for seed in range(5):
+            clips = VideoClips(sequences, reverse=reverse)
+            _, _, files = clips.draw(3, SIZE, AS_IT_IS, np.random.default_rng(seed))
+            assert list(files) == sorted(files)[::order]
+
+
 def test_a_copied_and_pasted_object_keeps_its_pixels_and_loses_its_surroundings(tmp_path):
     sequences = davis16(davis16_tree(tmp_path, {"bear": 6}))
     scene = SyntheticClips(stills(tmp_path, [7]), AT_REST, 1.0)

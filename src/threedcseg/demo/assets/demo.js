@@ -130,6 +130,9 @@ const player = {
   turn: 0, // the latest drawing asked for; older ones are dropped
   following: false, // the newest frame is shown as it comes
   playing: false,
+  doubtful: [],
+  objects: [], // what was found: number, first and last frame, colour
+  dropped: new Set(), // their numbers
   strengths: Object.fromEntries(Object.entries(VIEWS).map(([name, view]) => [name, view.strength])),
 
   get count() { return this.pictures?.files.length ?? 0; },
@@ -139,6 +142,8 @@ const player = {
     this.rate = facts.rate;
     this.frame = 0;
     this.following = true;
+    this.mark([]);
+    this.list([], new Set());
     this.pictures = new Pictures(url, () => this.more());
     delete this.canvas.dataset.frame;
     this.shape();
@@ -154,6 +159,7 @@ const player = {
   more() {
     one("player").hidden = false;
     one("seek").max = this.count - 1;
+    if (this.doubtful.length) this.mark(this.doubtful);
     if (this.following) this.show(this.count - 1);
     else this.label();
   },
@@ -185,11 +191,33 @@ const player = {
     this.canvas.dataset.frame = frame;
   },
 
+  mark(doubtful) { // [first, last] of frames to check, on the time line
+    this.doubtful = doubtful;
+    const count = doubtful.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    one("check").hidden = !count;
+    one("check-count").textContent = plural(count, "frame");
+    one("marks").replaceChildren(...doubtful.map(([first, last]) => {
+      const mark = document.createElement("span");
+      const share = (frame) => (100 * frame) / Math.max(this.count, last + 1);
+      mark.style.left = `${share(first)}%`;
+      mark.style.width = `${share(last + 1 - first)}%`;
+      return mark;
+    }));
+  },
+
+  isDoubtful(frame) { return this.doubtful.some(([first, last]) => first <= frame && frame <= last); },
+
+  check() { // the next frame to check, round and round
+    const frames = [...Array(this.count).keys()].filter((frame) => this.isDoubtful(frame));
+    if (frames.length) this.choose(frames.find((frame) => frame > this.frame) ?? frames[0]);
+  },
+
   label() {
     one("seek").value = this.frame;
-    const text = `${clock(this.frame / this.rate)} · frame ${this.frame + 1} of ${this.count}`;
+    const place = `frame ${this.frame + 1} of ${this.count}${this.isDoubtful(this.frame) ? ", to check" : ""}`;
+    const text = `${clock(this.frame / this.rate)} · ${place}`;
     one("time").textContent = text;
-    one("seek").setAttribute("aria-valuetext", `frame ${this.frame + 1} of ${this.count}`);
+    one("seek").setAttribute("aria-valuetext", place);
     this.canvas.setAttribute(
       "aria-label",
       `Frame ${this.frame + 1}: the video on the left, ${VIEWS[this.view].title.toLowerCase()} on the right`,
@@ -206,8 +234,81 @@ const player = {
     const from = Math.round((width * one("wipe").value) / 100);
     const strength = one("strength").value / 100;
     const soft = one("edges").value === "soft" ? 1 : 0;
-    PAINT[this.view](painted.data, masks.data, width, height, from, strength, soft);
+    const kept = this.dropped.size ? this.without(masks.data) : masks.data;
+    PAINT[this.view](painted.data, kept, width, height, from, strength, soft);
+    if (this.view === "overlay") this.outlineDropped(painted.data, masks.data, width, height, from);
     this.context.putImageData(painted, 0, 0);
+  },
+
+  without(masks) { // the masks of a frame, where what is dropped is nothing
+    const kept = new Uint8ClampedArray(masks);
+    for (let at = 0; at < kept.length; at += 4) {
+      if (this.dropped.has(kept[at + 2])) kept[at] = kept[at + 1] = 0;
+    }
+    return kept;
+  },
+
+  outlineDropped(to, masks, width, height, from) { // in gray: what can be had back
+    if (!this.dropped.size) return;
+    const isOf = (at, number) => masks[at] && masks[at + 2] === number;
+    eachPixel(width, height, from, (at, x, y) => {
+      if (!masks[at] || !this.dropped.has(masks[at + 2])) return;
+      if (!isInside(at, x, y, width, height, (other) => isOf(other, masks[at + 2]))) {
+        to[at] = to[at + 1] = to[at + 2] = 150;
+      }
+    });
+  },
+
+  list(objects, dropped) { // a button for each, pressed for those that are kept
+    this.objects = objects;
+    this.dropped = dropped;
+    const several = objects.length > 1 || dropped.size > 0;
+    one("objects").hidden = !several;
+    const box = one("object-list");
+    const there = new Map([...box.children].map((button) => [Number(button.dataset.number), button]));
+    for (const [number, button] of there) {
+      if (!objects.some((object) => object.number === number)) button.remove();
+    }
+    objects.forEach((object, place) => {
+      let button = there.get(object.number);
+      if (!button) {
+        button = document.createElement("button");
+        button.type = "button";
+        button.dataset.number = object.number;
+        button.style.setProperty("--color", `rgb(${object.color.join()})`);
+        button.addEventListener("click", () => this.keepOrDrop(object.number));
+        box.insertBefore(button, box.children[place] ?? null);
+      }
+      const frames = `frames ${object.first + 1} to ${object.last + 1}`;
+      button.textContent = `Object ${object.number}`;
+      button.setAttribute("aria-label", `Object ${object.number}, ${frames}`);
+      button.title = frames;
+      button.setAttribute("aria-pressed", String(!dropped.has(object.number)));
+    });
+  },
+
+  colorOf(number) {
+    if (this.objects.length < 2) return OBJECT;
+    return this.objects.find((object) => object.number === number)?.color ?? OBJECT;
+  },
+
+  keepOrDrop(number) {
+    const dropped = new Set(this.dropped);
+    if (!dropped.delete(number)) dropped.add(number);
+    this.list(this.objects, dropped);
+    job.dropped = dropped;
+    say(`Object ${number} is ${dropped.has(number) ? "left out" : "kept"}`);
+    for (const button of all(".outputs .button:enabled")) button.textContent = "Download";
+    this.redraw();
+  },
+
+  async objectAt(x, y) { // its number, at shares of the picture; 0 where there is none
+    if (!this.count) return 0;
+    const { masks } = await this.pictures.get(this.frame);
+    const column = Math.min(masks.width - 1, Math.floor(x * masks.width));
+    const row = Math.min(masks.height - 1, Math.floor(y * masks.height));
+    const at = 4 * (row * masks.width + column);
+    return masks.data[at] ? masks.data[at + 2] : 0;
   },
 
   redraw() { if (this.count) this.show(this.frame); },
@@ -268,6 +369,12 @@ function eachPixel(width, height, from, act) {
   }
 }
 
+function isInside(at, x, y, width, height, isOf) { // whether its four neighbours are alike
+  const row = 4 * width;
+  return (x === 0 || isOf(at - 4)) && (x === width - 1 || isOf(at + 4)) &&
+    (y === 0 || isOf(at - row)) && (y === height - 1 || isOf(at + row));
+}
+
 function behind(to, masks, width, height, from, strength, soft, background) {
   eachPixel(width, height, from, (at, x, y) => {
     const away = (1 - masks[at + soft] / 255) * strength;
@@ -279,14 +386,13 @@ function behind(to, masks, width, height, from, strength, soft, background) {
 
 const PAINT = {
   overlay(to, masks, width, height, from, strength) {
-    const row = 4 * width;
+    const colors = Array.from({ length: 256 }, (_, number) => player.colorOf(number));
     eachPixel(width, height, from, (at, x, y) => {
       if (!masks[at]) return;
-      const inside =
-        (x === 0 || masks[at - 4]) && (x === width - 1 || masks[at + 4]) &&
-        (y === 0 || masks[at - row]) && (y === height - 1 || masks[at + row]);
-      const share = inside ? strength : 1;
-      for (let c = 0; c < 3; c++) to[at + c] = blend(to[at + c], OBJECT[c], share);
+      const number = masks[at + 2];
+      const isOf = (other) => masks[other] && masks[other + 2] === number;
+      const share = isInside(at, x, y, width, height, isOf) ? strength : 1;
+      for (let c = 0; c < 3; c++) to[at + c] = blend(to[at + c], colors[number][c], share);
     });
   },
   mask(to, masks, width, height, from, strength, soft) {
@@ -306,6 +412,10 @@ const PAINT = {
   },
 };
 
+one("check-next").addEventListener("click", () => {
+  player.check();
+  say(one("time").textContent);
+});
 one("play").addEventListener("click", () => player.toggle());
 one("seek").addEventListener("input", (event) => player.choose(Number(event.target.value)));
 one("wipe").addEventListener("input", (event) => player.wipeTo(event.target.value));
@@ -322,11 +432,26 @@ const dragWipe = (event) => {
   const box = player.canvas.getBoundingClientRect();
   player.wipeTo(Math.round((100 * (event.clientX - box.left)) / box.width));
 };
+let pressed = null; // where, until it is a drag
 player.canvas.addEventListener("pointerdown", (event) => {
   player.canvas.setPointerCapture(event.pointerId);
+  pressed = [event.clientX, event.clientY];
+});
+player.canvas.addEventListener("pointermove", (event) => {
+  if (!event.buttons) return;
+  if (pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) < 4) return;
+  pressed = null;
   dragWipe(event);
 });
-player.canvas.addEventListener("pointermove", (event) => { if (event.buttons) dragWipe(event); });
+player.canvas.addEventListener("pointerup", async (event) => {
+  if (!pressed) return;
+  pressed = null;
+  const box = player.canvas.getBoundingClientRect();
+  const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  const number = one("objects").hidden ? 0 : await player.objectAt(x, y);
+  if (number) player.keepOrDrop(number);
+  else dragWipe(event);
+});
 player.canvas.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const wipe = Number(one("wipe").value);
@@ -338,6 +463,7 @@ player.canvas.addEventListener("keydown", (event) => {
     End: () => player.choose(player.count - 1),
     "[": () => player.wipeTo(wipe - 5),
     "]": () => player.wipeTo(wipe + 5),
+    d: () => player.check(),
   };
   if (!acts[event.key]) return;
   event.preventDefault();
@@ -345,9 +471,16 @@ player.canvas.addEventListener("keydown", (event) => {
   if (!player.playing) say(one("time").textContent);
 });
 
-// ---- The job
+// ---- The videos of this page: one is shown, all are followed on one stream.
 
-let job = null; // { url, stream, upload, latest, downloads }
+let videos = []; // { id, name, send, request, sent, trouble, latest, downloads, dropped, timer } in their order
+let job = null; // the one that is shown
+let stream = null;
+
+const isSettled = (video) => !video.latest ? false :
+  ["failed", "cancelled"].includes(video.latest.state) ||
+  (video.latest.state === "done" && video.latest.outputs.every((output) => output.state !== "making"));
+const urlOf = (video) => `/jobs/${encodeURIComponent(video.id)}`;
 
 function step(name) {
   document.body.dataset.step = name;
@@ -355,10 +488,28 @@ function step(name) {
   one("work").hidden = name === "start";
 }
 
-function reset(message) {
-  job?.stream?.close();
-  job?.upload?.abort();
-  clearTimeout(job?.timer);
+function add(name, send, id = null) { // `send` is the path and the body to POST, unless it is there
+  const video = { id, name, send, request: null, sent: 0, trouble: null, latest: null, downloads: new Map(), dropped: new Set(), timer: null };
+  videos.push(video);
+  return video;
+}
+
+function remove(video) {
+  video.request?.abort();
+  clearTimeout(video.timer);
+  videos = videos.filter((other) => other !== video);
+  remember();
+  listen();
+  sendNext();
+}
+
+function remember() { // for when the page is loaded anew
+  const kept = videos.filter((video) => video.id).map(({ id, name }) => [id, name]);
+  sessionStorage.setItem("videos", JSON.stringify(kept));
+  list();
+}
+
+function home(message) { // the start; the other videos stay in the list
   job = null;
   player.close();
   if (message) history.replaceState(null, "", location.pathname);
@@ -366,21 +517,31 @@ function reset(message) {
   one("file").value = "";
   step("start");
   complain("start", message);
+  list();
 }
 
-function begin(name) {
-  reset();
-  job = { url: null, stream: null, upload: null, latest: null, lost: false, downloads: new Map() };
+function drop(video, message) { // it is no longer here, or cannot be
+  const shown = job === video;
+  remove(video);
+  if (shown) home(message);
+}
+
+function show(video) {
+  player.close();
+  job = video;
   step("work");
-  complain("work");
-  one("work-title").textContent = name;
+  complain("work", video.trouble);
+  one("work-title").textContent = video.name;
   one("f-device").textContent = about.device ?? "–";
   one("downloads").hidden = true;
   one("cancel").hidden = false;
   one("again").hidden = one("to-downloads").hidden = true;
   one("facts").hidden = one("patience").hidden = true;
   one("work-title").focus();
-  return job;
+  if (video.latest) update(video, video.latest);
+  else if (video.trouble) ended();
+  else progress(video.request ? `Sending the video: ${Math.round(100 * video.sent)} %` : "Waiting to be sent", null);
+  list();
 }
 
 function progress(text, share) {
@@ -390,68 +551,111 @@ function progress(text, share) {
   else one("bar").value = share;
 }
 
-function send(path, name, body) {
-  const mine = begin(name);
+function start(files) {
+  const added = [...files].map((file) => {
+    const video = add(file.name, [`/jobs?name=${encodeURIComponent(file.name)}`, file]);
+    if (about.max_megabytes && file.size > about.max_megabytes * 1e6) {
+      refuse(video, `${file.name} has ${size(file.size)}; this page takes up to ${about.max_megabytes} MB. Use a shorter or smaller one.`);
+    }
+    return video;
+  });
+  begin(added);
+}
+
+function begin(added) {
+  const first = added.find((video) => videos.includes(video));
+  if (first && (!job || job.latest?.state === "failed")) show(first);
+  list();
+  sendNext();
+}
+
+function refuse(video, message) { // a video by itself leads back to the start, others stay in sight
+  video.send = null;
+  if (videos.length === 1 || job === video) {
+    remove(video);
+    home(message);
+    return;
+  }
+  video.trouble = message;
+  list();
+}
+
+function sendNext() { // one at a time, in order
+  const next = videos.find((video) => video.send);
+  if (next && !videos.some((video) => video.request)) send(next);
+}
+
+function send(video) {
+  const [path, body] = video.send;
   const request = new XMLHttpRequest();
-  mine.upload = request;
-  const fail = (message) => { if (job === mine) { mine.upload = null; reset(message); } };
-  progress(body ? "Sending the video" : "Fetching the example", body ? 0 : null);
+  video.request = request;
+  const told = (text, share) => { if (job === video) progress(text, share); };
+  told(body ? "Sending the video" : "Opening the video", body ? 0 : null);
   request.upload.onprogress = (event) => {
-    if (job !== mine || !event.lengthComputable) return;
-    const share = event.loaded / event.total;
-    if (share < 1) progress(`Sending the video: ${Math.round(100 * share)} %`, share);
-    else progress("Looking at the video", null);
+    if (!event.lengthComputable) return;
+    video.sent = event.loaded / event.total;
+    if (video.sent < 1) told(`Sending the video: ${Math.round(100 * video.sent)} %`, video.sent);
+    else told("Looking at the video", null);
+    list();
   };
   request.onload = () => {
+    video.request = null;
     let answer = {};
     try { answer = JSON.parse(request.responseText); } catch { /* not from us */ }
-    if (request.status !== 201) {
-      fail(answer.error ?? `The server said ${request.status}.`);
-    } else if (job === mine) {
-      mine.upload = null;
-      history.pushState(null, "", `#${answer.id}`);
-      follow(answer.id);
+    if (request.status === 503 && videos.some((other) => other.id && !isSettled(other))) {
+      told("Waiting for a place in the queue", null);
+      setTimeout(sendNext, 3000); // our own are before it
+      return;
     }
+    video.send = null;
+    if (request.status !== 201) {
+      refuse(video, answer.error ?? `The server said ${request.status}.`);
+    } else {
+      video.id = answer.id;
+      if (job === video) history.pushState(null, "", `#${answer.id}`);
+      remember();
+      listen();
+    }
+    sendNext();
   };
-  request.onerror = () => fail("The video could not be sent: the connection broke, or 3dcseg has stopped.");
+  request.onerror = () => {
+    video.request = null;
+    refuse(video, "The video could not be sent: the connection broke, or 3dcseg has stopped.");
+    sendNext();
+  };
   request.open("POST", path);
   if (body) request.setRequestHeader("Content-Type", "application/octet-stream");
   request.send(body);
 }
 
-function start(file) {
-  if (!file) return;
-  if (about.max_megabytes && file.size > about.max_megabytes * 1e6) {
-    reset(`${file.name} has ${size(file.size)}; this page takes up to ${about.max_megabytes} MB. Use a shorter or smaller one.`);
-    return;
-  }
-  send(`/jobs?name=${encodeURIComponent(file.name)}`, file.name, file);
-}
-
-function follow(id) {
-  const mine = job;
-  mine.url = `/jobs/${encodeURIComponent(id)}`;
-  listen(mine);
-}
-
-function listen(mine) {
-  if (mine.stream) return;
-  const stream = new EventSource(`${mine.url}/events`);
-  mine.stream = stream;
-  stream.onmessage = (event) => {
-    if (job !== mine) { stream.close(); return; }
+function listen() { // to all that may still change
+  const watched = videos.filter((video) => video.id && !isSettled(video));
+  const ids = watched.map((video) => encodeURIComponent(video.id)).join(",");
+  if (stream && stream.ids === ids && stream.readyState !== EventSource.CLOSED) return;
+  stream?.close();
+  stream = null;
+  if (!ids) return;
+  const mine = new EventSource(`/jobs/${ids}/events`);
+  mine.ids = ids;
+  stream = mine;
+  mine.onmessage = (event) => {
     const now = JSON.parse(event.data);
-    mine.latest = now;
+    const video = videos.find((other) => other.id === now.id);
+    if (stream !== mine || !video) return;
     if (mine.lost) { mine.lost = false; complain("work"); }
-    const settled = now.state === "failed" || now.state === "cancelled" ||
-      (now.state === "done" && now.outputs.every((output) => output.state !== "making"));
-    if (settled) { stream.close(); mine.stream = null; }
-    update(mine, now);
+    video.latest = now;
+    video.name = now.name ?? video.name;
+    if (now.state === "cancelled") { drop(video, "This video is no longer here: it has been deleted."); return; }
+    if (now.state === "done") expire(video, now.seconds_kept);
+    if (job === video) update(video, now);
+    list();
+    if (videos.every((other) => !other.id || isSettled(other))) { mine.close(); stream = null; }
   };
-  stream.onerror = () => {
-    if (job !== mine || mine.stream !== stream) { stream.close(); return; }
-    if (stream.readyState === EventSource.CLOSED) { // refused
-      reset("This video is no longer here: it has been deleted.");
+  mine.onerror = () => {
+    if (stream !== mine) { mine.close(); return; }
+    if (mine.readyState === EventSource.CLOSED) { // refused, none of them is here; or the page is left
+      stream = null;
+      setTimeout(() => watched.forEach((video) => drop(video, "This video is no longer here: it has been deleted.")), 300);
       return;
     }
     mine.lost = true; // the browser tries again by itself
@@ -459,18 +663,24 @@ function listen(mine) {
   };
 }
 
+function expire(video, seconds) {
+  video.timer ??= setTimeout(() => drop(video, "The video and its results have been deleted."), 1000 * seconds);
+}
+
 function update(mine, now) {
   one("work-title").textContent = now.name;
-  if (!player.pictures && now.rate) player.open(mine.url, now);
+  if (!player.pictures && now.rate) player.open(urlOf(mine), now);
   if (now.done) player.pictures.want(now.done);
+  player.list(now.objects, mine.dropped);
   const total = Math.max(now.total ?? 0, now.done);
   const share = total && now.state !== "queued" ? now.done / total : null;
+  const coming = now.state === "running" || now.state === "queued";
   one("f-frames").textContent = now.total ? `${now.done} of ${total}` : String(now.done);
   one("f-speed").textContent = now.speed ? `${now.speed.toFixed(1)} frames/s` : "–";
-  one("facts").hidden = now.state === "queued";
+  one("facts").hidden = now.state === "queued" && now.seconds_left === null;
   one("patience").hidden = now.state !== "queued";
-  one("f-left-name").textContent = now.state === "running" ? "Time left" : "Took";
-  one("f-left").textContent = duration(now.state === "running" ? now.seconds_left : now.seconds || null);
+  one("f-left-name").textContent = coming ? "Time left" : "Took";
+  one("f-left").textContent = duration(coming ? now.seconds_left : now.seconds || null);
   one("live").hidden = !(now.state === "running" && player.following);
   if (now.state === "queued") {
     progress(now.before ? `In the queue: ${plural(now.before, "video")} before yours` : "Yours is next", null);
@@ -483,7 +693,6 @@ function update(mine, now) {
   else if (now.damage) complain("work", `This file is damaged, and frames are lost: ${now.damage}.`);
   if (now.state === "done") done(mine, now);
   else if (now.state === "failed") ended();
-  else if (now.state === "cancelled") reset("This video was deleted.");
 }
 
 function ended() {
@@ -498,12 +707,12 @@ function done(mine, now) {
     ended();
     document.title = `${now.name} · 3dcseg`;
     one("downloads").hidden = one("to-downloads").hidden = false;
-    one("kept").textContent = kept(now.seconds_kept);
+    one("kept").textContent = kept(now);
     for (const button of all(".outputs .button")) {
       button.disabled = false;
       button.textContent = "Download";
     }
-    mine.timer = setTimeout(() => reset("The video and its results have been deleted."), 1000 * now.seconds_kept);
+    player.mark(now.doubtful);
     whenAllAreThere(mine, now.done);
   }
   for (const [number, button] of mine.downloads) showDownload(mine, number, button, now.outputs[number]);
@@ -517,9 +726,57 @@ async function whenAllAreThere(mine, count) {
   if (job === mine) player.finish();
 }
 
-function kept(seconds) {
-  const at = new Date(Date.now() + seconds * 1000);
-  return `The video and its results are deleted at ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}.`;
+function kept(now) {
+  const at = new Date(Date.now() + now.seconds_kept * 1000);
+  return `${now.stays ? "What was made of the video is" : "The video and its results are"} deleted at ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}.`;
+}
+
+// ---- The list of them, where there are several or one is left at the start
+
+function state(video) { // in words
+  const now = video.latest;
+  if (video.trouble) return video.trouble;
+  if (video.request) return video.sent < 1 ? `sending, ${Math.round(100 * video.sent)} %` : "looking at it";
+  if (!now) return video.id ? "" : "waits to be sent";
+  const left = now.seconds_left === null ? "" : `, ${duration(now.seconds_left)} left`;
+  if (now.state === "running") return `${now.total ? `${Math.round((100 * now.done) / now.total)} %` : plural(now.done, "frame")}${left}`;
+  if (now.state === "queued") return `waits${left}`;
+  if (now.state === "failed") return now.error ?? "failed";
+  const check = now.doubtful.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  return check ? `done, ${plural(check, "frame")} to check` : "done";
+}
+
+function list() {
+  const several = videos.length > 1 || (videos.length === 1 && !job);
+  one("queue").hidden = !several;
+  if (!several) return;
+  const rows = one("videos");
+  while (rows.children.length > videos.length) rows.lastChild.remove();
+  while (rows.children.length < videos.length) rows.append(row());
+  videos.forEach((video, at) => {
+    const [open, words, away] = rows.children[at].children;
+    rows.children[at].video = video;
+    const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+    put(open, video.name);
+    put(words, state(video));
+    if (job === video) open.setAttribute("aria-current", "true");
+    else open.removeAttribute("aria-current");
+    away.setAttribute("aria-label", `Delete ${video.name}`);
+  });
+}
+
+function row() {
+  const make = (kind, text, name) => Object.assign(document.createElement(kind), { textContent: text, className: name });
+  const item = document.createElement("li");
+  const [open, words, away] = [make("button", "", "link"), make("span", "", "small"), make("button", "Delete", "link small")];
+  open.type = away.type = "button";
+  open.addEventListener("click", () => {
+    history.pushState(null, "", item.video.id ? `#${item.video.id}` : location.pathname);
+    show(item.video);
+  });
+  away.addEventListener("click", () => forget(item.video));
+  item.append(open, words, away);
+  return item;
 }
 
 // ---- Downloads: made when they are asked for.
@@ -527,14 +784,16 @@ function kept(seconds) {
 async function download(format, button) {
   const mine = job;
   const query = new URLSearchParams({ edges: one("edges").value, background: one("color").value });
+  if (mine.dropped.size) query.set("drop", [...mine.dropped].sort((a, b) => a - b).join());
   button.disabled = true;
   complain("work");
   try {
-    const answer = await fetch(`${mine.url}/outputs/${format}?${query}`, { method: "POST" });
+    const answer = await fetch(`${urlOf(mine)}/outputs/${format}?${query}`, { method: "POST" });
     const { number, error } = await answer.json();
     if (!answer.ok) throw new Error(error);
     mine.downloads.set(number, button);
-    listen(mine);
+    mine.latest.outputs[number] ??= { state: "making", share: 0 };
+    listen();
   } catch (error) {
     button.disabled = false;
     complain("work", error.message === "Failed to fetch" ? "3dcseg has stopped." : error.message);
@@ -556,7 +815,7 @@ function showDownload(mine, number, button, output) {
   button.textContent = "Download";
   if (output.state !== "ready") { complain("work", output.error); return; }
   const link = document.createElement("a");
-  link.href = `${mine.url}/outputs/${number}`;
+  link.href = `${urlOf(mine)}/outputs/${number}`;
   link.download = output.name;
   link.click();
   say(`${output.name}, ${size(output.bytes)}`);
@@ -587,18 +846,19 @@ for (const id of ["edges", "color"]) { // drawn otherwise, it is another file
 
 // ---- Getting in and out
 
-async function forget() {
-  const mine = job;
-  reset();
-  history.replaceState(null, "", location.pathname);
-  if (mine?.url) await fetch(mine.url, { method: "DELETE" }).catch(() => {});
+async function forget(video) {
+  if (job === video) {
+    home();
+    history.replaceState(null, "", location.pathname);
+  }
+  remove(video);
+  if (video.id) await fetch(urlOf(video), { method: "DELETE" }).catch(() => {});
   say("The video is deleted");
 }
 
-function leave() { // the video stays for as long as was said: Back leads to it
-  const failed = job?.latest?.state === "failed";
-  if (failed) { forget(); return; }
-  reset();
+function leave() { // the video stays for as long as was said: Back, or the list, leads to it
+  if (!job.id || job.latest?.state === "failed") { forget(job); return; }
+  home();
   history.pushState(null, "", location.pathname);
 }
 
@@ -606,11 +866,17 @@ one("to-downloads").addEventListener("click", () => {
   one("downloads").scrollIntoView({ behavior: "smooth" });
   one("downloads-title").focus({ preventScroll: true });
 });
-one("cancel").addEventListener("click", forget);
+one("cancel").addEventListener("click", () => forget(job));
 one("again").addEventListener("click", leave);
-one("delete").addEventListener("click", forget);
-one("file").addEventListener("change", (event) => start(event.target.files[0]));
-one("sample").addEventListener("click", () => send("/sample", "Example", null));
+one("delete").addEventListener("click", () => forget(job));
+one("file").addEventListener("change", (event) => start(event.target.files));
+one("sample").addEventListener("click", () => begin([add("Example", ["/sample", null])]));
+one("path-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const path = one("path").value.trim();
+  if (!path) return;
+  begin([add(path.split(/[/\\]/).pop(), [`/paths?${new URLSearchParams({ path })}`, null])]);
+});
 
 let inside = 0; // elements that the dragged file is over
 const carriesFile = (event) => [...event.dataTransfer.types].includes("Files");
@@ -627,28 +893,32 @@ addEventListener("drop", (event) => {
   document.body.classList.remove("dragging");
   if (!carriesFile(event)) return;
   event.preventDefault();
-  if (job && job.latest?.state !== "failed") return; // one at a time on one page
-  start(event.dataTransfer.files[0]);
+  start(event.dataTransfer.files);
 });
 
 async function meet() {
   about = await (await fetch("/about")).json();
   const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   one("where").textContent = about.device;
-  one("limits").textContent = `Up to ${duration(about.max_seconds)} and ${about.max_megabytes} MB. MP4, MOV, MKV, WebM, AVI, …`;
+  one("limits").textContent = `Up to ${duration(about.max_seconds)} and ${about.max_megabytes} MB each. MP4, MOV, MKV, WebM, AVI, …`;
   one("privacy").textContent =
     `${local ? "Your video stays on this computer" : "Your video goes to the computer that serves this page, and nowhere else"}. ` +
-    `It is deleted ${plural(about.keep_minutes, "minute")} after it is done, or when you say so.`;
+    `It is deleted ${plural(about.keep_minutes, "minute")} after it is done, or when you say so` +
+    `${about.paths ? "; a file that you name by its path stays where it is" : ""}.`;
   one("sample").hidden = !about.sample;
+  one("path-form").hidden = !about.paths;
   about.formats.forEach(offer);
+  try {
+    JSON.parse(sessionStorage.getItem("videos") ?? "[]").forEach(([id, name]) => add(name, null, id));
+  } catch { /* not ours */ }
   open();
 }
 
 function open() { // the page was loaded anew, or one went back
   const id = location.hash.slice(1);
-  if (!/^[\w-]{16,}$/.test(id)) { reset(); return; }
-  begin("");
-  follow(id);
+  if (/^[\w-]{16,}$/.test(id)) show(videos.find((video) => video.id === id) ?? add("", null, id));
+  else home();
+  listen();
 }
 addEventListener("popstate", open);
 meet().catch(() => complain("start", "3dcseg does not answer: is it still running?"));

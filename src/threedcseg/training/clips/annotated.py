@@ -1,7 +1,9 @@
 """Frames of a data set with their masks, as clips are made from them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from collections.abc import Sequence as Items
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import cv2
@@ -10,7 +12,7 @@ import numpy as np
 from threedcseg.datasets.masks import VOID, foreground, read_mask
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
-from threedcseg.training.clips.augmentation import Crop
+from threedcseg.training.clips.augmentation import Augmentation, Crop
 from threedcseg.training.clips.mask_cache import MaskCache
 from threedcseg.video.images import read_image
 
@@ -24,16 +26,36 @@ class Clip(NamedTuple):
     sources: tuple[str, ...]
 
 
-def check_annotated(sequences: Items[Sequence]) -> None:
-    """Raise `InputError` for no sequences, and for one without any mask."""
-    if not sequences:
-        raise InputError("no sequences to draw clips from", "check the data root and the split")
-    for sequence in sequences:
-        if not any(mask is not None for mask in sequence.masks):
-            raise InputError(
-                f"sequence {sequence.name!r}: none of its {len(sequence.frames)} frames has a mask",
-                "complete the masks or leave it out of the split",
-            )
+@dataclass(frozen=True)
+class AnnotatedClips(ABC):
+    """What clips are drawn from: sequences with masks, which are remembered once decoded.
+
+    Raises `InputError` for no sequences, and for one without any mask.
+    """
+
+    sequences: Items[Sequence]
+    cache: MaskCache = field(default_factory=MaskCache, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.sequences:
+            raise InputError("no sequences to draw clips from", "check the data root and the split")
+        for sequence in self.sequences:
+            if not any(mask is not None for mask in sequence.masks):
+                raise InputError(
+                    f"sequence {sequence.name!r}: none of its {len(sequence.frames)} frames has a "
+                    "mask",
+                    "complete the masks or leave it out of the split",
+                )
+
+    @abstractmethod
+    def draw(
+        self,
+        clip_length: int,
+        size: tuple[int, int],
+        augmentation: Augmentation,
+        rng: np.random.Generator,
+    ) -> Clip:
+        """A clip of so many frames of ``size`` (height, width)."""
 
 
 def read_annotated(

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from threedcseg.training.clips.annotated import AnnotatedClips
 from threedcseg.training.clips.augmentation import Augmentation, photometric
-from threedcseg.training.clips.synthetic import SyntheticClips
-from threedcseg.training.clips.video import VideoClips
 
 
 class ClipDataset(Dataset[tuple[Tensor, Tensor, tuple[str, ...]]]):
@@ -25,7 +24,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor, tuple[str, ...]]]):
 
     def __init__(
         self,
-        sources: Items[tuple[float, VideoClips | SyntheticClips]],
+        sources: Items[tuple[float, AnnotatedClips]],
         clip_length: int,
         size: tuple[int, int],
         augmentation: Augmentation,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from threedcseg.datasets.registry import Dataset, open_dataset
 from threedcseg.errors import InputError
+from threedcseg.training.clips.annotated import AnnotatedClips
 from threedcseg.training.clips.dataset import ClipDataset
 from threedcseg.training.clips.synthetic import SyntheticClips
 from threedcseg.training.clips.video import VideoClips
@@ -71,7 +72,7 @@ def stage_clips(recipe: Recipe, stage: Stage, seed: int) -> ClipDataset:
     return ClipDataset(sources, stage.clip_length, stage.size, stage.augmentation, seed)
 
 
-def _clips(data: str, source: Source) -> VideoClips | SyntheticClips:
+def _clips(data: str, source: Source) -> AnnotatedClips:
     dataset = open_source(data, source)
     if dataset.stills:
         return SyntheticClips(dataset.sequences, source.motion, source.separate, source.scene)

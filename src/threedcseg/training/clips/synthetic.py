@@ -1,17 +1,14 @@
 """Training clips made from stills."""
 
-from collections.abc import Sequence as Items
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from threedcseg.datasets.masks import VOID, foreground
-from threedcseg.datasets.sequence import Sequence
-from threedcseg.training.clips.annotated import Clip, check_annotated, crop_mask, read_annotated
+from threedcseg.training.clips.annotated import AnnotatedClips, Clip, crop_mask, read_annotated
 from threedcseg.training.clips.augmentation import Augmentation, random_crop
-from threedcseg.training.clips.mask_cache import MaskCache
 from threedcseg.training.clips.synthesis import (
     AT_REST,
     WIGGLE,
@@ -37,21 +34,16 @@ class _StillCrop(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SyntheticClips:
+class SyntheticClips(AnnotatedClips):
     """Clips made from stills: the whole still moves or, with probability ``separate``, its object
     moves in a ``scene`` made of other stills, which moves differently.
 
-    Void pixels count as background. Raises `InputError` for no stills, or one without a mask.
+    Void pixels count as background. Each of the ``sequences`` is a still.
     """
 
-    stills: Items[Sequence]
     motion: Motion = Motion()
     separate: float = 0.0
     scene: SyntheticScene = SyntheticScene()
-    cache: MaskCache = field(default_factory=MaskCache, compare=False)
-
-    def __post_init__(self) -> None:
-        check_annotated(self.stills)
 
     def draw(
         self,
@@ -125,8 +117,8 @@ class SyntheticClips:
     def _still(
         self, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
     ) -> _StillCrop:
-        number = int(rng.integers(len(self.stills)))
-        still = self.stills[number]
+        number = int(rng.integers(len(self.sequences)))
+        still = self.sequences[number]
         image, coverage = read_annotated(still, 0, None, self.cache, number)
         crop = random_crop(image.shape[:2], size, augmentation, rng)
         return _StillCrop(crop.apply(image), crop_mask(crop, coverage), str(still.frames[0]))

@@ -1,36 +1,28 @@
 """Training clips of annotated video."""
 
-from collections.abc import Sequence as Items
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from threedcseg.datasets.sequence import Sequence
-from threedcseg.training.clips.annotated import Clip, check_annotated, crop_mask, read_annotated
+from threedcseg.training.clips.annotated import AnnotatedClips, Clip, crop_mask, read_annotated
 from threedcseg.training.clips.augmentation import Augmentation, random_crop
-from threedcseg.training.clips.mask_cache import MaskCache
 from threedcseg.training.clips.sampling import sample_indices
 from threedcseg.training.clips.synthetic import SyntheticClips
 
 
 @dataclass(frozen=True)
-class VideoClips:
+class VideoClips(AnnotatedClips):
     """Clips of annotated video, sampled as in section 4.2 among the frames that have a mask.
 
     ``spans``: the values of S to choose from for each clip; ``reverse``: probability of playing
     the clip backwards; ``copy_paste``: probability of cutting the object out and setting it among
-    the ``surroundings``. Raises `InputError` for no sequences, or one without any mask.
+    the ``surroundings``.
     """
 
-    sequences: Items[Sequence]
     spans: tuple[int, ...] = (32,)
     reverse: float = 0.0
     copy_paste: float = 0.0
     surroundings: SyntheticClips | None = None
-    cache: MaskCache = field(default_factory=MaskCache, compare=False)
-
-    def __post_init__(self) -> None:
-        check_annotated(self.sequences)
 
     def draw(
         self,

@@ -1,0 +1,80 @@
+"""Objects of one frame: regions of its mask, with their numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+SMALLEST = 1e-4  # share of the frame; a connected region below it is a speck, not an object
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedObject:
+    """One connected object in one frame.
+
+    Attributes:
+        track: 1, 2, ...: the same number, the same object.
+        x, y, width, height: its box in pixels; ``x``, ``y`` is the upper left pixel.
+        area: in pixels.
+        region: ``(height, width)`` bool, its pixels within the box.
+    """
+
+    track: int
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
+    region: np.ndarray
+
+
+def connected_objects(mask: np.ndarray) -> list[TrackedObject]:
+    """The 8-connected regions of ``(H, W)`` bool but specks, as track 0, largest first."""
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(
+        np.ascontiguousarray(mask).view(np.uint8), connectivity=8
+    )
+    objects = []
+    for label, (x, y, width, height, area) in enumerate(boxes.tolist()):
+        if label > 0 and area >= SMALLEST * mask.size:
+            region = labels[y : y + height, x : x + width] == label
+            objects.append(TrackedObject(0, x, y, width, height, area, region))
+    return sorted(objects, key=lambda item: -item.area)
+
+
+def number_map(objects: Sequence[TrackedObject], height: int, width: int) -> np.ndarray:
+    """``(H, W)`` int32: the number of the object of each pixel, or 0."""
+    numbers = np.zeros((height, width), np.int32)
+    for item in objects:
+        box = numbers[item.y : item.y + item.height, item.x : item.x + item.width]
+        box[item.region] = item.track
+    return numbers
+
+
+def nearest_number(numbers: np.ndarray) -> np.ndarray:
+    """``(H, W)`` int32: the number of the object that is nearest to each pixel of a `number_map`,
+    in which there is one at least."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        (numbers <= 0).view(np.uint8),
+        cv2.DIST_L2,
+        cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
+    inside = numbers > 0
+    number_of = np.zeros(int(nearest.max()) + 1, np.int32)
+    number_of[nearest[inside]] = numbers[inside]
+    return number_of[nearest]
+
+
+def objects_of(numbers: np.ndarray) -> list[TrackedObject]:
+    """The objects of a `number_map`, by number."""
+    from scipy.ndimage import find_objects
+
+    objects = []
+    for track, place in enumerate(find_objects(np.maximum(numbers, 0)), 1):
+        if place is not None:
+            region = numbers[place] == track
+            y, x = (axis.start for axis in place)
+            (height, width), area = region.shape, int(np.count_nonzero(region))
+            objects.append(TrackedObject(track, x, y, width, height, area, region))
+    return objects
