@@ -1,6 +1,6 @@
 """How near alpha and colours of edges come to what they are, on composites of which both are known.
 
-    python benchmarks/edges.py [--data ../shared/data/davis16] [--frames 24]
+    python benchmarks/edges.py [--data DAVIS] [--frames 24]
 
 Objects of DAVIS, cut a little within their masks, get strands of hair, and are moved over a frame
 of another sequence with an open shutter: half of them fast, so that their edges are motion blur.
@@ -203,7 +203,7 @@ def color_errors(composite: Composite) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/davis16"))
+    parser.add_argument("--data", type=Path, default=Path("DAVIS"))
     parser.add_argument("--frames", type=int, default=24)
     args = parser.parse_args()
     cv2.setNumThreads(1)

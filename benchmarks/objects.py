@@ -15,6 +15,7 @@ the tracker of before: connected regions, matched by overlap.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,8 +23,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
+from threedcseg.outputs.objects import object_color
+from threedcseg.outputs.overlay import overlay
 from threedcseg.outputs.regions import TrackedObject, connected_objects, number_map
 from threedcseg.outputs.tracking import ObjectTracker
 
@@ -36,6 +40,8 @@ PAIRS = (
     ("car-turn", "horsejump-low"),
 )
 KINDS = ("in front", "behind", "touching", "leaving", "pillar", "emerging")
+SEVERAL = ("schoolgirls", "dogs-jump", "ice", "soccer", "boys-beach", "highway")
+"""Videos of a pack, with several objects in one mask."""
 LENGTH = 60
 SEEN = 60  # pixels of an object that count as being seen
 
@@ -219,16 +225,60 @@ def scenes(data: Path, kinds: tuple[str, ...]) -> Iterator[Scene]:
             yield make_scene(kind, one, other, data)
 
 
+def list_pack(pack: Path) -> None:
+    """How many numbers are given in videos of several objects, of which the true masks are
+    merged."""
+    from motion import read_pack
+
+    names = [entry["name"] for entry in json.loads(pack.with_suffix(".vjson").read_text())]
+    print("| video | frames | regions at once | numbers, before | now |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name, (frames, masks) in zip(names, read_pack(pack), strict=True):
+        if name in SEVERAL:
+            regions = np.mean([len(connected_objects(mask)) for mask in masks])
+            counts = []
+            for tracker in (RegionTracker(), ObjectTracker()):
+                found = [tracker.update(*pair) for pair in zip(masks, frames, strict=True)]
+                counts.append(len({item.track for items in found for item in items}))
+            print(f"| {name} | {len(frames)} | {regions:.1f} | {counts[0]} | {counts[1]} |")
+
+
+def draw_scenes(data: Path, out: Path) -> None:
+    """Frames of two scenes, with the numbers of before above those of now, as colours."""
+    rows = []
+    for kind, pair in (("behind", PAIRS[0]), ("in front", PAIRS[3])):
+        scene = make_scene(kind, *pair, data)
+        for tracker in (RegionTracker(), ObjectTracker()):
+            pictures = []
+            for i, (frame, labels) in enumerate(zip(scene.frames, scene.labels, strict=True)):
+                picture = frame
+                for item in tracker.update(labels > 0, frame):
+                    mask = number_map([item], *labels.shape) > 0
+                    picture = overlay(picture, mask, object_color(item.track))
+                if i in (14, 22, 30, 38, 46):
+                    pictures.append(cv2.resize(picture, (256, 144), interpolation=cv2.INTER_AREA))
+            rows.append(np.concatenate(pictures, axis=1))
+    Image.fromarray(np.concatenate(rows)).save(out, quality=80)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("DAVIS"))
     parser.add_argument("--kinds", default=",".join(KINDS), help="of scenes, with commas between")
+    parser.add_argument("--pack", type=Path, help="list the numbers in videos of this pack instead")
+    parser.add_argument("--picture", type=Path, help="write a picture of two scenes instead")
     parser.add_argument("--truth-only", action="store_true", help="without the network's masks")
     parser.add_argument("--each", action="store_true", help="a line for each scene as well")
     args = parser.parse_args()
     cv2.setNumThreads(1)
+    if args.pack:
+        list_pack(args.pack)
+        return
+    if args.picture:
+        draw_scenes(args.data, args.picture)
+        return
     trackers = {"before": RegionTracker, "now": ObjectTracker}
     given = ("true masks",) if args.truth_only else ("true masks", "network's masks")
     print("| masks | scenes | tracker | number | J | numbers | ms |")

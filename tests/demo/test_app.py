@@ -62,13 +62,14 @@ def test_masks_arrive_while_the_video_is_segmented(demo, videos):
     assert np.all((green > 127)[red == 0] == 0)
 
 
-@pytest.mark.parametrize("edges", ["hard", "soft"])
+@pytest.mark.parametrize("edges", ["hard", "soft", "matte"])
 def test_outputs_are_those_of_segment(demo, videos, tmp_path, edges):
     """What is made afterwards is what `3dcseg segment --write` makes in one pass."""
     token = demo.start(videos[0], "right.mp4")
     demo.wait(token)
     rendering = Rendering(edges, "#203040")
-    names = ["alpha.mov", "cutout", "matte"] if edges == "soft" else list(FORMATS)
+    some = {"soft": ["alpha.mov", "cutout", "matte"], "matte": ["cutout", "rgba"]}
+    names = some.get(edges, list(FORMATS))
     expected = tmp_path / "expected"
     segment_video(videos[0], expected, Bright(), SETTINGS, write=names, rendering=rendering)
     for name in names:
@@ -291,6 +292,7 @@ def test_frames_and_assets_are_no_way_out(demo, videos):
     [
         ("cutout", {"background": "/etc/passwd"}, 422),
         ("cutout", {"background": "red"}, 422),
+        ("cutout", {"background": "./blur"}, 422),
         ("matte", {"edges": "frayed"}, 422),
         ("alpha.mp4", {}, 404),
         ("..%2fvideo", {}, 404),
@@ -320,6 +322,7 @@ def test_other_sites_can_do_nothing(demo, videos):
     foreign = [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
         {"Origin": demo.url.replace("127.0.0.1", "localhost")},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
@@ -627,6 +630,7 @@ def test_the_user_of_this_machine_may_name_files_of_it(serve, videos, tmp_path):
             ("", 404, "is not a file"),
             ("a\0b", 404, "is not a file"),
             ("x" * 5000, 404, "is not a file"),
+            ("file://[::1", 404, "is not a file"),
             (text, 415, "text.mp4 is not a video"),
         ):
             answer = demo.client.post("/paths", params={"path": str(wrong)})

@@ -203,6 +203,13 @@ def test_what_the_player_shows(demo, visit, videos):
         assert np.all(pixels(page)[disc] > 180)
         changes(page, lambda: page.locator("#color").fill("#112233"))
         assert np.all(pixels(page)[far] == [0x11, 0x22, 0x33])
+        changes(page, lambda: page.select_option("#behind", "gray"))
+        gray = pixels(page)[far]
+        assert np.all(gray == gray[:, :1]) and page.locator("#color").is_hidden()
+        changes(page, lambda: page.select_option("#behind", "blur"))
+        image = list(open_video(videos[0]))[10].image
+        assert np.std(pixels(page)[far], axis=0).max() < np.std(image[far], axis=0).max()
+        assert np.all(pixels(page)[disc] > 180)
         changes(page, lambda: page.select_option("#edges", "soft"))
         assert set(np.unique(view("alpha")[far])) == {205, 236}
         overlay = view("overlay")

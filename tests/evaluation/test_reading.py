@@ -123,6 +123,9 @@ def test_objects_keep_their_numbers(tmp_path):
     assert (ObjectFile(save(tmp_path / "l.png", labels)).read() == labels).all()
 
 
+HEADER = b"\x93NUMPY\x01\x00\x50\x00{'descr': '<f4', 'fortran_order': False, 'shape': %-28s\n"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -130,6 +133,8 @@ def test_objects_keep_their_numbers(tmp_path):
         ("empty.png", b"", "not a readable image"),
         ("text.npy", b"not an array", "not an array"),
         ("empty.npy", b"", "not an array"),
+        ("brackets.npy", b"\x93NUMPY\x01\x00v\x00" + b"[" * 118, "not an array"),
+        ("more.npy", HEADER % b"(99999, 99999999), }", "not an array"),
         ("absent.png", None, "no such file"),
         ("absent.npy", None, "no such file"),
     ],
@@ -146,6 +151,9 @@ def test_truncated_pickled_and_coloured_files(tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"cut\.png"):
         read_values(path)
+    np.save(tmp_path / "words.npy", np.array([["a"]]))
+    with pytest.raises(InputError, match="of <U1, expected numbers"):
+        read_values(tmp_path / "words.npy")
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(InputError, match="not an array of numbers"):
         read_values(tmp_path / "objects.npy")

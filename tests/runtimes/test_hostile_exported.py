@@ -46,6 +46,13 @@ def test_one_that_means_well(tmp_path):
     assert compute(write(tmp_path / "a.onnx", mean())).shape == (1, 1, 4, 32, 48)
 
 
+def test_nobody_is_told_of_it(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("onnxruntime.disable_telemetry_events", lambda: told.append("off"))
+    open_exported(write(tmp_path / "a.onnx", mean()))
+    assert told == ["off"]
+
+
 @pytest.mark.parametrize(
     ("nodes", "options"),
     [

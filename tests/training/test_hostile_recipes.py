@@ -58,6 +58,15 @@ def test_rates_that_are_none(name, value):
         read_recipe(COMPACT, [f"{name}={value}"])
 
 
+@pytest.mark.parametrize(
+    "name", ["seed", "stages.0.steps", "stages.0.size.0", "stages.0.clip_length", "accumulate"]
+)
+@pytest.mark.parametrize("value", ["-1", "1.5", "1" + "0" * 30, "[1]", "text"])
+def test_counts_that_are_none(name, value):
+    with pytest.raises(InputError):
+        read_recipe(COMPACT, [f"{name}={value}"])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 def test_files_that_do_not_end(tmp_path):
     os.mkfifo(tmp_path / "fifo")

@@ -278,3 +278,21 @@ def test_a_file_behind_http_is_read_whole(tmp_path):
     with av.open(str(tmp_path / "out.mp4")) as made, av.open(str(path)) as source:
         sound = [[bytes(p) for p in file.demux(audio=0) if p.size] for file in (made, source)]
     assert sound[0] == sound[1]
+
+
+def test_a_pipe_that_ends_within_a_frame_is_damaged(pipe, tmp_path):
+    read, write = pipe
+    whole = write_video(tmp_path / "a.y4m", gray_frames(12), codec="wrapped_avframe").read_bytes()
+    feed(write, [whole[: len(whole) * 5 // 8]])
+    with LiveSource("-", stdin=read) as source:
+        frames = list(source)
+    assert len(frames) == 7
+    assert source.damage.decoded == 7 and source.damage.at == pytest.approx(7 / 24, abs=0.01)
+
+
+def test_of_a_whole_pipe_nothing_is_said(pipe, tmp_path):
+    read, write = pipe
+    whole = write_video(tmp_path / "a.y4m", gray_frames(12), codec="wrapped_avframe").read_bytes()
+    feed(write, [whole])
+    with LiveSource("-", stdin=read) as source:
+        assert len(list(source)) == 12 and not source.damage

@@ -164,7 +164,7 @@ def create_app(
         background = request.query_params.get("background", "#000000")
         if name not in [format.name for format in _offered()]:
             raise HTTPException(404, "There is no such output.")
-        if not re.fullmatch("#[0-9a-fA-F]{6}", background):  # never the name of a file
+        if not re.fullmatch("#[0-9a-fA-F]{6}|blur|gray", background):  # never the name of a file
             raise HTTPException(422, "The colour must look like #00b140.")
         edges = request.query_params.get("edges", "hard")
         rendering = Rendering(edges, background)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -58,7 +58,7 @@ class Guard:
         if method in ("GET", "HEAD"):
             return None
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _split(origin).netloc != host:
             return "Only the page of this server may do that."
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "Only the page of this server may do that."
@@ -80,15 +80,20 @@ class Guard:
         return JSONResponse({"error": wanted}, 401)
 
     def _is_ours(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
+        name = _split(f"//{host}").hostname or ""
         try:
             ipaddress.ip_address(name)
         except ValueError:
             return name in self._names
         return True
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; none of what is no address."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def is_known(request: Request) -> bool:

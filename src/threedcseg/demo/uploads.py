@@ -89,12 +89,12 @@ def local_file(text: str) -> Path:
     """The video on this machine that its user means: a whole path, perhaps in quotes, from ``~`` on
     or as a link (``file://``). Raises `InputError` for anything else."""
     text = text.strip().strip("'\"")
-    if text.startswith("file:"):
-        text = url2pathname(urlsplit(text).path)
     try:
+        if text.startswith("file:"):
+            text = url2pathname(urlsplit(text).path)
         path = Path(text).expanduser()
         found = path.is_file()
-    except (OSError, RuntimeError, ValueError):  # too long, no such user, a byte 0
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, a byte 0, no address
         found = False
     if not found:
         raise InputError(f"{text!r} is not a file on this computer", "give its whole path")

@@ -1,5 +1,6 @@
 """Maps and ground truth in files, as arrays that the scorers take. Files are only ever read."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,10 @@ from threedcseg.datasets.masks import Mask, read_labels
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.scorer import Readable
+from threedcseg.reading import read_bounded
 from threedcseg.video.size import open_image
+
+MAX_ARRAY = 2 << 30  # bytes
 
 ReadAs = Literal["auto", "probabilities", "labels"]
 """What gray values mean: shares of the largest value, or labels of which all but 0 is object.
@@ -147,11 +151,15 @@ def _is_gray(image: Image.Image) -> bool:
 
 def _read_npy(path: Path) -> np.ndarray:
     try:
-        values = np.load(path, allow_pickle=False)
+        values = np.load(io.BytesIO(read_bounded(path, MAX_ARRAY)), allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; replace the file") from None
-    except (OSError, ValueError, EOFError):
+    except InputError:
+        raise
+    except Exception:  # its header is a text of Python's, which can fail in many ways
         raise InputError(f"{path}: not an array of numbers; save it with numpy.save") from None
     if not isinstance(values, np.ndarray):  # an .npz by that name
         raise InputError(f"{path}: several arrays in one file, expected .npy; save one a frame")
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{path}: an array of {values.dtype}, expected numbers; save those")
     return values

@@ -62,8 +62,8 @@ class Matting:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         colors = small.astype(np.float32) / 255
-        likely = cv2.resize(probabilities, size, interpolation=cv2.INTER_AREA)
-        likely = soft_alpha(likely).astype(np.float32) / 255
+        likely = cv2.resize(soft_alpha(probabilities), size, interpolation=cv2.INTER_AREA)
+        likely = likely.astype(np.float32) / 255
         gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         moved, trust, speed = likely, np.zeros_like(likely), 0.0
         if self._last is not None and not begins_shot and min(size) >= FOLLOWED_FROM:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from threedcseg.outputs.regions import SMALLEST, TrackedObject, objects_of
+from threedcseg.outputs.regions import SMALLEST, TrackedObject
 from threedcseg.outputs.track import Grid, Track, centre_of, divide, explains, likeness
 
 PATIENCE = 60  # frames that an object may be out of sight and keep its number
@@ -65,9 +65,7 @@ class ObjectTracker:
         largest first; ``cut``: it begins a new shot. An object may consist of several regions."""
         if cut:
             self._tracks.clear()
-        _, labels, boxes, _ = cv2.connectedComponentsWithStats(
-            np.ascontiguousarray(mask).view(np.uint8), connectivity=8
-        )
+        labels, boxes = _regions(mask)
         areas = boxes[:, cv2.CC_STAT_AREA].copy()
         areas[0] = 0
         areas[areas < SMALLEST * mask.size] = 0
@@ -79,15 +77,7 @@ class ObjectTracker:
         self._recognise(grid, found)
         self._number_the_new(grid, found)
         self._follow(grid, found)
-        number_of = np.zeros(len(areas), np.int32)
-        for label, track in found.owners.items():
-            number_of[label] = track.number
-        numbers = number_of[labels]
-        for label, shares in found.divided.items():
-            x, y, width, height, _ = boxes[label].tolist()
-            box = slice(y, y + height), slice(x, x + width)
-            numbers[box][labels[box] == label] = _enlarged(shares, grid, box)[labels[box] == label]
-        return sorted(objects_of(numbers), key=lambda item: -item.area)
+        return sorted(_objects(labels, boxes, grid, found), key=lambda item: -item.area)
 
     def _claimed(self, grid: Grid) -> _Findings:
         """Which regions lie where objects should be, divided where these are several."""
@@ -288,6 +278,58 @@ class ObjectTracker:
         lost = sorted((t for t in kept if t.unseen), key=lambda t: (t.unseen, -t.area))
         forgotten = set(lost[MOST_LOST:])
         self._tracks = [track for track in kept if track not in forgotten]
+
+
+def _regions(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 8-connected regions of ``(H, W)`` bool, as labels ``(H, W)`` int32 and, for each, x, y,
+    width, height and area ``(count, 5)``; where the mask is empty nothing is searched."""
+    pixels = np.ascontiguousarray(mask).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(pixels)
+    labels = np.zeros(mask.shape, np.int32)
+    if not width:
+        return labels, np.zeros((1, 5), np.int32)
+    inside = slice(top, top + height), slice(left, left + width)
+    _, found, boxes, _ = cv2.connectedComponentsWithStats(pixels[inside], connectivity=8)
+    labels[inside] = found
+    boxes[:, :2] += left, top
+    return labels, boxes
+
+
+def _objects(
+    labels: np.ndarray, boxes: np.ndarray, grid: Grid, found: _Findings
+) -> list[TrackedObject]:
+    """The objects of a frame, each of all its regions and shares of regions."""
+    parts: dict[Track, list[tuple[tuple[slice, slice], np.ndarray]]] = {}
+    for label, track in found.owners.items():
+        box = _box(boxes[label])
+        parts.setdefault(track, []).append((box, labels[box] == label))
+    for label, shares in found.divided.items():
+        box = _box(boxes[label])
+        numbers = np.where(labels[box] == label, _enlarged(shares, grid, box), 0)
+        for track in shares:
+            parts.setdefault(track, []).append((box, numbers == track.number))
+    objects = (_joined(track.number, pieces) for track, pieces in parts.items())
+    return [item for item in objects if item.area]
+
+
+def _box(stats: np.ndarray) -> tuple[slice, slice]:
+    x, y, width, height, _ = stats.tolist()
+    return slice(y, y + height), slice(x, x + width)
+
+
+def _joined(number: int, pieces: list[tuple[tuple[slice, slice], np.ndarray]]) -> TrackedObject:
+    """One object of pieces in boxes of the frame."""
+    top, left = (min(box[axis].start for box, _ in pieces) for axis in (0, 1))
+    bottom, right = (max(box[axis].stop for box, _ in pieces) for axis in (0, 1))
+    region = np.zeros((bottom - top, right - left), bool)
+    for (rows, columns), piece in pieces:
+        region[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] |= (
+            piece
+        )
+    x, y, width, height = cv2.boundingRect(region.view(np.uint8))  # shares may not fill the box
+    region = region[y : y + height, x : x + width]
+    area = int(np.count_nonzero(region))
+    return TrackedObject(number, left + x, top + y, width, height, area, region)
 
 
 def _where(condition: np.ndarray) -> list[int]:

@@ -124,10 +124,13 @@ def provenance(path: str | Path, runtime: Runtime | None = None) -> dict[str, st
 def package(name: str, extra: str) -> ModuleType:
     """Import an optional package; raises `InputError` saying how to get it."""
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ImportError:
         missing = name.partition(".")[0]
         raise InputError(f"{missing} is not installed: pip install 'threedcseg[{extra}]'") from None
+    if hasattr(module, "disable_telemetry_events"):  # ONNX Runtime's, which tells its makers of use
+        module.disable_telemetry_events()
+    return module
 
 
 def _open_onnx(path: Path) -> ExportedNetwork:

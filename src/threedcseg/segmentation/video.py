@@ -350,8 +350,8 @@ def segment_source(
 def _check_apart(path: Path, folder: Path) -> None:
     """Never write among, or clear away, the files that are read, also where links lead to them."""
     for read in (path, *(list_images(path) if path.is_dir() else ())):
-        place = read.resolve()
-        if folder.resolve() in (place, *place.parents):
+        place = Path(os.path.realpath(read))
+        if Path(os.path.realpath(folder)) in (place, *place.parents):
             raise InputError(
                 f"{read} lies in the output folder {folder}, where the results would replace it",
                 "give another output folder",

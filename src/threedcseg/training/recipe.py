@@ -28,8 +28,8 @@ Precision = Literal["float32", "bfloat16", "float16", "auto"]
 """What convolutions are computed in; weights, losses and updates are always float32. "auto" is
 bfloat16 on a GPU and float32 elsewhere."""
 
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+NotNegative = Annotated[int, Field(ge=0, le=10**9)]
 NotNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -186,7 +186,7 @@ class Recipe:
     model: dict[str, Any]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     data: str = "."
-    seed: int = 0
+    seed: NotNegative = 0
     imagenet: bool = True
     initial_weights: InitialWeights = field(default_factory=InitialWeights)
     optimizer: Literal["adam", "adamw"] = "adamw"

@@ -29,7 +29,7 @@ from threedcseg.video.opening import open_input
 from threedcseg.video.part import WHOLE
 from threedcseg.video.paths import shortened
 from threedcseg.video.picture import PictureFormat
-from threedcseg.video.pipe import RawFormat, open_pipe
+from threedcseg.video.pipe import RawFormat, bytes_behind, open_pipe
 from threedcseg.video.size import MAX_PIXELS, check_pixels
 
 STDIN = "-"
@@ -350,12 +350,16 @@ class LiveSource:
                 return
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        end = 0
         for packet in container.demux(stream):
+            end = max(end, (packet.pos or 0) + packet.size)
             try:
                 yield from packet.decode()
             except av.InvalidDataError:  # lost on the way; the next key frame mends it
                 if self._opened:
                     self._met_damage()
+        if self._opened and bytes_behind(container, end) > 0:  # a part of a frame
+            self._met_damage()
 
     def _met_damage(self) -> None:
         self.damage.decoded = self.num_read

@@ -74,14 +74,19 @@ def open_pipe(file: BinaryIO | None, raw: RawFormat | None) -> InputContainer:
 
 
 class _Pipe:
-    """Standard input for PyAV, with a look at its first bytes; not seekable."""
+    """Standard input for PyAV, with a look at its first bytes; not seekable.
+
+    Attributes:
+        num_bytes: that came.
+    """
 
     def __init__(self, file: BinaryIO | None) -> None:
         self._number = 0 if file is None else file.fileno()
         self._head = b""
+        self.num_bytes = 0
 
     def peek(self, size: int) -> bytes:
-        while len(self._head) < size and (more := os.read(self._number, size - len(self._head))):
+        while len(self._head) < size and (more := self._more(size - len(self._head))):
             self._head += more
         return self._head
 
@@ -89,7 +94,19 @@ class _Pipe:
         if self._head:
             head, self._head = self._head[:size], self._head[size:]
             return head
-        return os.read(self._number, size)
+        return self._more(size)
+
+    def _more(self, size: int) -> bytes:
+        data = os.read(self._number, size)
+        self.num_bytes += len(data)
+        return data
+
+
+def bytes_behind(container: InputContainer, end: int) -> int:
+    """How many came from `open_pipe` behind the byte ``end``, of y4m or raw frames; else 0."""
+    framed = container.format.name in ("yuv4mpegpipe", "rawvideo")
+    pipe: _Pipe | None = getattr(container.file, "file", None)
+    return pipe.num_bytes - end if framed and pipe is not None else 0
 
 
 PipeFormat = Literal["y4m", "gray"]

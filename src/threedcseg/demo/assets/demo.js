@@ -7,7 +7,7 @@ const OBJECT = [255, 70, 110]; // the colour of `threedcseg.outputs.overlay`
 const VIEWS = {
   overlay: { title: "Overlay", strength: 50 },
   mask: { title: "Mask", strength: 100 },
-  cutout: { title: "On a colour", strength: 100 },
+  cutout: { title: "Cut out", strength: 100 },
   alpha: { title: "Transparent", strength: 100 },
 };
 
@@ -233,7 +233,7 @@ const player = {
     const painted = new ImageData(new Uint8ClampedArray(image.data), width, height);
     const from = Math.round((width * one("wipe").value) / 100);
     const strength = one("strength").value / 100;
-    const soft = one("edges").value === "soft" ? 1 : 0;
+    const soft = one("edges").value === "hard" ? 0 : 1;
     const kept = this.dropped.size ? this.without(masks.data) : masks.data;
     PAINT[this.view](painted.data, kept, width, height, from, strength, soft);
     if (this.view === "overlay") this.outlineDropped(painted.data, masks.data, width, height, from);
@@ -316,7 +316,8 @@ const player = {
   shape() {
     const view = this.view;
     one("side").textContent = VIEWS[view].title;
-    one("color-setting").hidden = view !== "cutout";
+    one("behind-setting").hidden = view !== "cutout";
+    one("color-setting").hidden = view !== "cutout" || one("behind").value !== "";
     one("edges-setting").hidden = view === "overlay";
     one("strength").value = this.strengths[view];
     one("divider").style.left = `${one("wipe").value}%`;
@@ -384,6 +385,33 @@ function behind(to, masks, width, height, from, strength, soft, background) {
   });
 }
 
+function blurred(to, masks, width, height, soft) { // means of large squares, without the object
+  const side = Math.max(2, Math.round(Math.min(width, height) / 24));
+  const [columns, rows] = [Math.ceil(width / side), Math.ceil(height / side)];
+  const sums = new Float32Array(4 * columns * rows);
+  eachPixel(width, height, 0, (at, x, y) => {
+    const square = 4 * (Math.floor(y / side) * columns + Math.floor(x / side));
+    const share = 1.001 - masks[at + soft] / 255;
+    for (let c = 0; c < 3; c++) sums[square + c] += share * to[at + c];
+    sums[square + 3] += share;
+  });
+  return (x, y) => {
+    const [left, top] = [x / side - 0.5, y / side - 0.5];
+    const mixed = [0, 0, 0];
+    let total = 0;
+    for (const row of [Math.floor(top), Math.floor(top) + 1]) {
+      for (const column of [Math.floor(left), Math.floor(left) + 1]) {
+        const near = (1 - Math.abs(left - column)) * (1 - Math.abs(top - row));
+        const [within, down] = [Math.min(Math.max(column, 0), columns - 1), Math.min(Math.max(row, 0), rows - 1)];
+        const square = 4 * (down * columns + within);
+        for (let c = 0; c < 3; c++) mixed[c] += near * sums[square + c];
+        total += near * sums[square + 3];
+      }
+    }
+    return mixed.map((value) => value / total);
+  };
+}
+
 const PAINT = {
   overlay(to, masks, width, height, from, strength) {
     const colors = Array.from({ length: 256 }, (_, number) => player.colorOf(number));
@@ -403,7 +431,12 @@ const PAINT = {
   cutout(to, masks, width, height, from, strength, soft) {
     const hex = one("color").value;
     const color = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-    behind(to, masks, width, height, from, strength, soft, () => color);
+    const gray = (x, y) => {
+      const at = 4 * (y * width + x);
+      return new Array(3).fill(0.299 * to[at] + 0.587 * to[at + 1] + 0.114 * to[at + 2]);
+    };
+    const backgrounds = { "": () => () => color, gray: () => gray, blur: () => blurred(to, masks, width, height, soft) };
+    behind(to, masks, width, height, from, strength, soft, backgrounds[one("behind").value]());
   },
   alpha(to, masks, width, height, from, strength, soft) {
     const [light, dark] = [[236, 236, 236], [205, 205, 205]];
@@ -423,7 +456,7 @@ one("strength").addEventListener("input", (event) => {
   player.strengths[player.view] = Number(event.target.value);
   player.redraw();
 });
-for (const id of ["color", "edges"]) one(id).addEventListener("input", () => player.shape());
+for (const id of ["color", "behind", "edges"]) one(id).addEventListener("input", () => player.shape());
 for (const radio of all("input[name=view]")) {
   radio.addEventListener("change", () => { player.shape(); player.label(); });
 }
@@ -838,7 +871,7 @@ function offer(format) { // a line of the list: what the server says of it, and 
   one(format.special ? "special-formats" : "formats").append(item);
 }
 
-for (const id of ["edges", "color"]) { // drawn otherwise, it is another file
+for (const id of ["edges", "behind", "color"]) { // drawn otherwise, it is another file
   one(id).addEventListener("change", () => {
     for (const button of all(".outputs .button:enabled")) button.textContent = "Download";
   });
