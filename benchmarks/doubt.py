@@ -5,10 +5,11 @@
 The network segments a split of DAVIS. Printed is the share of the worst tenth of frames, by J, that
 is among the tenth with the most doubt (`outputs.doubt`): in each sequence, their mean, and over the
 frames of all sequences together. By chance it would be 10 %. Beside it, J of the marked frames and
-of the others, and the rank correlation of doubt and J.
+of the others, and the rank correlation of doubt and J; then the mean J by doubt.
 """
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from threedcseg.inference.settings import Settings
 from threedcseg.metrics.region import region_similarity
 from threedcseg.outputs.doubt import SHARE, DoubtMeter
 from threedcseg.video.images import read_image
+
+BINS = (0.0, 0.05, 0.1, 0.2, 0.3, 1.01)
 
 
 def measure(sequence: Sequence, network: Network, settings: Settings) -> tuple[np.ndarray, ...]:
@@ -85,6 +88,11 @@ def main() -> None:
     scores, doubts = np.concatenate(all_scores), np.concatenate(all_doubts)
     print(f"| mean of the sequences | | {100 * np.mean(shares):.0f} | | | |")
     line("all frames together", scores, doubts, caught(scores, doubts))
+    print("| doubt | frames | J |\n| --- | ---: | ---: |")
+    for least, most in pairwise(BINS):
+        within = (doubts >= least) & (doubts < most)
+        if within.any():
+            print(f"| {least} to {most} | {within.sum()} | {100 * scores[within].mean():.1f} |")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from threedcseg.models import create_model
 from threedcseg.models.camera import (
-    box_sums,
+    averaged,
     camera_motions,
     compose,
     halved,
@@ -145,10 +145,11 @@ def test_motions_are_composed_and_inverted():
 
 
 @pytest.mark.parametrize("size", [(8, 12), (7, 5)])
-def test_sums_of_slices_are_those_of_pooling(size):
+def test_averages_of_slices_are_those_of_pooling(size):
     maps = torch.rand(2, 3, *size, generator=torch.manual_seed(0))
     assert torch.allclose(halved(maps), F.avg_pool2d(maps, 2, ceil_mode=True))
-    assert torch.allclose(box_sums(maps), 25 * F.avg_pool2d(maps, 5, 1, 2), atol=1e-5)
+    averages = F.avg_pool2d(maps, 5, 1, 2, count_include_pad=False)
+    assert torch.allclose(averaged(maps), averages, atol=1e-6)
 
 
 def network(trained=True):

@@ -56,6 +56,11 @@ except SystemExit:
     [
         (["--write", "alpha.mp4"], "alpha.mov (ProRes 4444 with alpha, for editors)"),
         (["--write", "masks,alpha"], "alpha.webm (VP9 with alpha, for browsers)"),
+        pytest.param(
+            ["--write", "alpha-hevc.mov"],
+            "no hevc_videotoolbox here",
+            marks=pytest.mark.skipif("alpha-hevc.mov" in FORMATS, reason="it can be written here"),
+        ),
         (["--write", "video"], "choose from alpha.mov, alpha.webm, boxes"),
         (["--write", ""], "nothing to write"),
         (["--write", "cutout", "--background", "no-such.jpg"], "no-such.jpg"),

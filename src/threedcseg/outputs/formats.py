@@ -147,6 +147,8 @@ class Format:
 
 FORMATS: dict[str, Format] = {}
 """All formats by name; `output_format` enters them."""
+ABSENT: dict[str, tuple[str, str]] = {}
+"""Formats by name that this machine has no encoder for, with why and what to do."""
 
 
 def output_format(
@@ -217,6 +219,9 @@ def check_outputs(names: Sequence[str]) -> None:
     if not names:
         raise InputError("nothing to write", f"name one or more of {', '.join(FORMATS)}")
     for name in names:
+        if name in ABSENT:
+            why, remedy = ABSENT[name]
+            raise InputError(f"cannot write {name}: {why}", remedy)
         if name not in FORMATS:
             stem = name.partition(".")[0]
             like = [f"{f.name} ({f.summary})" for f in FORMATS.values() if f.name.startswith(stem)]

@@ -1,5 +1,8 @@
 """Winograd's convolution against torch's, in float64 (the algorithm) and float32 (its errors)."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -103,6 +106,51 @@ def test_a_workspace_made_in_inference_mode_serves_outside_of_it():
     with torch.inference_mode():
         winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
     winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
+
+
+@pytest.fixture
+def three_threads(monkeypatch):
+    monkeypatch.setattr(winograd, "TILES_PER_BLOCK", 8)
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_threads_claim_blocks(three_threads, monkeypatch):
+    read, claimed = winograd._read, []
+
+    def noted(x, first, *others):
+        claimed.append((first, threading.get_ident()))
+        read(x, first, *others)
+
+    monkeypatch.setattr(winograd, "_read", noted)
+    clip, weight, bias, residual = case(2, 4, 41, 9)
+    with torch.inference_mode():
+        found = winograd.conv3d(
+            clip, weight, bias, (4, 4, 4), winograd.Workspace(), residual=residual
+        )
+    assert torch.allclose(found, F.conv3d(clip, weight, bias, padding=1) + residual)
+    rows, threads = zip(*claimed, strict=True)
+    assert sorted(rows) == list(range(0, 41, 8))
+    assert threading.get_ident() not in threads
+    assert torch.get_num_threads() == 3
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 3
+
+
+def test_what_a_thread_raises_is_raised(three_threads, monkeypatch):
+    def full(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(winograd, "_write", full)
+    clip, weight, bias, _ = case(1, 4, 41, 9)
+    with pytest.raises(MemoryError):
+        winograd.conv3d(clip, weight, bias, (4, 4, 4), winograd.Workspace())
+    assert torch.get_num_threads() == 3
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 3
 
 
 def errors(tile):

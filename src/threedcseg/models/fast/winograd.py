@@ -34,7 +34,9 @@ as the processor has it.
 
 **Memory.** The transformed clip is 27/8 times the clip: too much to go through main memory several
 times. So the rows of the image are cut into blocks of about ``TILES_PER_BLOCK`` tiles (enough rows
-for a matrix product to run at its peak); a block's time transform is kept, and its height and
+for a matrix product to run at its peak). Threads claim blocks one after the other and compute each
+alone: they need not wait for one another, and one that is held up by another program's computing
+has fewer. A block's time transform is kept, and its height and
 width transforms are made, used and overwritten, one frequency at a time, in the cache. Activations
 are channels-last, so that every slice along an axis is made of contiguous runs of C numbers and
 every transformed slice is already the matrix to be multiplied; the ReLU of the input is applied
@@ -46,6 +48,7 @@ AVX-512 on every CPU that has it; the BLAS in torch's wheels only on Intel's.
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -55,7 +58,8 @@ Tile = tuple[int, int, int]
 """Outputs of a tile in time, height and width: 4, 2 or, for an axis left alone, 0."""
 
 POINTS = {2: (1.0,), 4: (0.75, 1.5)}  # the finite points other than 0, each with both signs
-TILES_PER_BLOCK = 1620  # rows of the matrix products
+TILES_PER_BLOCK = 600  # rows of the matrix products
+FEWEST_TILES = 48  # of a block, for a thread to have it alone
 CHUNK = 1 << 18  # elements of a slice transformed at a time, so that they stay in the cache
 FILTER_CHUNK = 1 << 12  # the same for the filters' transform
 
@@ -63,11 +67,12 @@ FILTER_CHUNK = 1 << 12  # the same for the filters' transform
 class Workspace:
     """Named scratch buffers, kept between calls: fresh pages cost more than what is done in them.
 
-    For one call at a time.
+    For one call at a time; ``parts`` are those of its threads.
     """
 
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
+        self.parts: list[Workspace] = []
 
     def view(self, name: str, shape: Sequence[int], like: Tensor) -> Tensor:
         """The head of buffer ``name`` as an uninitialised tensor, of the dtype of ``like``."""
@@ -176,22 +181,55 @@ def conv3d(
     # An axis left alone counts as tiles of length 1 in space, as one tile in time.
     in_time, in_height, in_width = (max(1, m) for m in tile)
     time, down, across = -(-frames // in_time), -(-height // in_height), -(-width // in_width)
-    blocks = max(1, round(batch * time * down * across / TILES_PER_BLOCK))
+    tiles, threads = batch * time * down * across, torch.get_num_threads()
+    blocks = max(1, -(-tiles // (threads * TILES_PER_BLOCK))) * threads
+    if blocks > down or tiles < blocks * FEWEST_TILES:  # threads share each operation instead
+        blocks, threads = max(1, round(tiles / (3 * TILES_PER_BLOCK))), 1
     rows = -(-down // blocks) * in_height
     shape = (batch, time, rows + 2, across * in_width + 2, channels)
     slots = [f"time{i}" for i in range(tile[0] + 2 if tile[0] else 1)]
-    filters: dict[int, Tensor] = {}
-    for first in range(0, height, rows):
+    filters = [
+        transform_filters(weight, tile, i, f"filters{i}", workspace) for i in range(len(slots))
+    ]
+
+    def finish(first: int, workspace: Workspace) -> None:
+        """A block: the rows from ``first``."""
         views = [workspace.view(slot, shape, x) for slot in slots]
         _read(x, first, relu_input, views, tile[0], workspace)
-        products = []
-        for i, (slot, view) in enumerate(zip(slots, views, strict=True)):
-            if first == 0:  # kept for further blocks; a single block needs one set at a time
-                name = f"filters{i}" if height > rows else "filters"
-                filters[i] = transform_filters(weight, tile, i, name, workspace)
-            products.append(_multiply(view, slot, filters[i], tile, 2, workspace))
+        products = [
+            _multiply(view, slot, of_one, tile, 2, workspace)
+            for view, slot, of_one in zip(views, slots, filters, strict=True)
+        ]
         _write(products, tile[0], y, first, bias, added, relu, workspace)
+
+    _by_threads(finish, range(0, height, rows), workspace, threads)
     return out
+
+
+def _by_threads(
+    finish: Callable[[int, Workspace], None], blocks: range, workspace: Workspace, threads: int
+) -> None:
+    """Each block by one of so many threads, the next one by that which is free first."""
+    workspace.parts += [Workspace() for _ in range(threads - len(workspace.parts))]
+    free = workspace.parts[:threads]
+    inference = torch.is_inference_mode_enabled()
+
+    def claim(first: int) -> None:
+        mine = free.pop()
+        with torch.inference_mode(inference), torch.no_grad():  # threads begin without
+            finish(first, mine)
+        free.append(mine)
+
+    if threads == 1:
+        for first in blocks:
+            claim(first)
+        return
+    try:
+        with ThreadPoolExecutor(threads, "rows", torch.set_num_threads, (1,)) as pool:
+            for _ in pool.map(claim, blocks):
+                pass  # raises what a thread raised
+    finally:
+        torch.set_num_threads(threads)  # or threads to come would begin with one
 
 
 def transform_filters(
