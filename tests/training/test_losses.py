@@ -39,9 +39,9 @@ def test_dice_leaves_out_frames_without_foreground():
 
 def test_dice_is_a_mean_over_the_frames_with_foreground():
     masks = MASKS.repeat(1, 1, 2, 1, 1)
-    masks[:, :, 1:] = 0
+    masks[:, :, 2:] = 0
     wrong = -(masks * 2 - 1) * 20
-    assert dice(wrong, masks) == pytest.approx(1, abs=1e-3)  # of one frame of four
+    assert dice(wrong, masks) == pytest.approx(1, abs=1e-3)  # of two frames of four
 
 
 def test_void_pixels_get_no_gradient():

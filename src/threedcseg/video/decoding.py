@@ -19,9 +19,9 @@ _TRIES = 16  # to go on behind a place that a demuxer cannot read
 _FILES = ("mov", "matroska", "avi", "asf", "ogg", "gif")
 # The header says how long it is; elsewhere FFmpeg guesses.
 _TIMED = ("matroska", "flv", "asf", "ogg", "yuv4mpegpipe")
-# A frame of Ogg lasts until the next one, so that time without a frame is a loss.
-# Elsewhere it is one if the blocks of the file, or its packets with so many bytes between them, do
-# not follow each other; else the rate is variable.
+# Time without a frame is a loss if the blocks of the file, or its packets with so many bytes
+# between them, do not follow each other; else the rate is variable. (A frame of Ogg lasts until
+# the next one.)
 _CHAINED = ("matroska", "flv")
 _PLACED = {"asf": 128, "yuv4mpegpipe": 80}
 
@@ -127,7 +127,7 @@ class Decoding:
             if self._begins_with_key and not packet.is_discard:
                 self.origin = _time(packet)
         if packet.dts is not None:
-            # So does a packet of a fragment; in files without them the index is one of all packets.
+            # In fragments a packet lasts until the next one; other files have an index of all.
             gap = self._next is not None and packet.dts > self._next
             if gap and self._format.startswith("mov") and self._count > self._stream.frames:
                 self._met(self._end)
@@ -160,9 +160,7 @@ class Decoding:
             self._begun = True
             return
         time = frame.pts * frame.time_base
-        if (
-            self.origin is None or not self._begun
-        ):  # pictures may be shown before the first packet's
+        if self.origin is None or not self._begun:  # some are shown before that of the first packet
             self.origin = time if self.origin is None else min(self.origin, time)
         previous = self._last if self._begun else self.origin - 2 * self._half
         if not (self._begun or self._begins_with_key):
