@@ -25,7 +25,7 @@ def test_it_serves_until_it_is_stopped_and_leaves_nothing(tmp_path, stop):
     )
     try:
         assert re.match(r"compact on (CPU, \d+ thread|\w)", process.stdout.readline())
-        url = re.match(r"open (http://127\.0\.0\.1:\d+)/ ", process.stdout.readline())[1]
+        url = re.match(r"open (http://127\.0\.0\.1:\d+)/\?token=\S+ ", process.stdout.readline())[1]
         until(lambda: answers(url))
         about = httpx.get(f"{url}/about", timeout=PATIENCE).json()
         assert (about["max_seconds"], about["max_megabytes"], about["keep_minutes"]) == (
