@@ -28,7 +28,7 @@ from scipy.optimize import linear_sum_assignment
 
 from threedcseg.outputs.objects import object_color
 from threedcseg.outputs.overlay import overlay
-from threedcseg.outputs.regions import TrackedObject, connected_objects, number_map
+from threedcseg.outputs.regions import SMALLEST, TrackedObject, number_map
 from threedcseg.outputs.tracking import ObjectTracker
 
 PAIRS = (
@@ -202,6 +202,19 @@ class RegionTracker:
         self._seen = {k: v for k, v in self._seen.items() if self._frame - v[1] < 12}
         self._frame += 1
         return objects
+
+
+def connected_objects(mask: np.ndarray) -> list[TrackedObject]:
+    """The 8-connected regions of ``(H, W)`` bool but specks, as track 0, largest first."""
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(
+        np.ascontiguousarray(mask).view(np.uint8), connectivity=8
+    )
+    objects = []
+    for label, (x, y, width, height, area) in enumerate(boxes.tolist()):
+        if label > 0 and area >= SMALLEST * mask.size:
+            region = labels[y : y + height, x : x + width] == label
+            objects.append(TrackedObject(0, x, y, width, height, area, region))
+    return sorted(objects, key=lambda item: -item.area)
 
 
 def _similarity(a: TrackedObject, b: TrackedObject) -> float:

@@ -1,6 +1,7 @@
 """The paper's network as its authors' code runs it (A) against `prepare_for_inference` of it (B).
 
     python benchmarks/paper_network.py compare            # times, interleaved; probabilities
+    python benchmarks/paper_network.py compare --busy 1   # beside another busy process
     python benchmarks/paper_network.py accuracy           # both against float64
     python benchmarks/paper_network.py memory             # peak memory, each in its own process
     python benchmarks/paper_network.py growth             # tables over clip length and size
@@ -55,10 +56,16 @@ def main() -> None:
         sub.add_argument("--lengths", type=int, nargs="+", default=[8])
         sub.add_argument("--repeats", type=int, default=5)
         sub.add_argument("--way", choices=WAYS)
+        sub.add_argument("--busy", type=int, default=0, help="so many processes compute beside it")
     args = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(args.threads)
-    args.command(args)
+    beside = [subprocess.Popen([sys.executable, "-c", "while 1: pass"]) for _ in range(args.busy)]
+    try:
+        args.command(args)
+    finally:
+        for process in beside:
+            process.kill()
 
 
 def size(text: str) -> Size:
@@ -105,7 +112,10 @@ def run(model: nn.Module, clip: Tensor) -> tuple[float, Tensor]:
 def compare(args: argparse.Namespace) -> None:
     """Time A and B in turns, and compare their probabilities."""
     print(f"{platform.processor() or platform.machine()}, {args.threads} threads, ", end="")
-    print(f"torch {torch.__version__}, float32, {args.repeats} repeats in turns\n")
+    print(
+        f"torch {torch.__version__}, float32, {args.repeats} repeats in turns, "
+        f"{args.busy} busy processes beside them\n"
+    )
     print(
         "| clip | A (s) | B (s) | A / B, pairs | max prob. difference | pixels flipped | B first |"
     )

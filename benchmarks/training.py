@@ -6,6 +6,7 @@
         -o same.json --batches clips.npz
     python benchmarks/training.py reference start.safetensors PACKS --trainer DIR -o 2.json
     python benchmarks/training.py table 1.json same.json 2.json
+    python benchmarks/training.py step --size 176 304
     python benchmarks/training.py rate start.safetensors PACKS --trainer DIR --data DATA
 
 DIR holds the reference's train.py and data.py and, in ``code``, the package it was written for. All
@@ -14,7 +15,8 @@ of 8 frames; ``--batches`` gives the reference the very clips of the product, el
 which. ``rate`` lets three trainers take turns, a step of 2 clips of 8x224x400 each, and compares
 processor time, all of it, clips included: the product with a mix, the reference, and the product
 with clips from worker processes (here one process), as it trained before; DATA has davis16 and
-saliency-images.
+saliency-images. ``step`` is forward, backward and step of the network that ships, on one clip that
+is there already: plain and folded in turns, processor time of one thread.
 """
 
 import argparse
@@ -266,6 +268,37 @@ def rate(weights: Path, packs: Path, trainer: Path, data: Path) -> None:
         print(f"{name}: {np.median(each) / frames:.3f} s a frame, {ratio:.2f} of the reference's")
 
 
+def step(size: tuple[int, int], repeats: int = 4) -> None:
+    """Processor seconds of a step on one clip, plain and with folded batch norms, in turns."""
+    from threedcseg.allocation import keep_freed_memory
+    from threedcseg.models import create_model
+    from threedcseg.training.depthwise import depthwise_torch
+    from threedcseg.training.folding import fold
+    from threedcseg.training.preparation import freeze_batch_norm
+
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    networks = {name: create_model("compact", **MODEL, motion=True) for name in ("plain", "folded")}
+    for network in networks.values():
+        freeze_batch_norm(network.train(), "frozen-statistics")
+    fold(networks["folded"], depthwise_torch)
+    optimizers = {name: torch.optim.AdamW(each.parameters()) for name, each in networks.items()}
+    clip, target = torch.rand(1, 3, LENGTH, *size), torch.ones(1, 1, LENGTH, *size)
+    seconds: dict[str, list[float]] = {name: [] for name in networks}
+    for repeat in range(repeats + 1):
+        for name, network in networks.items():
+            start = time.process_time()
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(network(clip), target)
+            optimizers[name].zero_grad()
+            loss.backward()
+            optimizers[name].step()
+            if repeat:  # the first one warms up
+                seconds[name].append(time.process_time() - start)
+    for name, values in seconds.items():
+        median = float(np.median(values))
+        print(f"{name}: {median:.2f} s a clip, {LENGTH / median:.1f} frames a second")
+
+
 def table(files: list[Path]) -> None:
     """Means of ten steps, and how far apart the runs are."""
     runs = {path.stem: json.loads(path.read_text()) for path in files}
@@ -280,9 +313,9 @@ def table(files: list[Path]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    whats = ["start", "product", "reference", "table", "rate", "turns"]
+    whats = ["start", "product", "reference", "table", "rate", "turns", "step"]
     parser.add_argument("what", choices=whats)
-    parser.add_argument("paths", nargs="+", type=Path)
+    parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--trainer", type=Path, help="the reference's folder")
@@ -295,6 +328,8 @@ def main() -> None:
     RATE_OF["size"] = tuple(args.size)
     if args.what == "start":
         start(*args.paths)
+    elif args.what == "step":
+        step(RATE_OF["size"])
     elif args.what == "table":
         table(args.paths)
     elif args.what == "rate":

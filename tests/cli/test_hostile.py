@@ -29,6 +29,7 @@ COMMANDS = [
     "segment good -o out --model {}",
     "segment good -o out --model compact --weights {}",
     "segment good -o out --model tiny.safetensors --write cutout --background {}",
+    "segment good -o out --model tiny.safetensors --short-edge 32 --corrected {}",
     "segment good -o {}/out --model tiny.safetensors --short-edge 32",
     "evaluate {} good",
     "evaluate good {}",
@@ -84,6 +85,9 @@ def test_what_is_no_input(command, there, monkeypatch, capsys):
     "words",
     [
         ["segment", "good", "-o", "out", "--start", "9" * 5000],
+        ["segment", "good", "-o", "out", "--keep", "9" * 5000],
+        ["segment", "good", "-o", "out", "--keep", ",".join(["9" * 5000] * 2)],
+        ["segment", "good", "-o", "out", "--drop", "1,1@#" + "9" * 5000],
         ["segment", "good", "-o", "out", "--short-edge", "9" * 5000],
         ["train", "--config", "good", "--set", "seed=" + "9" * 5000],
         ["x" * 5000],

@@ -97,6 +97,11 @@ def test_times_that_cannot_be(
     assert not list((tmp_path / "out").rglob("*.png"))
 
 
+def test_what_is_live_is_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["segment", "camera:0", "-o", str(tmp_path / "o"), "--stills"]) == 2
+    assert "--stills is for pictures in files here" in capsys.readouterr().err
+
+
 def test_what_is_live_has_no_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["segment", "camera:0", "-o", str(tmp_path / "o"), "--start", "5"]) == 2
     error = capsys.readouterr().err

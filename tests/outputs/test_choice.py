@@ -10,7 +10,7 @@ import pytest
 from threedcseg.errors import InputError
 from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, Pick, only_chosen
 from threedcseg.outputs.formats import SegmentedFrame
-from threedcseg.outputs.regions import connected_objects, number_map, objects_of
+from threedcseg.outputs.regions import number_map, objects_of
 from threedcseg.video.frame import Frame
 from threedcseg.video.part import WHOLE, Extent
 
@@ -163,8 +163,6 @@ def test_a_frame_without_what_is_kept_is_empty_and_one_without_what_is_dropped_s
 
 
 def test_number_maps_hold_the_objects():
-    objects = objects_of(number_map(connected_objects(segmented(0, *TWO).mask), HEIGHT, WIDTH))
-    assert objects == []  # not numbered yet
     objects = segmented(0, *TWO).objects
     again = objects_of(number_map(objects, HEIGHT, WIDTH))
     assert [(o.track, o.x, o.y, o.area) for o in again] == [(1, 20, 30, 600), (2, 100, 50, 1200)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from threedcseg.outputs.regions import connected_objects, number_map
+from threedcseg.outputs.regions import number_map
 from threedcseg.outputs.tracking import PATIENCE, ObjectTracker
 
 HEIGHT, WIDTH = 100, 160
@@ -39,14 +39,13 @@ def at(tracker: ObjectTracker, mask: np.ndarray, image: np.ndarray) -> np.ndarra
 def test_an_object_is_its_box_its_pixels_and_its_area() -> None:
     mask = scene((10, 20, 30, 40))
     mask[20, 10] = False
-    (item,) = connected_objects(mask)
+    (item,) = ObjectTracker().update(mask, picture())
     assert (item.x, item.y, item.width, item.height, item.area) == (10, 20, 30, 40, 1199)
-    assert np.array_equal(item.region, mask[20:60, 10:40])
+    assert np.array_equal(item.region, mask[20:60, 10:40]) and item.track == 1
 
 
 def test_corners_connect_and_specks_do_not_count() -> None:
     mask = scene((10, 10, 5, 5), (15, 15, 5, 5), (100, 50, 1, 1))
-    assert [item.area for item in connected_objects(mask)] == [50]
     assert [item.area for item in ObjectTracker().update(mask, picture())] == [50]
 
 

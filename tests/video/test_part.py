@@ -20,7 +20,9 @@ X264 = "libx264"
 
 def read(path: Path, start: str | None, end: str | None) -> list[Frame]:
     with open_video(path, part=Part.parse(start, end)) as video:
-        return list(video)
+        frames = list(video)
+        assert not getattr(video, "damage", None)  # what was sought over is not lost
+    return frames
 
 
 def assert_is_part(path: Path, start: float, end: float | None) -> list[Frame]:

@@ -372,6 +372,8 @@ def _check_alone(args: argparse.Namespace, write: Sequence[str], choice: "Object
         raise InputError(
             "a live input, or masks to standard output (-o -), goes alone", "give one INPUT"
         )
+    if args.stills:
+        raise InputError("--stills is for pictures in files here", "leave it out")
     if args.json:
         raise InputError("--json tells of files, not of live input or pipes", "leave it out")
     if args.output == STDOUT and write != ("masks",):

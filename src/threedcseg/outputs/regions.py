@@ -11,7 +11,7 @@ SMALLEST = 1e-4  # share of the frame; a connected region below it is a speck, n
 
 @dataclass(frozen=True, eq=False)
 class TrackedObject:
-    """One connected object in one frame.
+    """One object in one frame, of one region or several.
 
     Attributes:
         track: 1, 2, ...: the same number, the same object.
@@ -27,19 +27,6 @@ class TrackedObject:
     height: int
     area: int
     region: np.ndarray
-
-
-def connected_objects(mask: np.ndarray) -> list[TrackedObject]:
-    """The 8-connected regions of ``(H, W)`` bool but specks, as track 0, largest first."""
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(
-        np.ascontiguousarray(mask).view(np.uint8), connectivity=8
-    )
-    objects = []
-    for label, (x, y, width, height, area) in enumerate(boxes.tolist()):
-        if label > 0 and area >= SMALLEST * mask.size:
-            region = labels[y : y + height, x : x + width] == label
-            objects.append(TrackedObject(0, x, y, width, height, area, region))
-    return sorted(objects, key=lambda item: -item.area)
 
 
 def number_map(objects: Sequence[TrackedObject], height: int, width: int) -> np.ndarray:
