@@ -17,6 +17,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ import numpy as np
 
 from threedcseg import load_model, segment
 from threedcseg.inference.guided import upsample_guided
+from threedcseg.outputs.background import open_background
 from threedcseg.outputs.edges import hard_alpha, soft_alpha
 from threedcseg.outputs.foreground import foreground_colors
 from threedcseg.outputs.matting import Matting
@@ -220,6 +222,7 @@ def main() -> None:
                 errors = alpha_errors(composite, likely, edges)
                 found.setdefault((kind, name), []).append(errors)
                 print(f"{composite.name:15} {kind} {name:6}", _row(errors), flush=True)
+        print(f"{composite.name:15} blur   {_blurring(composite):.1f} ms")
         colors.append(color_errors(composite))
         print(
             f"{composite.name:15} colour", " -> ".join(f"{e:.1f}" for e in colors[-1]), flush=True
@@ -227,6 +230,16 @@ def main() -> None:
     for (kind, name), rows in found.items():
         print(f"{'mean':15} {kind} {name:6}", _row(np.mean(rows, axis=0)))
     print(f"{'mean':15} colour", " -> ".join(f"{e:.1f}" for e in np.mean(colors, axis=0)))
+
+
+def _blurring(composite: Composite) -> float:
+    """Milliseconds of CPU a frame for the background of ``--background blur``."""
+    height, width = composite.alphas[0].shape
+    begun = time.process_time()
+    with open_background("blur", height, width) as background:
+        for frame, alpha in zip(composite.frames, composite.alphas, strict=True):
+            background.behind(frame, hard_alpha(alpha > 0.5), Fraction(0))
+    return 1000 * (time.process_time() - begun) / len(composite.frames)
 
 
 def _all_edges() -> dict[str, Edges]:

@@ -2,6 +2,7 @@
 
 python benchmarks/runtimes.py                       # needs threedcseg[openvino]
 python benchmarks/runtimes.py --size 256x448 --repeats 15
+python benchmarks/runtimes.py --threads 1           # where other programs run
 python benchmarks/runtimes.py --calibration DAVIS   # int8 as well
 """
 
@@ -25,8 +26,13 @@ def main() -> None:
     parser.add_argument("--size", default="256x448", help="height x width of a clip of 8 frames")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--calibration", type=Path, metavar="ROOT", help="data set for int8")
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="with 1, processor time"
+    )
     args = parser.parse_args()
     keep_freed_memory()
+    torch.set_num_threads(args.threads)
+    clock = time.process_time if args.threads == 1 else time.perf_counter
     height, width = map(int, args.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         onnx, openvino = Path(folder) / "compact.onnx", Path(folder) / "compact.xml"
@@ -49,10 +55,10 @@ def main() -> None:
         with torch.inference_mode():
             for repeat in range(args.repeats + 1):  # the first warms up
                 for name, network in ways.items():
-                    start = time.perf_counter()
+                    start = clock()
                     logits = network(clip)
                     if repeat:
-                        seconds[name].append(time.perf_counter() - start)
+                        seconds[name].append(clock() - start)
                     maps[name] = to_probabilities(logits)
     first = next(iter(ways))
     base = statistics.median(seconds[first])

@@ -15,7 +15,7 @@ from threedcseg.atomic import replacing
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.background import open_background
 from threedcseg.outputs.cutout import cut_out
-from threedcseg.outputs.formats import SegmentedFrame, SegmentedFrames
+from threedcseg.outputs.formats import Renderer, SegmentedFrame
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_source
 from threedcseg.video.reader import open_video
@@ -30,10 +30,11 @@ LARGER = 2
 
 def segmented(rendering: Rendering) -> SegmentedFrame:
     """Frame `FRAME` of the clip, with the alpha of ``rendering``."""
-    frames = SegmentedFrames(rendering, [])
+    renderer = Renderer(rendering)
     with open_video(CLIP) as source:
         for frame, probabilities in segment_source(source, load_model("compact"), Settings()):
-            result = frames.next(frame, probabilities, probabilities > 0.5, frame.index == 0)
+            found = SegmentedFrame(frame, probabilities, probabilities > 0.5)
+            result = renderer.next(found, frame.index == 0)
             result.alpha  # noqa: B018  # a matte needs that of the frames before
             if frame.index == FRAME:
                 return result

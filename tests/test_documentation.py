@@ -184,8 +184,10 @@ def test_pages_are_whole(page):
 
 
 def test_what_is_promised_names_tests_that_there_are():
-    rows = re.findall(r"^\| (.*) \|$", (ROOT / "docs" / "reliability.md").read_text(), re.M)
+    text = (ROOT / "docs" / "reliability.md").read_text().partition("| fault |")[2]
+    rows = re.findall(r"^\| (.*) \|$", text, re.M)
     rows = [row for row in rows if not row.startswith(("fault |", "---"))]
+    rows = [row for row in rows if row.count(" | ") > 1]  # the others are of exit statuses
     assert len(rows) > 10
     for row in rows:
         tests = re.findall(r"`(tests/[^`]*)`", row)

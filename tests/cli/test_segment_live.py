@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from made_videos import gray_frames, write_video
+from made_videos import gray_frames, read_all, write_video
 from patience import PATIENCE
 
 from threedcseg.cli.main import main
@@ -123,6 +123,12 @@ def test_raw_in_gray_out(options, capfdbinary):
     masks = np.frombuffer(out, np.uint8)
     assert masks.size == 21 * 32 * 48 and set(np.unique(masks)) <= {0, 255}
     assert b"21 frames, delay" in err and b"0 dropped" in err
+
+
+def test_the_background_of_a_live_source_is_blurred(options, tmp_path):
+    words = [*RAW, "--write", "cutout", "--background", "blur", "--edges", "matte"]
+    assert segment("-", "-o", tmp_path, *words, "--grow", "1", *options, data=12 * FRAME) == 0
+    assert len(read_all(tmp_path / "stdin" / "cutout.mp4")) == 12
 
 
 def test_y4m_out_is_read_by_ffmpeg_and_is_the_masks_of_the_files(options, tmp_path, capfdbinary):

@@ -10,9 +10,10 @@ from made_videos import gray_frames, read_all, read_alpha, write_video
 
 from threedcseg.cli.main import main
 from threedcseg.outputs.edges import feathered, grown
-from threedcseg.outputs.formats import FORMATS, SegmentedFrames
+from threedcseg.outputs.formats import FORMATS, Renderer, SegmentedFrame
 from threedcseg.outputs.record import RunTerms
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.reader import open_video
 
 
@@ -60,10 +61,12 @@ def test_every_output_follows(tmp_path: Path) -> None:
     names = ("masks", "probabilities", "boxes", "palette", "matte", "alpha.mov", "rgba")
     with open_video(source) as video:
         for name in names:
-            frames = SegmentedFrames(rendering, [FORMATS[name]])
+            renderer, tracker = Renderer(rendering), ObjectTracker()
             with FORMATS[name].open_in(tmp_path, video, rendering) as sink:
                 for frame in video:
-                    sink(frames.next(frame, mask.astype(np.float32), mask, False))
+                    objects = tracker.update(mask, frame.image, frame.index == 0)
+                    found = SegmentedFrame(frame, mask.astype(np.float32), mask, objects)
+                    sink(renderer.next(found, False))
     found = {
         name: cv2.imread(str(tmp_path / place / "00001.png"), cv2.IMREAD_UNCHANGED)
         for name, place in (("masks", ""), ("probabilities", "probabilities"), ("rgba", "rgba"))

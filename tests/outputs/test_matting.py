@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from threedcseg.outputs.edges import soft_alpha
-from threedcseg.outputs.formats import SegmentedFrames
+from threedcseg.outputs.formats import Renderer, SegmentedFrame
 from threedcseg.outputs.matting import Matting
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.video.frame import Frame
@@ -94,10 +94,11 @@ def test_frames_of_every_size_and_every_map_give_an_alpha(size: tuple[int, int])
 def test_what_it_found_is_grown_and_feathered() -> None:
     image, _, likely = hairy(0)
     frame = Frame(0, image, "00000", Fraction(0))
+    found = SegmentedFrame(frame, likely, likely > 0.5)
 
     def opaque(**options: int) -> int:
-        frames = SegmentedFrames(Rendering("matte", **options), [])
-        return int((frames.next(frame, likely, likely > 0.5, True).alpha > 127).sum())
+        renderer = Renderer(Rendering("matte", **options))
+        return int((renderer.next(found, True).alpha > 127).sum())
 
     assert opaque(grow=-2) < opaque() < opaque(grow=2)
     assert opaque(feather=6) != opaque()

@@ -62,6 +62,19 @@ def test_training_lowers_the_loss(tiny_data, tmp_path):
     assert sum(values[-5:]) < 0.8 * sum(values[:5])
 
 
+def test_encoders_learn_at_a_rate_of_their_own(tiny_data, tmp_path):
+    """The first step of Adam moves what has a gradient by the learning rate."""
+    stage = dataclasses.replace(
+        recipe(tiny_data).stages[1], steps=1, learning_rate=1e-3, encoder_rate=0.25, warmup=0
+    )
+    given = recipe(tiny_data, stages=(stage,), optimizer="adam", weight_decay=0.0)
+    before = {name: p.detach().clone() for name, p in network().named_parameters()}
+    after = dict(train_tiny(given, network(), tmp_path).named_parameters())
+    for part, rate in (("encoder.", 0.25e-3), ("decoder.", 1e-3)):
+        moved = [(after[n] - p).abs().max().item() for n, p in before.items() if n.startswith(part)]
+        assert max(moved) == pytest.approx(rate, rel=1e-2)
+
+
 def test_a_gradient_that_is_not_a_number_stops_the_run(tiny_data, tmp_path):
     model = network()
     model.decoder.head.conv.weight.register_hook(lambda gradient: gradient * float("inf"))

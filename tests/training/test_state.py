@@ -1,5 +1,6 @@
 import torch
 from tiny_recipes import network, recipe
+from torch.nn import BatchNorm2d
 
 from threedcseg.training.schedule import Progress
 from threedcseg.training.state import TrainingState
@@ -20,14 +21,20 @@ def test_adamw_shrinks_weights_only(tiny_data):
 def test_the_mean_begins_short_and_comes_to_its_decay(tiny_data):
     state = TrainingState(recipe(tiny_data, moving_average=0.8), network())
     weight = state.network.decoder.head.conv.bias
+    statistics, averaged = (
+        next(part for part in each.modules() if isinstance(part, BatchNorm2d)).running_mean
+        for each in (state.network, state.best)
+    )
     mean = 0.0
     for number in range(60):
         with torch.no_grad():
             weight.fill_(float(number))
+            statistics.fill_(float(number))
         state.average.update_parameters(state.network)
         decay = min(0.8, (number + 1) / (number + 10)) if number else 0.0
         mean = decay * mean + (1 - decay) * number
         assert abs(state.best.decoder.head.conv.bias.item() - mean) < 1e-4
+    assert abs(averaged[0].item() - mean) < 1e-4
     assert mean > 50  # a mean since the beginning would be at 30
 
 

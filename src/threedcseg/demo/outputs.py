@@ -1,7 +1,7 @@
 """Any format of a video that is segmented already, made when it is asked for."""
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -9,9 +9,8 @@ import numpy as np
 
 from threedcseg.atomic import replacing
 from threedcseg.outputs.choice import Chosen, only_chosen
-from threedcseg.outputs.formats import FORMATS, SegmentedFrame, SegmentedFrames
+from threedcseg.outputs.formats import FORMATS, Renderer, SegmentedFrame
 from threedcseg.outputs.record import RunRecord
-from threedcseg.outputs.regions import TrackedObject
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.frame import FrameSource
@@ -40,7 +39,7 @@ def make_output(
     if name in KEPT and not drop:
         images = sorted(results.glob(format.files[0]))
         return _zip(images, folder / f"{name}.zip", on_frame)
-    segmented, tracker = SegmentedFrames(rendering, [format]), ObjectTracker()
+    renderer, tracker = Renderer(rendering), ObjectTracker()
     record = RunRecord.read(results)
     assert record is not None  # it was done before
     with format.open_in(folder, source, rendering) as sink:
@@ -48,13 +47,12 @@ def make_output(
             mask = _read(results / f"{frame.name}.png") > 0
             probabilities = _read(results / "probabilities" / f"{frame.name}.png") / np.float32(255)
             begins_shot = frame.index in record.cuts
-            objects: Sequence[TrackedObject] | None = None
+            follows = drop or format.needs_objects
+            objects = tracker.update(mask, frame.image, begins_shot) if follows else ()
+            found = SegmentedFrame(frame, probabilities, mask, objects)
             if drop:
-                objects = tracker.update(mask, frame.image, begins_shot)
-                found = SegmentedFrame(frame, probabilities, mask, objects)
-                left = only_chosen(found, Chosen(None, drop))
-                probabilities, mask, objects = left.probabilities, left.mask, left.objects
-            sink(segmented.next(frame, probabilities, mask, begins_shot, objects))
+                found = only_chosen(found, Chosen(None, drop))
+            sink(renderer.next(found, begins_shot))
             on_frame()
     made = [file for pattern in format.files for file in sorted(folder.glob(pattern))]
     if len(made) == 1 and not format.is_images:

@@ -4,7 +4,7 @@ A module of this package declares its format with `output_format`, and that is a
 the help, the demo, the record of a run and the clearing of earlier results follow from it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -19,7 +19,6 @@ from threedcseg.outputs.foreground import foreground_colors
 from threedcseg.outputs.matting import Matting
 from threedcseg.outputs.regions import TrackedObject, nearest_number, number_map, objects_of
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.video.encoder import MP4, VideoFormat
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.writer import VideoWriter
@@ -65,42 +64,29 @@ class SegmentedFrame:
         return foreground_colors(self.picture, self.alpha, RIM)
 
 
-class SegmentedFrames:
+class Renderer:
     """Makes of each frame what the formats take, as ``rendering`` says.
 
-    What goes from frame to frame is kept here: the numbers of the objects, the alpha of mattes.
+    What goes from frame to frame is kept here: the alpha of mattes.
     """
 
-    def __init__(
-        self, rendering: Rendering, formats: Iterable["Format"], with_objects: bool = False
-    ) -> None:
+    def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
-        follows = with_objects or any(item.needs_objects for item in formats)
-        self._tracker = ObjectTracker() if follows else None
         self._matting = Matting()
 
-    def next(
-        self,
-        frame: Frame,
-        probabilities: np.ndarray,
-        mask: np.ndarray,
-        begins_shot: bool,
-        objects: Sequence[TrackedObject] | None = None,
-    ) -> SegmentedFrame:
-        """The next frame with its probabilities and mask, both as they were predicted, and its
-        objects where these are known already."""
-        rendering, predicted = self._rendering, probabilities
-        if objects is None:
-            found = self._tracker and self._tracker.update(mask, frame.image, begins_shot)
-            objects = found or ()
-        probabilities, mask = (grown(each, rendering.grow) for each in (probabilities, mask))
+    def next(self, found: SegmentedFrame, begins_shot: bool) -> SegmentedFrame:
+        """The next frame, which comes as it was predicted."""
+        rendering, frame, objects = self._rendering, found.frame, found.objects
+        probabilities, mask = (
+            grown(each, rendering.grow) for each in (found.probabilities, found.mask)
+        )
         if rendering.grow and objects:
             nearest = nearest_number(number_map(objects, *mask.shape))
             objects = objects_of(np.where(mask, nearest, 0))
 
         def alpha() -> np.ndarray:
             if rendering.edges == "matte":  # finds the edge of the picture, which is then moved
-                made = self._matting.next(frame.image, predicted, begins_shot)
+                made = self._matting.next(frame.image, found.probabilities, begins_shot)
                 made = grown(made, rendering.grow)
             else:
                 made = soft_alpha(probabilities) if rendering.edges == "soft" else hard_alpha(mask)

@@ -1,17 +1,17 @@
 """A choice of objects as a filter over results, for who has frames and not a file."""
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import numpy as np
 
-from threedcseg.outputs.choice import Chooser, ObjectChoice, only_chosen
+from threedcseg.outputs.choice import ObjectChoice
 from threedcseg.outputs.formats import SegmentedFrame
 from threedcseg.outputs.tracking import ObjectTracker
-from threedcseg.segmentation.stored import StoredFrames
+from threedcseg.segmentation.first_pass import FirstPass
 from threedcseg.video.frame import Frame
 from threedcseg.video.part import WHOLE, Extent
 
@@ -46,28 +46,24 @@ def choose_objects(
     for a choice by seconds; ``cuts`` are asked which frames begin a shot (let ``on_shot`` of
     `segment` fill a list). Raises `InputError` where nothing is at a place.
     """
-    tracker, shape = ObjectTracker(), (0, 0)
-    chooser: Chooser | None = None
+    tracker, first_pass = ObjectTracker(), None
     indices: list[int] = []
-    with TemporaryFile() as file:
-        stored = StoredFrames(file)
+    with ExitStack() as stack:
         for image, (index, probabilities) in zip(frames, results, strict=False):
-            shape = probabilities.shape
-            if chooser is None:
-                facts = _Facts(shape[1], shape[0], Fraction(rate).limit_denominator(1001))
-                chooser = Chooser(choice, facts)  # type: ignore[arg-type]
+            if first_pass is None:
+                height, width = probabilities.shape
+                facts = _Facts(width, height, Fraction(rate).limit_denominator(1001))
+                passing = FirstPass(facts, choice)  # type: ignore[arg-type]
+                first_pass = stack.enter_context(passing)
             mask = probabilities > threshold
             begins_shot = index in cuts or not indices
             objects = tracker.update(mask, image, begins_shot)
             frame = Frame(index, image, f"{index:05d}", index / facts.rate)
-            found = SegmentedFrame(frame, probabilities, mask, objects)
-            chooser(found, begins_shot)
-            stored.add(found, begins_shot)
+            first_pass.add(SegmentedFrame(frame, probabilities, mask, objects), begins_shot)
             indices.append(index)
-        if chooser is None:
+        if first_pass is None:
             return
-        chosen = chooser.chosen()
-        nothing = np.broadcast_to(np.uint8(0), (*shape, 3))
+        nothing = np.broadcast_to(np.uint8(0), (height, width, 3))
         pictures = (Frame(i, nothing, f"{i:05d}", i / facts.rate) for i in indices)
-        for found, _ in stored.frames(pictures):
-            yield found.frame.index, only_chosen(found, chosen).probabilities
+        for found, _ in first_pass.frames(pictures):
+            yield found.frame.index, found.probabilities

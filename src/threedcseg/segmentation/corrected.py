@@ -1,6 +1,6 @@
 """What a person has corrected, carried on to the frames around by the motion of the objects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,7 +11,7 @@ from threedcseg.outputs.formats import SegmentedFrame
 from threedcseg.outputs.regions import TrackedObject, nearest_number, number_map
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.stored import StoredFrames
-from threedcseg.video.frame import FrameSource
+from threedcseg.video.frame import Frame
 
 REACH = 24
 """Frames to which a correction is carried, less and less, or to the next corrected one."""
@@ -76,7 +76,7 @@ class CorrectedFrames:
         """After the last frame: `InputError` if some masks are of none."""
         self._corrections.check_met(self._met)
 
-    def frames(self, source: FrameSource) -> Iterator[tuple[SegmentedFrame, bool]]:
+    def frames(self, source: Iterable[Frame]) -> Iterator[tuple[SegmentedFrame, bool]]:
         """All frames, corrected, with the pictures of ``source``, and whether each begins a
         shot."""
         tracker, shot, coming = ObjectTracker(), -1, 0

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,13 @@ import numpy as np
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
+from threedcseg.outputs.choice import ObjectChoice
 from threedcseg.outputs.corrections import Corrections, read_corrections
 from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
 from threedcseg.outputs.formats import (
     FORMATS,
+    Renderer,
     SegmentedFrame,
-    SegmentedFrames,
     Sink,
     check_outputs,
 )
@@ -32,10 +31,9 @@ from threedcseg.outputs.result_folder import (
     kept_outputs,
 )
 from threedcseg.outputs.tracking import ObjectTracker
-from threedcseg.segmentation.corrected import CorrectedFrames
+from threedcseg.segmentation.first_pass import FirstPass
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.overlap import ahead, behind
-from threedcseg.segmentation.stored import StoredFrames
 from threedcseg.video.damage import Damage
 from threedcseg.video.folder import FolderReader
 from threedcseg.video.frame import Frame, FrameSource
@@ -215,30 +213,26 @@ def _write_results(
             on_shot(shot)
 
     formats = [FORMATS[name] for name in outputs]
-    results = SegmentedFrames(rendering, formats, with_objects=bool(also))
-    doubt = DoubtMeter(settings.threshold)
-    choice, tracker = terms.choice, ObjectTracker()
-    chooser = Chooser(choice, source)  # refuses what cannot be before anything is cleared away
-    chosen: Chosen | None = None
-    seen_first = bool(choice) or corrections is not None
+    renderer, doubt = Renderer(rendering), DoubtMeter(settings.threshold)
+    first_pass = None  # which refuses what cannot be, before anything is cleared away
+    if terms.choice or corrections is not None:
+        first_pass = FirstPass(source, terms.choice, corrections, folder)
+    follows = first_pass or also or any(item.needs_objects for item in formats)
+    tracker = ObjectTracker() if follows else None
 
-    def give(result: SegmentedFrame) -> None:
+    def write(found: SegmentedFrame, begins_shot: bool) -> None:
+        doubt.update(found.frame.index, found.probabilities, begins_shot)
+        result = renderer.next(found, begins_shot)
         for sink in sinks:
             sink(result)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
         nonlocal num_frames
-        frame, probabilities, new_shot = segmented
+        frame, probabilities, begins_shot = segmented
         mask = settings.mask(probabilities)
-        if seen_first:  # what a later frame shows may be meant: all are seen, then written
-            objects = tracker.update(mask, frame.image, new_shot)
-            found = SegmentedFrame(frame, probabilities, mask, objects)
-            if corrections is None:
-                chooser(found, new_shot)
-            again.add(found, new_shot)
-        else:
-            doubt.update(frame.index, probabilities, new_shot)
-            give(results.next(frame, probabilities, mask, new_shot))
+        objects = () if tracker is None else tracker.update(mask, frame.image, begins_shot)
+        found = SegmentedFrame(frame, probabilities, mask, objects)
+        (write if first_pass is None else first_pass.add)(found, begins_shot)
         num_frames += 1
         if on_frame is not None:
             on_frame(source)
@@ -247,11 +241,8 @@ def _write_results(
         begin_run(folder, record, list(kept))
         sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
         sinks += also
-        if seen_first:
-            again: StoredFrames | CorrectedFrames
-            again = StoredFrames(stack.enter_context(TemporaryFile(dir=folder)))
-            if corrections is not None:
-                again = CorrectedFrames(corrections, again)
+        if first_pass is not None:
+            stack.enter_context(first_pass)
         frames: Iterable[Frame] = source
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
@@ -266,18 +257,9 @@ def _write_results(
                     shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
                     begun = None
                 later((frame, probabilities, new_shot))
-        if seen_first:
-            if isinstance(again, CorrectedFrames):
-                again.check_all_met()
-                if choice:  # among the objects as they are now
-                    for found, new_shot in again.frames(source):
-                        chooser(found, new_shot)
-            chosen = chooser.chosen() if choice else None
-            for found, new_shot in again.frames(source):
-                left = only_chosen(found, chosen) if chosen else found
-                doubt.update(found.frame.index, left.probabilities, new_shot)
-                what = left.probabilities, left.mask, new_shot, left.objects
-                give(results.next(found.frame, *what))
+        if first_pass is not None:
+            for found, begins_shot in first_pass.frames(source):
+                write(found, begins_shot)
         if not num_frames:  # before the outputs are closed, so that none appears
             raise InputError(
                 f"{terms.source} was stopped before its first mask: nothing is written"
@@ -289,7 +271,7 @@ def _write_results(
             "shots": tuple(shots),
             "doubtful": doubt.doubtful(),
             "live": None if live is None else LiveRecord(**live()),
-            "chosen": chosen,
+            "chosen": None if first_pass is None else first_pass.chosen,
             "damage": source.damage or None,
         }
     )

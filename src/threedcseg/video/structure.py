@@ -155,7 +155,7 @@ def _elements_follow(data: mmap.mmap) -> bool:
         if name == _BLOCK and tracks and data[position] not in tracks:
             return False
         position += length
-    return True
+    return position <= end
 
 
 def _tags_follow(data: mmap.mmap) -> bool:
@@ -168,7 +168,7 @@ def _tags_follow(data: mmap.mmap) -> bool:
         if int.from_bytes(data[behind : behind + 4], "big") != length:
             return False
         position = behind + 4
-    return True
+    return position <= len(data)
 
 
 def _flaw_of_boxes(file: BinaryIO, size: int) -> Flaw | None:
