@@ -78,6 +78,14 @@ def test_provenance_is_what_the_completion_records_say(tmp_path):
     assert read_provenance([tmp_path / "c"])["overlap"] is None
 
 
+def test_a_choice_of_objects_and_corrections_are_told(tmp_path):
+    choice = {"keep": ("50%,60%",), "drop_small": 0.1}
+    finish(tmp_path / "a", choice=choice, corrected=("masks", "f" * 64))
+    told = read_provenance([tmp_path / "a"])
+    assert told["objects"] == "keep 50%,60%; drop small 0.1"
+    assert told["corrected"] == "by hand, in part"
+
+
 def test_provenance_in_words_leaves_out_what_does_not_apply():
     made = dict(record_of(model="compact", shots=True, overlap=[3, 7], drop_specks=0.0).terms())
     assert made["model"] == "compact" and made["weights sha256"] == "not recorded"

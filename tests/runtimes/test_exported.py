@@ -94,7 +94,7 @@ def test_damaged_and_foreign_files_are_told_in_a_line(exported, tmp_path):
     ("args", "needle"),
     [
         (["compact", "-o", "compact.pb"], "ends in .onnx or .xml"),
-        (["compact", "-o", "x.onnx", "--clip-length", "0"], "give 1 or more frames"),
+        (["compact", "-o", "x.onnx", "--clip-length", "0"], "give 1 to 1024 frames"),
         (["compcat", "-o", "x.onnx"], "compact"),
         (["none.safetensors", "-o", "x.onnx"], "none.safetensors"),
         (["compact", "-o", "x.onnx", "--quantize", "int8"], "give both or neither"),

@@ -41,6 +41,8 @@ PROVENANCE = (
     "precision",
     "runtime",
     *(field.name for field in fields(Settings)),
+    "objects",
+    "corrected",
     "software",
 )
 """What is said of how the predictions were made; None where it is not known."""
@@ -270,6 +272,8 @@ def read_provenance(folders: Iterable[Path]) -> dict[str, Any]:
         record: dict[str, Any] = {}
         if run is not None:
             record = {**run.settings, **dict(run.provenance), "software": run.software}
+            record["objects"] = str(run.choice) or None
+            record["corrected"] = "by hand, in part" if run.corrected else None
         for name, seen in values.items():
             if record.get(name) not in seen:
                 seen.append(record.get(name))

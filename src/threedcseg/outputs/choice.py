@@ -36,6 +36,12 @@ class ObjectChoice:
     def __bool__(self) -> bool:
         return bool(self.keep or self.drop or self.drop_small)
 
+    def __str__(self) -> str:
+        """``keep 1; drop 0.5,0.4; drop small 0.1``, or nothing."""
+        parts = [f"keep {text}" for text in self.keep] + [f"drop {text}" for text in self.drop]
+        small = [f"drop small {self.drop_small:g}"] if self.drop_small else []
+        return "; ".join([*parts, *small])
+
     def check(self) -> None:
         """Raise `InputError` for what cannot be understood."""
         if not 0 <= self.drop_small < 1:
