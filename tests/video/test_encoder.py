@@ -161,8 +161,13 @@ def test_eight_bits_stay_what_every_player_opens(tmp_path: Path) -> None:
         assert file.streams.video[0].codec_context.name == "h264"
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 2), (16, 16), (17, 33), (6, 300)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 2), (17, 33), (63, 300), (65, 65)])
 def test_ten_bits_of_any_size(tmp_path: Path, height: int, width: int) -> None:
     images = gray_frames(3, height, width)
     source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pix_fmt="yuv444p10le")
-    assert len(read_all(copy(source, tmp_path / "out.mp4", MP4))) == 3
+    out = copy(source, tmp_path / "out.mp4", MP4)
+    assert len(read_all(out)) == 3
+    if "libx265" in av.codecs_available:  # which writes beyond its memory below 64
+        with av.open(str(out)) as file:
+            deep = file.streams.video[0].codec_context.name == "hevc"
+            assert deep == (min(height, width) >= 64)

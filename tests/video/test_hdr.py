@@ -22,12 +22,12 @@ def write_hdr(path: Path, *said: str) -> Path:
     params = ":".join(["log-level=error", "bframes=0", *said])
     with av.open(str(path), "w") as file:
         options = {"x265-params": params, "preset": "ultrafast"}
-        stream = file.add_stream("libx265", rate=25, width=64, height=48, options=options)
+        stream = file.add_stream("libx265", rate=25, width=64, height=64, options=options)
         context = stream.codec_context
         context.pix_fmt = "yuv420p10le"
         context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
         for level in (10, 90):
-            image = np.full((48, 64, 3), level, np.uint8)
+            image = np.full((64, 64, 3), level, np.uint8)
             file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         file.mux(stream.encode(None))
     return path

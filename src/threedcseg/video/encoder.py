@@ -55,8 +55,8 @@ class VideoFormat:
     deep: "VideoFormat | None" = None
 
     def for_source(self, source: FrameSource) -> "VideoFormat":
-        """The format for what a source gives; the smallest pictures are not for HEVC."""
-        small = min(source.width, source.height) < 16
+        """The format for what a source gives."""
+        small = min(source.width, source.height) < 64  # x265 writes beyond its memory there
         return self if self.deep is None or source.depth <= 8 or small else self.deep
 
 
