@@ -58,7 +58,7 @@ Tile = tuple[int, int, int]
 """Outputs of a tile in time, height and width: 4, 2 or, for an axis left alone, 0."""
 
 POINTS = {2: (1.0,), 4: (0.75, 1.5)}  # the finite points other than 0, each with both signs
-TILES_PER_BLOCK = 600  # rows of the matrix products
+TILES_PER_BLOCK = 1200  # rows of the matrix products
 FEWEST_TILES = 48  # of a block, for a thread to have it alone
 CHUNK = 1 << 18  # elements of a slice transformed at a time, so that they stay in the cache
 FILTER_CHUNK = 1 << 12  # the same for the filters' transform
