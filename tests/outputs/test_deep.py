@@ -51,11 +51,11 @@ def test_cut_out_and_alpha() -> None:
     ],
 )
 def test_what_comes_of_ten_bits(tmp_path: Path, name: str, codec: str, bits: int) -> None:
-    images = gray_frames(2)
+    images = gray_frames(2, 64, 64)
     source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pix_fmt="yuv422p10le")
     with open_video(source) as video, FORMATS[name].open_in(tmp_path, video, Rendering()) as sink:
         for frame in video:
-            half = np.full((48, 64), 0.6, np.float32)
+            half = np.full((64, 64), 0.6, np.float32)
             sink(SegmentedFrame(frame, half, half > 0.5))
     with av.open(str(tmp_path / FORMATS[name].files[0].replace("*", "00001"))) as file:
         context = file.streams.video[0].codec_context
