@@ -6,27 +6,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import torch
 from made_videos import gray_frames, write_video
 from PIL import Image
+from tiny_segment import save_tiny_weights, segment
 
 from threedcseg.cli.main import main
-from threedcseg.models import create_model
-from threedcseg.models.weights import save_weights
 from threedcseg.video.reader import open_video
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, create_model("compact", width="lite0", channels=8).eval())
-    return path
-
-
-def segment(weights: Path, *arguments: object) -> int:
-    words = [str(each) for each in arguments]
-    return main(["segment", *words, "--model", str(weights), "--short-edge", "32"])
+    return save_tiny_weights(tmp_path_factory.mktemp("weights"))
 
 
 def test_masks_are_numbered_as_of_the_whole_and_videos_begin_at_0(

@@ -89,11 +89,13 @@ def segment_video(
     Frames are read and results written while the network computes (`AHEAD_BYTES`): ``on_frame``
     and ``also`` are called in another thread, one call at a time.
 
-    ``folder`` receives what ``write`` names, any of `formats.FORMATS`, all in one pass
+    ``folder`` receives what ``write`` names, any of `formats.FORMATS`
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
     ``probabilities/NAME.png`` (8 bits), ``overlay.mp4``, ...; and at the very end ``3dcseg.json``,
     the `RunRecord`: a folder without it is unfinished. ``rendering`` decides on edges and
     background, ``provenance`` says where the network is from, ``reading`` how the source is read.
+    ``choice`` says which objects are wanted, ``corrected`` names masks that a person has corrected
+    (docs/objects.md): with either, results are written in a second pass, from a temporary file.
     ``on_start`` is called with the open source, ``on_frame`` after each written frame, ``on_shot``
     before the first one of each shot. ``settings``: by default what the network's file recommends.
 
