@@ -40,8 +40,13 @@ def replacing(path: str | Path, *, sweep: bool = False) -> Iterator[Path]:
     if sweep:
         _sweep(path)
     temporary = path.with_name(f"{_beginning(path)}{secrets.token_hex(4)}{PART_SUFFIX}")
-    new = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
-    try:
+    new, is_ours = None, True
+    try:  # a signal may come as soon as the file is there
+        try:
+            new = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
+        except FileExistsError:
+            is_ours = False
+            raise
         if sweep:
             _lock(new, without_locks=True)  # until this process ends, or the block
         yield temporary
@@ -52,8 +57,10 @@ def replacing(path: str | Path, *, sweep: bool = False) -> Iterator[Path]:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        os.close(new)
-        temporary.unlink(missing_ok=True)
+        if new is not None:
+            os.close(new)
+        if is_ours:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
