@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from threedcseg.errors import InputError
 
@@ -57,7 +56,6 @@ class LiveOptions:
     queue: int
     raw: "RawFormat | None"
     pipe_format: "PipeFormat"
-    deinterlace: bool
     quiet: bool
 
 
@@ -73,7 +71,6 @@ def live_from(args: argparse.Namespace) -> LiveOptions:
         8 if args.queue is None else args.queue,
         raw,
         args.pipe_format or "y4m",
-        not args.no_deinterlace,
         args.quiet,
     )
 
@@ -103,23 +100,22 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
     from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name, without_password
 
+    segment = partial(
+        segment_to_folder,
+        folder=output / live_name(name),
+        network=worker.network,
+        settings=worker.settings,
+        write=worker.task.write,
+        rendering=worker.task.rendering,
+        provenance=worker.provenance,
+        redo=worker.task.redo,
+    )
     if not is_live(name):
         with worker.task.reading.open(name) as video:
             if output == STDOUT:
                 return _to_pipe(video, worker, options.pipe_format, lambda source: None)
             shown = without_password(name)
-            result = segment_to_folder(
-                video,
-                shown,
-                output / live_name(name),
-                worker.network,
-                worker.settings,
-                write=worker.task.write,
-                rendering=worker.task.rendering,
-                provenance=worker.provenance,
-                redo=worker.task.redo,
-                reading=worker.task.reading,
-            )
+            result = segment(video, shown, reading=worker.task.reading)
         told = f"{result.num_frames} frames of {shown} -> {result.folder}"
         print(f"{told}{to_check(result.doubtful)}", flush=True)
         return _status(video)
@@ -128,7 +124,7 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
         raw=options.raw,
         when_behind=options.when_behind,
         queue=options.queue,
-        deinterlace=options.deinterlace,
+        deinterlace=worker.task.reading.deinterlace,
         max_pixels=worker.task.reading.max_pixels,
     )
     with _stopped_by_signals(live), live as source:
@@ -137,19 +133,7 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
             status = _to_pipe(source, worker, options.pipe_format, report)
             report.end()
             return status
-        result = segment_to_folder(
-            source,
-            source.shown,
-            output / live_name(name),
-            worker.network,
-            worker.settings,
-            write=worker.task.write,
-            rendering=worker.task.rendering,
-            provenance=worker.provenance,
-            redo=worker.task.redo,
-            live=source.record,
-            on_frame=report,
-        )
+        result = segment(source, source.shown, live=source.record, on_frame=report)
         report.end()
     dropped = f", {source.num_dropped} dropped" if source.num_dropped else ""
     told = f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}"
@@ -173,7 +157,7 @@ def _to_pipe(
     pipe_format: "PipeFormat",
     on_frame: Callable[["FrameSource"], None],
 ) -> int:
-    from threedcseg.outputs.edges import grown
+    from threedcseg.outputs.edges import grown, hard_alpha
     from threedcseg.segmentation.video import segment_source
     from threedcseg.video.pipe import PipeWriter
 
@@ -182,8 +166,7 @@ def _to_pipe(
         try:
             for _, probabilities in segment_source(source, worker.network, worker.settings):
                 mask = worker.settings.mask(probabilities)
-                mask = grown(mask, worker.task.rendering.grow)
-                writer.write(np.where(mask, np.uint8(255), np.uint8(0)))
+                writer.write(hard_alpha(grown(mask, worker.task.rendering.grow)))
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough
             print("nobody reads standard output any more: stopped", file=sys.stderr)

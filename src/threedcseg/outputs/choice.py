@@ -230,11 +230,11 @@ def _at(pick: Pick, result: SegmentedFrame) -> set[int]:
     labels = number_map(result.objects, height, width)
     left, top, right, bottom = place if len(place) == 4 else (*place, place[0] + 1, place[1] + 1)
     inside = labels[top:bottom, left:right]
-    least = 1 if len(place) == 2 else 0.5  # a point touches, a box holds half of the object
     found = {
         item.track
         for item in result.objects
-        if np.count_nonzero(inside == item.track) >= (least if least == 1 else item.area / 2)
+        # A point touches the object, a box holds half of it.
+        if np.count_nonzero(inside == item.track) >= (1 if len(place) == 2 else item.area / 2)
     }
     if found:
         return found

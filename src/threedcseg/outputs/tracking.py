@@ -216,12 +216,15 @@ class ObjectTracker:
 
         there = found.there()
         lost = [track for track in self._tracks if track not in there]
+        if not lost:
+            return
         left = [label for label in _counted(grid) if not found.has(label)]
         alike = np.zeros((len(lost), len(left)))
         for column, label in enumerate(left):
             region = grid.region(label)
+            colors = grid.colors(region)
             for row, track in enumerate(lost):
-                alike[row, column] = _alike(track, region, grid.colors(region))
+                alike[row, column] = _alike(track, region, colors)
         for row, column in zip(*linear_sum_assignment(alike, maximize=True), strict=True):
             if alike[row, column] > ALIKE:
                 found.owners[left[column]] = lost[row]
@@ -230,7 +233,7 @@ class ObjectTracker:
         """What came new a few frames ago, and is now seen to be what was lost before, is that."""
         lost = [track for track in self._tracks if track.unseen > 1]
         for label, young in list(found.owners.items()):
-            if young.unseen or not 1 <= young.age < 2 * YOUNG or young not in self._tracks:
+            if young.unseen or young.age >= 2 * YOUNG or young not in self._tracks:
                 continue
             region = grid.region(label)
             if np.count_nonzero(region) < 0.5 * young.area:
@@ -263,9 +266,6 @@ class ObjectTracker:
         for track in self._tracks:
             if track not in there:
                 track.unseen += 1
-                continue
-            if track.age == 0:
-                track.age = 1
                 continue
             extent = found.extent(track, grid)
             track.follow(extent, grid.colors(extent), found.corners.get(track))

@@ -333,9 +333,10 @@ def segment_source(
 
 def _check_apart(path: Path, folder: Path) -> None:
     """Never write among, or clear away, the files that are read, also where links lead to them."""
+    ours = Path(os.path.realpath(folder))
     for read in (path, *(list_images(path) if path.is_dir() else ())):
         place = Path(os.path.realpath(read))
-        if Path(os.path.realpath(folder)) in (place, *place.parents):
+        if ours in (place, *place.parents):
             raise InputError(
                 f"{read} lies in the output folder {folder}, where the results would replace it",
                 "give another output folder",
