@@ -39,7 +39,7 @@ def measure(sequence: Sequence, network: Network, settings: Settings) -> tuple[n
         mask = sequence.masks[index]
         assert mask is not None
         truth = truth_of(mask, "half").read()
-        scores.append(region_similarity(probabilities > settings.threshold, truth))
+        scores.append(region_similarity(settings.mask(probabilities), truth))
     return np.array(scores), meter.doubts
 
 

@@ -43,9 +43,11 @@ class PreviewWriter:
 
 def _numbers(result: SegmentedFrame) -> np.ndarray:
     """``(H, W)`` uint8: the number of the nearest object, 0 where that is above 255."""
-    if not result.objects:
-        return np.zeros(result.mask.shape, np.uint8)
-    nearest = nearest_number(number_map(result.objects, *result.mask.shape))
+    shape = result.mask.shape
+    if len(result.objects) <= 1:  # near or far, it is the same
+        number = result.objects[0].track if result.objects else 0
+        return np.full(shape, 0 if number > MOST_OBJECTS else number, np.uint8)
+    nearest = nearest_number(number_map(result.objects, *shape))
     return np.where(nearest > MOST_OBJECTS, 0, nearest).astype(np.uint8)
 
 

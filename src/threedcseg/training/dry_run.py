@@ -9,7 +9,7 @@ from threedcseg.errors import InputError
 from threedcseg.models.meta import on_meta
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.models.shipped import shipped_weights
-from threedcseg.training.clips.on_device import decoded
+from threedcseg.training.clips.on_device import decoded, key_of
 from threedcseg.training.clips.sources import open_source, resolution_there
 from threedcseg.training.distributed import World
 from threedcseg.training.losses import weighted_loss
@@ -106,7 +106,7 @@ def _data(recipe: Recipe) -> Iterator[str]:
     if recipe.validation is not None:
         used.append(recipe.validation)
     lines = set()
-    for source in used:
+    for source in {key_of(source): source for source in used}.values():
         if source.kind == PACK:
             footage = decoded(recipe.data, source)
             frames = sum(len(item.numbers) for item in footage)

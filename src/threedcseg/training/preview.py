@@ -8,7 +8,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
 from threedcseg.atomic import replacing
 from threedcseg.datasets.masks import read_mask
@@ -17,6 +16,7 @@ from threedcseg.inference.settings import Settings
 from threedcseg.metrics.region import region_similarity
 from threedcseg.models.network import SegmentationNetwork
 from threedcseg.training.batch import Batch
+from threedcseg.training.losses import foreground_logits
 from threedcseg.video.images import read_image
 
 SHOWN = 4  # frames of a clip on the sheet
@@ -52,7 +52,7 @@ class Preview:
         for frames, truths in self._clips:
             clip = torch.from_numpy(frames).to(device).permute(3, 0, 1, 2)[None].float() / 255
             logits = network(clip)  # (1, K, T, H, W)
-            masks = _foreground(logits)[0, 0].cpu().numpy()
+            masks = (foreground_logits(logits) > 0)[0, 0].cpu().numpy()
             pairs = zip(masks, truths, strict=True)
             figures.append(np.mean([region_similarity(*pair) for pair in pairs]))
             rows.append(_row(frames, {TRUE: truths, PREDICTED: masks}))
@@ -88,11 +88,6 @@ def _clip(sequence: Sequence, settings: Settings) -> tuple[np.ndarray, np.ndarra
         frames.append(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
         masks.append(cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127)
     return np.stack(frames), np.stack(masks)
-
-
-def _foreground(logits: Tensor) -> Tensor:
-    """``(B, K, T, H, W)`` to bool ``(B, 1, T, H, W)``."""
-    return (logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]) > 0
 
 
 def _row(frames: np.ndarray, outlines: dict[tuple[int, int, int], np.ndarray]) -> np.ndarray:

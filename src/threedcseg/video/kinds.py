@@ -42,12 +42,18 @@ def is_picture(path: Path) -> bool:
 
 def is_animated(path: Path) -> bool:
     """Whether it is an animated PNG or WebP, which share their names with still ones."""
-    return is_animated_webp(path) or _has_animation_before_data(path)
+    head = _head(path, 4096)
+    png = head[:4] == b"\x89PNG" and b"acTL" in head.partition(b"IDAT")[0]
+    return png or _is_animated_webp(head)
 
 
 def is_animated_webp(path: Path) -> bool:
     """Which FFmpeg does not read, but Pillow does."""
-    head = _head(path, 21).ljust(21, b"\0")
+    return _is_animated_webp(_head(path, 21))
+
+
+def _is_animated_webp(head: bytes) -> bool:
+    head = head.ljust(21, b"\0")
     return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & 2)
 
 
@@ -76,11 +82,6 @@ def _head(path: Path, size: int) -> bytes:
             return file.read(size)
     except OSError:
         return b""
-
-
-def _has_animation_before_data(path: Path) -> bool:
-    head = _head(path, 4096)
-    return head[:4] == b"\x89PNG" and b"acTL" in head.partition(b"IDAT")[0]
 
 
 def _looked_into(path: Path) -> Kind:

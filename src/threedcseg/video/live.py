@@ -25,7 +25,7 @@ from threedcseg.errors import InputError
 from threedcseg.video.damage import Damage
 from threedcseg.video.deinterlace import deinterlaced
 from threedcseg.video.frame import Color, Frame
-from threedcseg.video.opening import open_input
+from threedcseg.video.opening import PROTOCOLS, open_input
 from threedcseg.video.part import WHOLE
 from threedcseg.video.paths import shortened
 from threedcseg.video.picture import PictureFormat
@@ -33,7 +33,6 @@ from threedcseg.video.pipe import RawFormat, bytes_behind, open_pipe
 from threedcseg.video.size import MAX_PIXELS, check_pixels
 
 STDIN = "-"
-_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "srt", "udp", "tcp", "http", "https")
 _OPEN_TIMEOUT, _READ_TIMEOUT = 20.0, 10.0  # seconds
 
 WhenBehind = Literal["drop-oldest", "wait"]
@@ -48,7 +47,7 @@ def is_address(name: str) -> bool:
     [True, True, True, False, False]
     """
     scheme, found, _ = name.partition("://")
-    return name == STDIN or name.startswith("camera:") or bool(found and scheme in _SCHEMES)
+    return name == STDIN or name.startswith("camera:") or bool(found and scheme in PROTOCOLS)
 
 
 def is_live(name: str) -> bool:

@@ -27,7 +27,7 @@ _VIDEOS = (
 _STILLS = ",".join(sorted(n for n in av.formats_available if n.endswith("_pipe"))) + ",ico"
 _WEB = "http,https,tcp,tls,httpproxy"
 # By scheme: what a live address needs, which is never a file.
-_PROTOCOLS = {
+PROTOCOLS = {
     "http": _WEB,
     "https": _WEB,
     "rtsp": f"rtsp,rtp,srtp,udp,{_WEB}",
@@ -63,8 +63,8 @@ def open_input(
     scheme = source.partition("://")[0] if isinstance(source, str) else ""
     formats = f"{_VIDEOS},{_STILLS}" if stills else _VIDEOS
     protocols = "file"
-    if scheme in _PROTOCOLS:
-        formats, protocols = _FORMATS_OF_ADDRESSES, _PROTOCOLS[scheme]
+    if scheme in PROTOCOLS:
+        formats, protocols = _FORMATS_OF_ADDRESSES, PROTOCOLS[scheme]
     elif isinstance(source, str) and source.lower().endswith(PLAYLIST):
         _check_playlist(Path(source))
         formats += ",hls"

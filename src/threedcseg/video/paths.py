@@ -62,8 +62,8 @@ def expand_inputs(inputs: Sequence[str | Path], stills: bool = False) -> list[Pa
             raise InputError("an empty name was given", "name a video or a folder")
         for item in _stills(Path(given)) if stills else _expand(Path(given)):
             found.setdefault(item.resolve(), item)
-    pictures = [item for item in found.values() if is_picture(item)]
-    if len(pictures) > 1 and not stills:
+    pictures = [] if stills else [item for item in found.values() if is_picture(item)]
+    if len(pictures) > 1:
         raise InputError(
             f"several pictures were given: {named(pictures)}",
             "for frames of a video give their folder; --stills takes each by itself",

@@ -138,6 +138,7 @@ class VideoReader:
         self._frames: Generator[Frame] | None = None
         self._from: Fraction = Fraction(0)
         self._to: Fraction | None = None  # seconds of the recording
+        self._numbers: dict[int, int] = {}  # of frames that were sought, by time stamp
         self.extent = WHOLE
         with self._open() as container:
             stream = self._video_stream(container)
@@ -231,7 +232,9 @@ class VideoReader:
                 stream = self._video_stream(container)
                 time = self._recording_start + self._from
                 decode = partial(self._decode, container, stream)
-                found = frames_from(container, stream, time, self._first_time, decode, self._open)
+                found = frames_from(
+                    container, stream, time, self._first_time, decode, self._open, self._numbers
+                )
                 if found is not None:
                     number, frames = found
                     yield stream, _Numbers(self.rate, tick, number), frames

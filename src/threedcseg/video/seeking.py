@@ -27,12 +27,14 @@ def frames_from(
     first: Fraction,
     decode: Decode,
     whole: Callable[[], InputContainer],
+    numbers: dict[int, int],
 ) -> tuple[int, Iterator[VideoFrame]] | None:
     """Frames from a little before ``time`` on, and the number of the first of them.
 
     Both times are the file's own, in seconds; ``first`` is that of its frame 0. ``whole`` opens
-    the file once more. None where the beginning is where to begin; the stream's container may then
-    have been read from, and is to be opened anew.
+    the file once more. ``numbers``: those found before, by time stamp; this one is added, for
+    finding it may take reading all that is before. None where the beginning is where to begin; the
+    stream's container may then have been read from, and is to be opened anew.
     """
     if not _SEEKABLE & set(container.format.name.split(",")):
         return None
@@ -48,8 +50,10 @@ def frames_from(
         if frame is not None and frame.pts is None:
             return None
         if frame is not None and frame.pts is not None and frame.pts * tick <= before:
-            number = _number(container, stream, frame.pts, packets.stamps, first, whole)
-            return number, chain([frame], frames)
+            if frame.pts not in numbers:
+                stamps = packets.stamps
+                numbers[frame.pts] = _number(container, stream, frame.pts, stamps, first, whole)
+            return numbers[frame.pts], chain([frame], frames)
         back = 4 * back + 1  # it led to after the moment, or into what needs earlier pictures
     return None
 

@@ -130,19 +130,26 @@ _ELEMENTS = frozenset(map(bytes.fromhex, [
 # fmt: on
 
 
+def _element(header: bytes) -> tuple[bytes, int, int] | None:
+    """Name, bytes of name and size, and the size, of the Matroska element that begins so."""
+    id_bytes = 9 - header[0].bit_length()
+    if len(header) <= id_bytes:
+        return None
+    size_bytes = 9 - header[id_bytes].bit_length()
+    field = int.from_bytes(header[id_bytes : id_bytes + size_bytes], "big")
+    # Without the bit that marks the field's own length.
+    return header[:id_bytes], id_bytes + size_bytes, field & (1 << 7 * size_bytes) - 1
+
+
 def _elements_follow(data: mmap.mmap) -> bool:
     position, end = 0, len(data)
     tracks: set[int] = set()
     while position < end:
-        header = data[position : position + 13]
-        id_bytes = 9 - header[0].bit_length()
-        name = header[:id_bytes]
-        if len(header) <= id_bytes:
+        element = _element(data[position : position + 13])
+        if element is None:
             return False
-        size_bytes = 9 - header[id_bytes].bit_length()
-        field = int.from_bytes(header[id_bytes : id_bytes + size_bytes], "big")
-        length = field & (1 << 7 * size_bytes) - 1
-        position += id_bytes + size_bytes
+        name, head, length = element
+        position += head
         if name in (_SEGMENT, _CLUSTER):
             if name == _SEGMENT and length < end - position:
                 end = position + length  # what lies behind it is noise
@@ -279,20 +286,16 @@ def _matroska_overruns(file: BinaryIO, size: int) -> bool:
     position = 0
     while position < size:
         file.seek(position)
-        header = file.read(12)
-        id_bytes = 9 - header[0].bit_length()
-        if id_bytes > 4 or len(header) <= id_bytes:
+        element = _element(file.read(13))
+        if element is None:
             return False
-        size_bytes = 9 - header[id_bytes].bit_length()
-        body = position + id_bytes + size_bytes
-        field = int.from_bytes(header[id_bytes : id_bytes + size_bytes], "big")
-        unknown = (1 << 7 * size_bytes) - 1
-        length = field & unknown  # without the bit that marks the field's own length
-        if size_bytes > 8 or length == unknown:
+        name, head, length = element
+        size_bytes = head - len(name)
+        if len(name) > 4 or size_bytes > 8 or length == (1 << 7 * size_bytes) - 1:  # unknown
             return False
-        if header[:id_bytes] == b"\x18\x53\x80\x67":  # the segment: everything but the header
-            return body + length > size
-        position = body + length
+        if name == _SEGMENT:  # everything but the header
+            return position + head + length > size
+        position += head + length
     return False
 
 

@@ -16,6 +16,7 @@ let about = {};
 // ---- Words
 
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+const framesIn = (ranges) => ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
@@ -193,7 +194,7 @@ const player = {
 
   mark(doubtful) { // [first, last] of frames to check, on the time line
     this.doubtful = doubtful;
-    const count = doubtful.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    const count = framesIn(doubtful);
     one("check").hidden = !count;
     one("check-count").textContent = plural(count, "frame");
     one("marks").replaceChildren(...doubtful.map(([first, last]) => {
@@ -775,7 +776,7 @@ function state(video) { // in words
   if (now.state === "running") return `${now.total ? `${Math.round((100 * now.done) / now.total)} %` : plural(now.done, "frame")}${left}`;
   if (now.state === "queued") return `waits${left}`;
   if (now.state === "failed") return now.error ?? "failed";
-  const check = now.doubtful.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  const check = framesIn(now.doubtful);
   return check ? `done, ${plural(check, "frame")} to check` : "done";
 }
 

@@ -31,10 +31,7 @@ class Warp:
         linear = affine[..., :2]
         matrix = linear @ self.matrix
         matrix[..., 2] += affine[..., 2]
-        bend = np.einsum(
-            "...ij,tjkl->tikl" if linear.ndim == 2 else "tij,tjkl->tikl", linear, self.bend
-        )
-        return Warp(matrix, bend)
+        return Warp(matrix, np.einsum("...ij,...jkl->...ikl", linear, self.bend))
 
     def nearer(self, depth: float) -> "Warp":
         """What is ``depth`` times as near to the camera moves so many times as far."""

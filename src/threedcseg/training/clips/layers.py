@@ -159,7 +159,6 @@ class Planner:
         amount = draw.number(0.5, 1.0) if follows else draw.number(0.05, 1.0)
         camera = moving(draw, self.clip_length, size, CAMERA, amount)
         background = self.stock.still(draw)
-        used = {background.name: None}
 
         mover, template, seen = self._mover(draw, draw.chance(what.videos), follows)
         movers = [mover]
@@ -189,7 +188,7 @@ class Planner:
         layers += [behind[i] for i in _order(draw, len(behind))]
         layers += [movers[i] for i in _order(draw, len(movers))]
         layers += before
-        used |= {self._name(int(layer.pictures[0])): None for layer in layers}
+        used = dict.fromkeys(self._entry(int(layer.pictures[0])).name for layer in layers)
         return Plan(tuple(layers), self._look(draw, moves=True), tuple(used))
 
     def _look(self, draw: Draw, moves: bool) -> Look:
@@ -327,9 +326,6 @@ class Planner:
 
     def _entry(self, picture: int) -> Entry:
         return self.stock.entry_of(picture)
-
-    def _name(self, picture: int) -> str:
-        return self._entry(picture).name
 
 
 def chosen_frames(

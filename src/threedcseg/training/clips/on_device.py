@@ -35,9 +35,9 @@ class DeviceBatches:
         footage: list[Footage] = []
         for stage in recipe.stages:
             for source in stage.sources if stage.mix is not None else ():
-                if _key(source) not in self._read:
+                if key_of(source) not in self._read:
                     found = decoded(recipe.data, source)
-                    self._read[_key(source)] = len(footage), len(found)
+                    self._read[key_of(source)] = len(footage), len(found)
                     footage += found
         self.canvases = Canvases(footage, device)
 
@@ -56,7 +56,7 @@ class DeviceBatches:
         """Each source as often as its weight says, and in it each sequence as often."""
         weights = [0.0] * len(self.canvases.entries)
         for source in stage.sources:
-            first, count = self._read[_key(source)]
+            first, count = self._read[key_of(source)]
             for index in range(first, first + count):
                 weights[index] += source.weight / count
         return Stock(self.canvases, weights)
@@ -84,6 +84,6 @@ def decoded(data: str | Path, source: DataSource) -> list[Footage]:
     return footage
 
 
-def _key(source: DataSource) -> str:
+def key_of(source: DataSource) -> str:
     """What is read, whatever it is used for."""
     return repr([getattr(source, each.name) for each in fields(DataSource)])
