@@ -19,6 +19,7 @@ from patience import PATIENCE, until
 from threedcseg.cli.main import main
 from threedcseg.demo.uploads import Limits
 from threedcseg.outputs.formats import FORMATS
+from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.video import segment_video
 from threedcseg.video.reader import open_video
 
@@ -182,6 +183,20 @@ def test_from_the_drop_to_the_download(demo, visit, videos, tmp_path, size):
         for name in archive.namelist():
             assert archive.read(name) == (tmp_path / "expected" / name).read_bytes()
     check_same_video(tmp_path / "overlay.mp4", tmp_path / "expected" / "overlay.mp4")
+
+
+def test_the_file_has_the_background_that_is_shown(demo, visit, videos, tmp_path):
+    with visit(demo) as page:
+        page.set_input_files("#file", videos[0])
+        finished(page)
+        page.locator("input[value='cutout']").check(force=True)
+        page.select_option("#behind", "gray")
+        save(page, "cutout", tmp_path / "cutout.mp4")
+    gray = Rendering(background="gray")
+    segment_video(
+        videos[0], tmp_path / "expected", Bright(), SETTINGS, write=["cutout"], rendering=gray
+    )
+    check_same_video(tmp_path / "cutout.mp4", tmp_path / "expected" / "cutout.mp4")
 
 
 def test_what_the_player_shows(demo, visit, videos):

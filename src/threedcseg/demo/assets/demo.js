@@ -817,7 +817,8 @@ function row() {
 
 async function download(format, button) {
   const mine = job;
-  const query = new URLSearchParams({ edges: one("edges").value, background: one("color").value });
+  const background = one("behind").value || one("color").value;
+  const query = new URLSearchParams({ edges: one("edges").value, background });
   if (mine.dropped.size) query.set("drop", [...mine.dropped].sort((a, b) => a - b).join());
   button.disabled = true;
   complain("work");
