@@ -261,14 +261,14 @@ def reading_from(args: argparse.Namespace, videos: list[Path]) -> "Reading":
     most = MAX_PIXELS if args.max_pixels is None else args.max_pixels
     if most < 1:
         raise InputError(f"--max-pixels {most}", "give a number from 1 on")
-    if args.fps is None or args.size is not None:
-        return Reading(None, not args.no_deinterlace, part, most)
-    if not videos or not all(video.is_dir() for video in videos):
+    fps = None if args.fps is None else parse_rate(args.fps)
+    folders = bool(videos) and all(video.is_dir() for video in videos)
+    if fps is not None and args.size is None and not folders:
         file = next((video for video in videos if not video.is_dir()), args.inputs[0])
         raise InputError(
             f"--fps is for folders of frames, {file} has a rate of its own", "leave it out"
         )
-    return Reading(parse_rate(args.fps), not args.no_deinterlace, part, most)
+    return Reading(fps, not args.no_deinterlace, part, most)
 
 
 def videos_from(args: argparse.Namespace) -> list[Path]:

@@ -39,7 +39,8 @@ class Reading:
     """How a source is read.
 
     Attributes:
-        fps: frames per second of a folder; None for 24, and for files, which have their own.
+        fps: frames per second of a folder or of raw frames; None for the usual, and for files,
+            which have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
         part: that is read; None for the whole.
         max_pixels: of a frame; larger ones are refused.
