@@ -461,15 +461,15 @@ class _Report:
             facts: dict[str, object] = {"video": str(outcome.video), "folder": str(outcome.folder)}
             if outcome.kind == "failed":
                 print_event("failed", self._stdout, **facts, reason=outcome.reason)
-            elif outcome.kind == "elsewhere":
+            elif outcome.result is None:
                 print_event("elsewhere", self._stdout, **facts)
             else:
-                facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
-                facts["damage"] = asdict(outcome.damage) if outcome.damage else None
-                facts["doubtful"] = [(each.first, each.last) for each in outcome.doubtful]
-                before = outcome.kind == "before"
-                print_event("done", self._stdout, **facts, done_before=before)
-        elif outcome.kind in ("failed", "elsewhere"):
+                done = outcome.result
+                facts |= {"frames": done.num_frames, "cuts": done.cuts}
+                facts["damage"] = asdict(done.damage) if done.damage else None
+                facts["doubtful"] = [(each.first, each.last) for each in done.doubtful]
+                print_event("done", self._stdout, **facts, done_before=done.done_before)
+        elif outcome.result is None:
             print(f"error: {outcome}", file=sys.stderr, flush=True)
         elif outcome.damage and self._quiet:
             print(f"damaged: {outcome}", file=sys.stderr, flush=True)
