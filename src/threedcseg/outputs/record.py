@@ -130,10 +130,7 @@ class RunTerms(_Part):
             and self.reading == other.reading
             and self.choice == other.choice
             and (self.corrected or ("", ""))[1] == (other.corrected or ("", ""))[1]
-            and all(
-                getattr(self.rendering, n) == getattr(other.rendering, n)
-                for n in (*drawn_by, "grow")
-            )
+            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
         )
 
 
