@@ -474,15 +474,7 @@ class _Report:
         elif outcome.damage and self._quiet:
             print(f"damaged: {outcome}", file=sys.stderr, flush=True)
         elif not self._quiet and (outcome.kind == "done" or self._tells_done_before):
-            print(outcome, file=self._stdout, flush=True)
-            if self._lists_objects:
-                self._list_objects(outcome.folder)
+            from threedcseg.outputs.objects import lasting_objects
 
-    def _list_objects(self, folder: Path) -> None:
-        from threedcseg.outputs.objects import TABLE
-
-        table = [line.split(",") for line in (folder / TABLE).read_text("utf-8").splitlines()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for row in table:
-            line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            print(line, file=self._stdout, flush=True)
+            lines = lasting_objects(outcome.folder) if self._lists_objects else ()
+            print(outcome, *lines, sep="\n", file=self._stdout, flush=True)
