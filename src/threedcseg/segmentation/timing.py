@@ -43,19 +43,16 @@ class Timing:
         return max(self.seconds)
 
 
-def time_repeats(
-    work: Callable[[], object], device: torch.device, repeats: int, warm_up: int = 1
-) -> Timing:
-    """Time ``work``, waiting for the device before and after; warm-up runs are not counted."""
+def time_repeats(work: Callable[[], object], device: torch.device, repeats: int) -> Timing:
+    """Time ``work``, waiting for the device before and after; a first run is not counted."""
     seconds = []
-    for repeat in range(warm_up + repeats):
+    for _ in range(1 + repeats):
         _synchronise(device)
         start = time.perf_counter()
         work()
         _synchronise(device)
-        if repeat >= warm_up:
-            seconds.append(time.perf_counter() - start)
-    return Timing(tuple(seconds))
+        seconds.append(time.perf_counter() - start)
+    return Timing(tuple(seconds[1:]))
 
 
 def time_clip(

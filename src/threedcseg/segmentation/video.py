@@ -142,7 +142,6 @@ def segment_to_folder(
     redo: bool = False,
     live: Callable[[], dict[str, Any]] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
-    on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
     reading: Reading | None = None,
 ) -> VideoResult:
@@ -163,7 +162,6 @@ def segment_to_folder(
             kept,
             live=live,
             on_frame=on_frame,
-            on_shot=on_shot,
             also=also,
         )
 
@@ -178,7 +176,7 @@ def _write_results(
     *,
     corrections: Corrections | None = None,
     live: Callable[[], dict[str, Any]] | None = None,
-    on_frame: Callable[[FrameSource], None] | None = None,
+    on_frame: Callable[[FrameSource], None] | None,
     on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
