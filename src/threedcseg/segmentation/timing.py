@@ -138,17 +138,7 @@ def time_video(
     parts: dict[str, list[float]] = {
         name: [] for name in ("reading", "network", "resizing", "writing", "end_to_end")
     }
-    spent = 0.0
-
-    def timed(clip: Tensor) -> Tensor:
-        nonlocal spent
-        _synchronise(device)
-        start = time.perf_counter()
-        logits = network(clip)
-        _synchronise(device)
-        spent += time.perf_counter() - start
-        return logits
-
+    timed = _Timed(network, device)
     block = settings.clip_length * settings.stride
     with tempfile.TemporaryDirectory() as folder, open_video(path) as video:
         start = time.perf_counter()
@@ -164,7 +154,7 @@ def time_video(
             len(parts["reading"]) < repeats and time.perf_counter() - began + taken < budget
         ):
             start = round_start = time.perf_counter()
-            spent = writing = 0.0
+            timed.spent = writing = 0.0
             with ExitStack() as stack:
                 place = Path(folder) / "parts"
                 place.mkdir(exist_ok=True)
@@ -177,8 +167,8 @@ def time_video(
                 closing = time.perf_counter()
             writing += time.perf_counter() - closing
             apart = time.perf_counter() - start
-            resizing = apart - source.reading - spent - writing
-            values = [source.reading, spent, resizing, writing]
+            resizing = apart - source.reading - timed.spent - writing
+            values = [source.reading, timed.spent, resizing, writing]
             start = time.perf_counter()
             whole = Path(folder) / "whole"
             segment_to_folder(source, str(path), whole, network, settings, write=(write,))
@@ -187,6 +177,22 @@ def time_video(
                 parts[name].append(value / num_frames)
             taken = time.perf_counter() - round_start
     return PathTiming(num_frames, **{name: Timing(tuple(v)) for name, v in parts.items()})
+
+
+class _Timed(nn.Module):
+    """A network, which is on the same device, and the seconds ``spent`` in it."""
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        super().__init__()
+        self.network, self.device, self.spent = network, device, 0.0
+
+    def forward(self, clip: Tensor) -> Tensor:
+        _synchronise(self.device)
+        start = time.perf_counter()
+        logits: Tensor = self.network(clip)
+        _synchronise(self.device)
+        self.spent += time.perf_counter() - start
+        return logits
 
 
 def _count(source: FrameSource, most: int) -> int:
