@@ -16,6 +16,7 @@ from threedcseg.errors import InputError
 if TYPE_CHECKING:
     from threedcseg.inference.settings import Settings
     from threedcseg.segmentation.task import Worker
+    from threedcseg.segmentation.video import VideoResult
     from threedcseg.video.frame import FrameSource
     from threedcseg.video.live import LiveSource, WhenBehind
     from threedcseg.video.pipe import PipeFormat, RawFormat
@@ -109,15 +110,20 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
         rendering=worker.task.rendering,
         provenance=worker.provenance,
         redo=worker.task.redo,
+        reading=worker.task.reading,
     )
+
+    def told(result: "VideoResult", shown: str, dropped: str = "") -> None:
+        line = f"{result.num_frames} frames of {shown}{dropped} -> {result.folder}"
+        if not options.quiet:
+            print(f"{line}{to_check(result.doubtful)}", flush=True)
+
     if not is_live(name):
         with worker.task.reading.open(name) as video:
             if output == STDOUT:
-                return _to_pipe(video, worker, options.pipe_format, lambda source: None)
+                return _to_pipe(video, worker, options, lambda source: None)
             shown = without_password(name)
-            result = segment(video, shown, reading=worker.task.reading)
-        told = f"{result.num_frames} frames of {shown} -> {result.folder}"
-        print(f"{told}{to_check(result.doubtful)}", flush=True)
+            told(segment(video, shown), shown)
         return _status(video)
     live = LiveSource(
         name,
@@ -130,15 +136,12 @@ def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") ->
     with _stopped_by_signals(live), live as source:
         report = _Report(source, worker.settings, options.quiet)
         if output == STDOUT:
-            status = _to_pipe(source, worker, options.pipe_format, report)
+            status = _to_pipe(source, worker, options, report)
             report.end()
             return status
         result = segment(source, source.shown, live=source.record, on_frame=report)
         report.end()
-    dropped = f", {source.num_dropped} dropped" if source.num_dropped else ""
-    told = f"{result.num_frames} frames of {source.shown}{dropped} -> {result.folder}"
-    if not options.quiet:
-        print(f"{told}{to_check(result.doubtful)}", flush=True)
+    told(result, source.shown, f", {source.num_dropped} dropped" if source.num_dropped else "")
     return _status(source)
 
 
@@ -154,7 +157,7 @@ def _status(source: "FrameSource") -> int:
 def _to_pipe(
     source: "FrameSource",
     worker: "Worker",
-    pipe_format: "PipeFormat",
+    options: LiveOptions,
     on_frame: Callable[["FrameSource"], None],
 ) -> int:
     from threedcseg.outputs.edges import grown, hard_alpha
@@ -162,14 +165,15 @@ def _to_pipe(
     from threedcseg.video.pipe import PipeWriter
 
     with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as stdout:
-        writer = PipeWriter(stdout, source.rate, pipe_format)
+        writer = PipeWriter(stdout, source.rate, options.pipe_format)
         try:
             for _, probabilities in segment_source(source, worker.network, worker.settings):
                 mask = worker.settings.mask(probabilities)
                 writer.write(hard_alpha(grown(mask, worker.task.rendering.grow)))
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough
-            print("nobody reads standard output any more: stopped", file=sys.stderr)
+            if not options.quiet:
+                print("nobody reads standard output any more: stopped", file=sys.stderr)
     return _status(source)
 
 

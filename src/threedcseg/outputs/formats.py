@@ -114,7 +114,8 @@ class Format:
         summary: one line on what it is.
         open: opens the first of ``files`` (for images, their folder) for the frames of a source.
         needs_objects: whether frames must come with their connected objects.
-        drawn_by: names of the rendering options that decide what is in it (default: all).
+        drawn_by: names of the rendering options that decide what is in it (default: all); ``grow``,
+            which is of every format, among them.
         extra: the extra of this package that brings ``module``, without which it cannot be written.
     """
 
@@ -163,7 +164,8 @@ def output_format(
     """Declares the format that the decorated function opens; see `Format`."""
 
     def declare(open: Open) -> Open:
-        FORMATS[name] = Format(name, files, summary, open, needs_objects, drawn_by, extra, module)
+        drawn = (*drawn_by, "grow")
+        FORMATS[name] = Format(name, files, summary, open, needs_objects, drawn, extra, module)
         return open
 
     return declare

@@ -61,12 +61,14 @@ class DelayRecord(_Part):
 
 
 class LiveRecord(_Part):
-    """How a run on a live source went; see `threedcseg.video.live.LiveSource`."""
+    """How a run on a live source went; see `threedcseg.video.live.LiveSource`. ``pixel_format`` is
+    of raw frames."""
 
     stopped: bool
     ended_by: str | None
     when_behind: str
     queue: int
+    pixel_format: str | None = None
     num_read: int
     num_dropped: int
     delay: DelayRecord
@@ -84,8 +86,8 @@ class RunTerms(_Part):
         rendering: rendering options.
         settings: those of the prediction, by name.
         provenance: the network.
-        reading: how the source was read: ``fps`` of a folder, ``deinterlace``, and ``start`` and
-            ``end`` of the part, if it was not the whole.
+        reading: how the source was read: ``fps`` of a folder or of raw frames, ``deinterlace``, and
+            ``start`` and ``end`` of the part, if it was not the whole.
         choice: the objects that were pointed at.
         corrected: where corrected masks were taken from, and a digest of them.
     """
@@ -128,10 +130,7 @@ class RunTerms(_Part):
             and self.reading == other.reading
             and self.choice == other.choice
             and (self.corrected or ("", ""))[1] == (other.corrected or ("", ""))[1]
-            and all(
-                getattr(self.rendering, n) == getattr(other.rendering, n)
-                for n in (*drawn_by, "grow")
-            )
+            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
         )
 
 

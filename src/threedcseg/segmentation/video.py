@@ -32,9 +32,9 @@ from threedcseg.outputs.result_folder import (
     kept_outputs,
 )
 from threedcseg.outputs.tracking import ObjectTracker
+from threedcseg.pipelining import ahead, behind
 from threedcseg.segmentation.first_pass import FirstPass
 from threedcseg.segmentation.identity import identify
-from threedcseg.segmentation.overlap import ahead, behind
 from threedcseg.video.damage import Damage
 from threedcseg.video.folder import FolderReader
 from threedcseg.video.frame import Frame, FrameSource
