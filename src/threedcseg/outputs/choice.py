@@ -218,8 +218,7 @@ class Chooser:
     def _after_the_end(self, pick: Pick, num_frames: int) -> InputError:
         seconds = float(self._seconds(num_frames))
         return InputError(
-            f"{pick.text} is after the end",
-            f"{num_frames} frames are read, {seconds:.2f} seconds",
+            f"{pick.text} is after the end", f"{num_frames} frames are read, {seconds:.2f} seconds"
         )
 
 

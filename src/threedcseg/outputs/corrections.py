@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.extras import package
 from threedcseg.reading import parse_json, parsed, read_bounded
 from threedcseg.video.frame import Frame
 from threedcseg.video.images import read_image
@@ -148,13 +149,7 @@ def _run_lengths(part: Any, height: int, width: int) -> np.ndarray:
         raise ValueError(f"run lengths of another size, {part['size']}")
     counts = part["counts"]
     if not isinstance(counts, list):
-        try:
-            from pycocotools import mask as coco
-        except ImportError:
-            raise InputError(
-                "compressed run lengths need pycocotools, which is not installed",
-                "pip install 'threedcseg[coco]'",
-            ) from None
+        coco = package("pycocotools.mask", "coco", "COCO with compressed run lengths")
         return np.asarray(coco.decode({"size": [height, width], "counts": counts})) > 0
     return _runs(counts, height * width).reshape(width, height).T
 

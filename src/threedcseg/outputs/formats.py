@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.extras import not_installed
 from threedcseg.outputs.edges import feathered, grown, hard_alpha, soft_alpha
 from threedcseg.outputs.foreground import foreground_colors
 from threedcseg.outputs.matting import Matting
@@ -229,11 +230,8 @@ def check_outputs(names: Sequence[str]) -> None:
             like = [f"{f.name} ({f.summary})" for f in FORMATS.values() if f.name.startswith(stem)]
             choice = " or ".join(like) if stem and like else ", ".join(FORMATS)
             raise InputError(f"cannot write {name!r}", f"choose from {choice}")
-        if not FORMATS[name].is_installed:
-            raise InputError(
-                f"{name} needs {FORMATS[name].module}, which is not installed",
-                f"pip install 'threedcseg[{FORMATS[name].extra}]'",
-            )
+        if not (wanted := FORMATS[name]).is_installed:
+            raise not_installed(wanted.module, wanted.extra or "", name)
 
 
 def describe_formats() -> str:

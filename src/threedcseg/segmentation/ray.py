@@ -5,7 +5,6 @@ Ray is the extra ``[ray]``. The actors do what one process does for a video of i
 worker died is begun anew by the next one.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -23,6 +22,7 @@ from pydantic import TypeAdapter
 
 from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
+from threedcseg.extras import package
 from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
 from threedcseg.segmentation.task import Task, Worker
 from threedcseg.segmentation.video import VideoResult
@@ -204,7 +204,4 @@ def _import_ray(name: str = "ray") -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # phones nobody
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it writes to our terminal
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise InputError("--ray needs Ray", 'pip install "threedcseg[ray]"') from None
+    return package(name, "ray", "--ray")

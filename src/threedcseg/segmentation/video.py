@@ -16,21 +16,10 @@ from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
 from threedcseg.outputs.corrections import Corrections, read_corrections
 from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
-from threedcseg.outputs.formats import (
-    FORMATS,
-    Renderer,
-    SegmentedFrame,
-    Sink,
-    check_outputs,
-)
+from threedcseg.outputs.formats import FORMATS, Renderer, SegmentedFrame, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.result_folder import (
-    begin_run,
-    claimed_folder,
-    finish_run,
-    kept_outputs,
-)
+from threedcseg.outputs.result_folder import begin_run, claimed_folder, finish_run, kept_outputs
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.pipelining import ahead, behind
 from threedcseg.segmentation.first_pass import FirstPass
