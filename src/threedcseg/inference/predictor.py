@@ -95,10 +95,10 @@ def segment(
     ``frames``: ``(H, W, 3)`` uint8 RGB, all of one size, any number of them; at most
     ``clip_length * stride + median // 2 + 2`` are held at a time, and ``stride`` is smaller where
     that would take more than `HELD_BYTES`. From a network on a CUDA GPU, frames come up to
-    ``clip_length * stride`` later, unless ``emit`` is "early". ``probabilities``: ``(H, W)`` float32 in
-    [0, 1]. ``settings``: by default what the network's file recommends. ``on_shot`` is called with
-    each `Shot`, the first one too, before its probabilities are yielded. Raises `InputError` for an
-    array of another shape or dtype, or a change of size.
+    ``clip_length * stride`` later, unless ``emit`` is "early". ``probabilities``: ``(H, W)``
+    float32 in [0, 1]. ``settings``: by default what the network's file recommends. ``on_shot`` is
+    called with each `Shot`, the first one too, before its probabilities are yielded. Raises
+    `InputError` for an array of another shape or dtype, or a change of size.
     """
     if isinstance(frames, str | os.PathLike):
         raise InputError(
