@@ -184,13 +184,7 @@ def _round(
                 return
             yield frame
 
-    def timed(clip: Tensor) -> Tensor:
-        _synchronise(device)
-        with computing:
-            logits = network(clip)
-            _synchronise(device)
-        return logits
-
+    timed = _Timed(network, device, computing)
     place = folder / "parts"
     place.mkdir(exist_ok=True)
     with apart, ExitStack() as stack:
@@ -204,6 +198,21 @@ def _round(
         segment_to_folder(source, "video", folder / "whole", network, settings, write=(write,))
     resizing = apart.seconds - reading.seconds - computing.seconds - writing.seconds
     return [reading.seconds, computing.seconds, resizing, writing.seconds, whole.seconds]
+
+
+class _Timed(nn.Module):
+    """A network, on the device that it is on; ``watch`` runs while it computes."""
+
+    def __init__(self, network: Network, device: torch.device, watch: Stopwatch) -> None:
+        super().__init__()
+        self.network, self.device, self.watch = network, device, watch
+
+    def forward(self, clip: Tensor) -> Tensor:
+        _synchronise(self.device)
+        with self.watch:
+            logits: Tensor = self.network(clip)
+            _synchronise(self.device)
+        return logits
 
 
 def _synchronise(device: torch.device) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.inference.on_device import device_of, resizes
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
@@ -29,8 +30,10 @@ from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
 
+AHEAD = 8
+"""Frames read ahead, and results that wait to be written; with a GPU, a block of windows."""
 AHEAD_BYTES = 100_000_000
-"""What is read ahead, and what waits to be written, may take so much each, but for one frame."""
+"""Both may take so much each, but for one frame."""
 
 
 @dataclass(frozen=True)
@@ -224,13 +227,16 @@ def _write_results(
         if first_pass is not None:
             stack.enter_context(first_pass)
         frames: Iterable[Frame] = source
+        # A GPU has computed a block before the next one is read, and this one written.
+        on_gpu = resizes(device_of(network))
+        most = settings.clip_length * settings.stride if on_gpu else AHEAD
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
-            frames = stack.enter_context(ahead(source, _affordable(3 * pixels)))
+            frames = stack.enter_context(ahead(source, _affordable(3 * pixels, most)))
         with ExitStack() as writing:
             later: Callable[[tuple[Frame, np.ndarray, bool]], None] = finish
             if live is None:
-                later = writing.enter_context(behind(finish, _affordable(8 * pixels)))
+                later = writing.enter_context(behind(finish, _affordable(8 * pixels, most)))
             begun: list[Shot] = []  # of which the first frame is to come
             for frame, probabilities in segment_source(frames, network, settings, begun.append):
                 begins_shot = bool(begun)
@@ -298,8 +304,8 @@ def _frame_names(source: FrameSource) -> tuple[str, ...] | None:
     return None if all(name == f"{i:05d}" for i, name in enumerate(names, first)) else names
 
 
-def _affordable(num_bytes: int) -> int:
-    return max(1, min(8, AHEAD_BYTES // num_bytes))
+def _affordable(num_bytes: int, most: int) -> int:
+    return max(1, min(most, AHEAD_BYTES // num_bytes))
 
 
 def segment_source(
