@@ -92,7 +92,7 @@ def recipe(
         mix=alike,
         clip_length=LENGTH,
         warmup=WARMUP,
-        encoder_rate=ENCODER_RATE,
+        rates={"encoder": ENCODER_RATE},
     )
     return Recipe(
         model={"name": "compact", **MODEL},

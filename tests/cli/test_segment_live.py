@@ -21,6 +21,7 @@ import pytest
 import torch
 from made_videos import gray_frames, read_all, write_video
 from patience import PATIENCE
+from served import served
 
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
@@ -143,6 +144,28 @@ def test_y4m_out_is_read_by_ffmpeg_and_is_the_masks_of_the_files(options, tmp_pa
     assert len(pictures) == len(files) == 11
     for picture, file in zip(pictures, files, strict=True):
         assert (picture == cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)).all()
+
+
+def test_the_record_of_a_live_run_says_how_it_was_read(options, tmp_path):
+    words = [*RAW, "--fps", "30", "--no-deinterlace", "--queue", "3", *options]
+    assert segment("-", "-o", tmp_path, *words, data=10 * FRAME) == 0
+    record = json.loads((tmp_path / "stdin" / "3dcseg.json").read_text())
+    assert record["reading"] == {"fps": "30", "deinterlace": False}
+    live = record["live"]
+    assert (live["queue"], live["when_behind"], live["pixel_format"]) == (3, "wait", "rgb24")
+
+
+@pytest.mark.parametrize("to", ["files", "a pipe"])
+@pytest.mark.parametrize("source", ["a pipe", "an address"])
+def test_quiet_says_nothing(options, tmp_path, capfdbinary, source, to):
+    write_video(tmp_path / "a.mp4", gray_frames(9))
+    output = "-" if to == "a pipe" else tmp_path / "out"
+    with served(tmp_path) as host:
+        name = "-" if source == "a pipe" else f"http://{host}/a.mp4"
+        raw = RAW if source == "a pipe" else []
+        assert segment(name, "-o", output, *raw, *options, "--quiet", data=9 * FRAME) == 0
+    out, err = capfdbinary.readouterr()
+    assert not err and (out.startswith(b"YUV4MPEG2") if to == "a pipe" else not out)
 
 
 @POSIX

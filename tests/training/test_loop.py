@@ -65,7 +65,7 @@ def test_training_lowers_the_loss(tiny_data, tmp_path):
 def test_encoders_learn_at_a_rate_of_their_own(tiny_data, tmp_path):
     """The first step of Adam moves what has a gradient by the learning rate."""
     stage = dataclasses.replace(
-        recipe(tiny_data).stages[1], steps=1, learning_rate=1e-3, encoder_rate=0.25, warmup=0
+        recipe(tiny_data).stages[1], steps=1, learning_rate=1e-3, rates={"encoder": 0.25}, warmup=0
     )
     given = recipe(tiny_data, stages=(stage,), optimizer="adam", weight_decay=0.0)
     before = {name: p.detach().clone() for name, p in network().named_parameters()}
@@ -73,6 +73,36 @@ def test_encoders_learn_at_a_rate_of_their_own(tiny_data, tmp_path):
     for part, rate in (("encoder.", 0.25e-3), ("decoder.", 1e-3)):
         moved = [(after[n] - p).abs().max().item() for n, p in before.items() if n.startswith(part)]
         assert max(moved) == pytest.approx(rate, rel=1e-2)
+
+
+def test_a_part_at_rate_0_stays_as_it_is_for_that_stage(tiny_data, tmp_path):
+    """Its gradients are not even computed; the next stage trains it again."""
+    first, second = (
+        dataclasses.replace(recipe(tiny_data).stages[1], name=name, steps=2, rates=rates)
+        for name, rates in (("frozen", {"encoder": 0.0, "encoder.stem": 0.5}), ("whole", {}))
+    )
+    before = {name: p.detach().clone() for name, p in network().named_parameters()}
+    moved = {}
+    for name, stages in (("one", (first,)), ("both", (first, second))):
+        given = recipe(tiny_data, stages=stages, moving_average=0.0)
+        trained = train_tiny(given, network(), tmp_path / name)
+        after = dict(trained.named_parameters())
+        moved[name] = {n for n, p in before.items() if not torch.equal(after[n], p)}
+        if name == "one":
+            assert all(
+                (after[n].grad is None) == (n.startswith("encoder.") and "stem" not in n)
+                for n in before
+            )
+    part = {name for name in before if name.startswith("encoder.") and "stem" not in name}
+    assert not moved["one"] & part
+    assert any("stem" in name for name in moved["one"])
+    assert moved["both"] & part
+
+
+def test_a_rate_for_a_part_that_there_is_not_is_refused(tiny_data, tmp_path):
+    stage = dataclasses.replace(recipe(tiny_data).stages[1], rates={"encoder.blocks.99": 0.0})
+    with pytest.raises(InputError, match=r"the network has no part 'encoder\.blocks\.99'"):
+        train_tiny(recipe(tiny_data, stages=(stage,)), network(), tmp_path)
 
 
 def test_a_gradient_that_is_not_a_number_stops_the_run(tiny_data, tmp_path):

@@ -9,14 +9,13 @@ import threading
 import time
 import tracemalloc
 from fractions import Fraction
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import numpy as np
 import pytest
 from made_videos import gray_frames, read_all, write_video
 from patience import PATIENCE, until
+from served import served
 
 from threedcseg.errors import InputError
 from threedcseg.inference.settings import Settings
@@ -254,17 +253,10 @@ def test_names_hold_no_password_and_no_path():
     assert "secret" not in str(error.value)
 
 
-class _Serving(SimpleHTTPRequestHandler):
-    def log_message(self, format, *args):
-        pass
-
-
 def test_a_file_behind_http_is_read_whole(tmp_path):
     path = write_video(tmp_path / "film.mp4", gray_frames(40), audio="aac")
-    handler = partial(_Serving, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://me:secret@127.0.0.1:{server.server_port}/film.mp4"
+    with served(tmp_path) as host:
+        address = f"http://me:secret@{host}/film.mp4"
         assert not is_live(address)
         with open_video(address) as video:
             assert video.has_audio and video.num_frames == 40
@@ -272,8 +264,7 @@ def test_a_file_behind_http_is_read_whole(tmp_path):
             with VideoWriter(tmp_path / "out.mp4", video) as writer:
                 for frame in video:
                     writer.write(frame.image, frame.time)
-        assert is_live(f"http://127.0.0.1:{server.server_port}/none.mp4")
-        server.shutdown()
+        assert is_live(f"http://{host}/none.mp4")
     assert len(read_all(tmp_path / "out.mp4")) == 40
     with av.open(str(tmp_path / "out.mp4")) as made, av.open(str(path)) as source:
         sound = [[bytes(p) for p in file.demux(audio=0) if p.size] for file in (made, source)]

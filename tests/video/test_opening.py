@@ -1,15 +1,13 @@
 """A "video" shows what is in it, and nothing else that lies on this machine."""
 
-import http.server
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import pytest
 from made_videos import gray_frames, read_all, write_video
 from PIL import Image
+from served import served
 
 from threedcseg.errors import InputError
 from threedcseg.video.images import read_image
@@ -108,31 +106,18 @@ def test_a_playlist_follows_no_link(tmp_path: Path, secret: Path) -> None:
         open_video(write_playlist(tmp_path / "a.m3u8", "link.ts"))
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
-    class Silent(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Silent, directory=str(tmp_path))
-    ) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_an_address_opens_addresses_but_no_files(tmp_path: Path, site: str, secret: Path) -> None:
+def test_an_address_opens_addresses_but_no_files(tmp_path: Path, secret: Path) -> None:
     write_video(tmp_path / "one.ts", gray_frames(12))
     write_playlist(tmp_path / "good.m3u8", "one.ts")
     write_playlist(tmp_path / "bad.m3u8", f"file://{secret}")
     (tmp_path / "bad.mp4").write_text(LISTS["ffconcat"](secret))
-    with open_input(f"{site}/good.m3u8") as container:
-        assert sum(1 for _ in container.decode(video=0)) == 12
-    for name in ("bad.m3u8", "bad.mp4"):
-        with pytest.raises(av.FFmpegError), open_input(f"{site}/{name}") as container:
-            assert not list(container.decode(video=0))
-            raise av.EOFError(0, "nothing came")
+    with served(tmp_path) as host:
+        with open_input(f"http://{host}/good.m3u8") as container:
+            assert sum(1 for _ in container.decode(video=0)) == 12
+        for name in ("bad.m3u8", "bad.mp4"):
+            with pytest.raises(av.FFmpegError), open_input(f"http://{host}/{name}") as container:
+                assert not list(container.decode(video=0))
+                raise av.EOFError(0, "nothing came")
 
 
 def test_an_empty_name_is_not_this_folder() -> None:

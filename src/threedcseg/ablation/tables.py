@@ -124,10 +124,7 @@ TABLES = {
         (
             Row("Ours", published.TABLE_4["3DC-Seg"], "final"),
             Row(
-                "Ours, dense",
-                published.TABLE_4["3DC-Seg, dense"],
-                "final",
-                settings={"overlap": 7},
+                "Ours, dense", published.TABLE_4["3DC-Seg, dense"], "final", settings={"overlap": 7}
             ),
         ),
     ),

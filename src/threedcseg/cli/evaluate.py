@@ -166,7 +166,7 @@ def _prepare(
 ) -> "tuple[Predict, dict[str, Any]]":
     """What predicts with a network, keeping files where asked to, and its provenance."""
     from threedcseg.evaluation.predict import predictions
-    from threedcseg.evaluation.record import software
+    from threedcseg.outputs.record import software
 
     network, provenance = model.load()
     settings = choice.on(network)

@@ -18,6 +18,7 @@ from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import foreground
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
+from threedcseg.extras import package
 from threedcseg.reading import parsed, read_bounded, shortly
 
 MAX_LISTING = 4 << 30  # bytes
@@ -133,12 +134,7 @@ def coco_instances(
     (`PUBLISHED_CATEGORIES` as published). Raises `InputError` where pycocotools or a file is
     missing, or nothing is left.
     """
-    try:
-        import pycocotools.mask  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "COCO's masks need a package that is not installed", "pip install 'threedcseg[coco]'"
-        ) from None
+    package("pycocotools.mask", "coco", "COCO")  # before the listing, which takes its time, is read
     root = Path(root)
     listing = root / "annotations" / f"instances_{split}.json"
     content = _read(listing)

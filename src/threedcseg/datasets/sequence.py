@@ -27,10 +27,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def pair(
-    name: str,
-    frames: Items[Path],
-    masks: Mapping[Key, Mask],
-    key: Callable[[Path], Key],
+    name: str, frames: Items[Path], masks: Mapping[Key, Mask], key: Callable[[Path], Key]
 ) -> Sequence:
     """A sequence in which each frame has the mask of its ``key``, such as its stem or number."""
     keys = [key(frame) for frame in frames]

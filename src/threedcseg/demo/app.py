@@ -245,11 +245,7 @@ def _offered() -> list[Format]:
 
 def _described(format: Format) -> dict[str, Any]:
     """What the page tells of a format; ``special`` ones are for annotators and researchers."""
-    return {
-        "name": format.name,
-        "summary": format.summary,
-        "special": format.needs_objects,
-    }
+    return {"name": format.name, "summary": format.summary, "special": format.needs_objects}
 
 
 def _job(request: Request, jobs: Jobs) -> Job:

@@ -10,7 +10,7 @@ import numpy as np
 from threedcseg.datasets.fbms import FOLDERS
 from threedcseg.datasets.registry import KINDS, Dataset, detect, open_dataset
 from threedcseg.datasets.sequence import list_folders, list_frames
-from threedcseg.errors import InputError
+from threedcseg.errors import InputError, some
 from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.reading import MapFile, ObjectFile, ReadAs, read_values, truth_of
 from threedcseg.evaluation.scorer import Readable
@@ -21,7 +21,6 @@ PROBABILITIES = "probabilities"
 """The folder within a sequence's predictions that `3dcseg segment --probabilities` writes."""
 
 _LARGEST_LABEL = 20  # gray values up to it may be labels, if there are no others
-_NAMED = 5  # how many missing things an error names
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,7 @@ class GroundTruth:
         wanted = sequence_names(names)
         unknown = [name for name in wanted if name not in self.sequences]
         if unknown:
-            raise InputError(
-                f"no ground truth of {_some(unknown)}; there is {_some(list(self.sequences))}"
-            )
+            raise InputError(f"no ground truth of {some(unknown)}; there is {some(self.sequences)}")
         return GroundTruth(self.name, {name: self.sequences[name] for name in wanted})
 
 
@@ -185,7 +182,7 @@ def pair_files(
     if absent and not allow_missing:
         raise InputError(
             f"no predictions for {len(absent)} of {len(truth.sequences)} sequences "
-            f"({_some(absent)}): add them, choose with --sequences, or count them as empty with "
+            f"({some(absent)}): add them, choose with --sequences, or count them as empty with "
             "--allow-missing"
         )
     paired, missing = [], []
@@ -199,7 +196,7 @@ def pair_files(
         paired.append((name, [Pair(f, readers.get(f), reader) for f, reader in truths.items()]))
     if missing and not allow_missing:
         raise InputError(
-            f"{len(missing)} frames have no prediction ({_some(missing)}): add them, or count them "
+            f"{len(missing)} frames have no prediction ({some(missing)}): add them, or count them "
             "as empty with --allow-missing"
         )
     if read_as == "auto" and not objects:
@@ -265,7 +262,3 @@ def _check_gray(predictions: Mapping[str, PredictionFolder]) -> None:
             f"{example}: no value above {highest} of 255 there or in any other map looked at, so "
             "these may be labels: say --read-as labels or --read-as probabilities"
         )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

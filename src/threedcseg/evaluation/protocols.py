@@ -16,15 +16,7 @@ from threedcseg.metrics.flicker import FLICKER
 from threedcseg.metrics.measure import Measure
 from threedcseg.metrics.pooled import F1, F1_MAX, MAE_HARD, POOLED_MAE
 from threedcseg.metrics.region import MEAN_J, J
-from threedcseg.metrics.saliency import (
-    ADAPTIVE_E,
-    ADAPTIVE_F,
-    E_CURVE,
-    F_CURVE,
-    MAE,
-    WEIGHTED_F,
-    S,
-)
+from threedcseg.metrics.saliency import ADAPTIVE_E, ADAPTIVE_F, E_CURVE, F_CURVE, MAE, WEIGHTED_F, S
 
 Foreground = Literal["zero", "half", "labels"]
 """Which pixels of a ground-truth file are foreground: all but "zero", those above "half" the range

@@ -4,22 +4,12 @@ docs/metrics.md describes the file.
 """
 
 import json
-import platform
 from collections.abc import Iterable
 from dataclasses import fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
@@ -28,10 +18,9 @@ from threedcseg.evaluation.reading import ReadAs
 from threedcseg.evaluation.results import Result, SequenceResult
 from threedcseg.evaluation.scorer import ScoringSettings, in_words
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.record import RunRecord
+from threedcseg.outputs.record import MAX_RECORD, RecordPart, RunRecord, software
 from threedcseg.reading import read_json
 
-MAX_RECORD = 256 << 20  # bytes
 FAMILY = "3dcseg evaluation"
 FORMAT: Literal["3dcseg evaluation 2"] = "3dcseg evaluation 2"
 
@@ -50,16 +39,7 @@ PROVENANCE = (
 _AGAIN = "evaluate again with 3dcseg evaluate --json"
 
 
-def software() -> str:
-    """This program and the Python it runs on."""
-    return f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SequenceRecord(_Part):
+class SequenceRecord(RecordPart):
     """The figures of one sequence; the fields are those of `SequenceResult`."""
 
     frames_counted: int
@@ -93,7 +73,7 @@ class SequenceRecord(_Part):
         return self
 
 
-class EvaluationRecord(_Part):
+class EvaluationRecord(RecordPart):
     """A result, what defines its figures, and how its predictions were made.
 
     Attributes:

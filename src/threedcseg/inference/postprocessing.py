@@ -2,24 +2,29 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+import torch
+
+from threedcseg.inference.resizing import PictureT
 
 FrameT = TypeVar("FrameT")
-FrameMap = tuple[FrameT, np.ndarray]
+FrameMap = tuple[FrameT, PictureT]
 """A frame, whatever stands for it, and its map ``(h, w)`` float32."""
 
 
-def median_over_time(maps: Iterable[FrameMap[FrameT]], length: int) -> Iterator[FrameMap[FrameT]]:
+def median_over_time(
+    maps: Iterable[FrameMap[FrameT, PictureT]], length: int
+) -> Iterator[FrameMap[FrameT, PictureT]]:
     """Each frame of a stream with the median of the ``length`` maps around it, pixel by pixel.
 
     ``length`` is odd; at either end, the first or last map counts as often as maps are missing.
     Holds ``length`` maps; each comes out ``length // 2`` maps after it went in.
     """
     awaited: deque[FrameT] = deque()
-    around: deque[np.ndarray] = deque(maxlen=length)
+    around: deque[PictureT] = deque(maxlen=length)
     for frame, values in maps:
         awaited.append(frame)
         around.extend([values] * (1 if around else length // 2 + 1))
@@ -31,10 +36,14 @@ def median_over_time(maps: Iterable[FrameMap[FrameT]], length: int) -> Iterator[
             yield awaited.popleft(), _median(around)
 
 
-def _median(maps: Iterable[np.ndarray]) -> np.ndarray:
+def _median(maps: Iterable[PictureT]) -> PictureT:
     """Of an odd number of maps."""
-    ordered = np.sort(np.stack(list(maps)), axis=0)
-    middle: np.ndarray = ordered[len(ordered) // 2]
+    several: Any = list(maps)
+    middle: Any
+    if isinstance(several[0], np.ndarray):
+        middle = np.sort(np.stack(several), axis=0)[len(several) // 2]
+    else:
+        middle = torch.stack(several).median(0).values
     return middle
 
 

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.reading import parsed, read_bounded, read_json
+from threedcseg.extras import package
+from threedcseg.reading import parse_json, parsed, read_bounded
 from threedcseg.video.frame import Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.paths import list_images
@@ -70,24 +71,16 @@ def read_corrections(path: str | Path) -> Corrections:
         for image in images:
             digest.update(f"{image.name}\0".encode("utf-8", "surrogateescape"))
             digest.update(hashlib.sha256(read_bounded(image, MAX_BYTES)).digest())
-        return _unless_empty(Corrections(path, digest.hexdigest(), masks))
-    if not path.exists():
+    elif path.exists():
+        content = read_bounded(path, MAX_BYTES)
+        digest = hashlib.sha256(content)
+        is_xml = content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+        masks = _read_cvat(content, path) if is_xml else _read_coco(content, path)
+    else:
         raise InputError(f"{path} does not exist", "check the name")
-    content = read_bounded(path, MAX_BYTES)
-    digest = hashlib.sha256(content)
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return _unless_empty(Corrections(path, digest.hexdigest(), _read_cvat(content, path)))
-    return _unless_empty(
-        Corrections(path, digest.hexdigest(), _read_coco(read_json(path, MAX_BYTES), path))
-    )
-
-
-def _unless_empty(corrections: Corrections) -> Corrections:
-    if not corrections.masks:
-        raise InputError(
-            f"{corrections.path} holds no corrected frame", "give masks, COCO JSON or XML of CVAT"
-        )
-    return corrections
+    if not masks:
+        raise InputError(f"{path} holds no corrected frame", "give masks, COCO JSON or XML of CVAT")
+    return Corrections(path, digest.hexdigest(), masks)
 
 
 def _from_image(path: Path) -> Draw:
@@ -112,7 +105,7 @@ def _check_size(what: str, width: int, height: int, needed_width: int, needed_he
 # ---- COCO
 
 
-def _read_coco(values: Any, path: Path) -> dict[str | int, Draw]:
+def _read_coco(content: bytes, path: Path) -> dict[str | int, Draw]:
     def read(values: Any) -> dict[str | int, Draw]:
         images = {image["id"]: image for image in values["images"]}
         segmentations: dict[Any, list[Any]] = {key: [] for key in images}
@@ -128,6 +121,7 @@ def _read_coco(values: Any, path: Path) -> dict[str | int, Draw]:
             for key, image in images.items()
         }
 
+    values = parse_json(content, path)
     return parsed(read, values, path, "COCO", also=(LookupError, TypeError, AttributeError))
 
 
@@ -155,13 +149,7 @@ def _run_lengths(part: Any, height: int, width: int) -> np.ndarray:
         raise ValueError(f"run lengths of another size, {part['size']}")
     counts = part["counts"]
     if not isinstance(counts, list):
-        try:
-            from pycocotools import mask as coco
-        except ImportError:
-            raise InputError(
-                "compressed run lengths need pycocotools, which is not installed",
-                "pip install 'threedcseg[coco]'",
-            ) from None
+        coco = package("pycocotools.mask", "coco", "COCO with compressed run lengths")
         return np.asarray(coco.decode({"size": [height, width], "counts": counts})) > 0
     return _runs(counts, height * width).reshape(width, height).T
 

@@ -31,11 +31,18 @@ def _below(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_below)]
 
 
-class _Part(BaseModel):
+def software() -> str:
+    """This program and the Python it runs on."""
+    return f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
+
+
+class RecordPart(BaseModel):
+    """What records are made of: values that do not change, under names that are known."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Provenance(_Part):
+class Provenance(RecordPart):
     """The network that made the masks; None where it is not known."""
 
     model: str | None = None
@@ -45,14 +52,14 @@ class Provenance(_Part):
     runtime: str | None = None
 
 
-class ShotRecord(_Part):
+class ShotRecord(RecordPart):
     """From which frame on, and how it was segmented where that may differ from the settings."""
 
     first_frame: int
     stride: int
 
 
-class DelayRecord(_Part):
+class DelayRecord(RecordPart):
     """How far masks came behind a live source; milliseconds."""
 
     max_frames: int
@@ -60,19 +67,21 @@ class DelayRecord(_Part):
     mean_ms: float
 
 
-class LiveRecord(_Part):
-    """How a run on a live source went; see `threedcseg.video.live.LiveSource`."""
+class LiveRecord(RecordPart):
+    """How a run on a live source went; see `threedcseg.video.live.LiveSource`. ``pixel_format`` is
+    of raw frames."""
 
     stopped: bool
     ended_by: str | None
     when_behind: str
     queue: int
+    pixel_format: str | None = None
     num_read: int
     num_dropped: int
     delay: DelayRecord
 
 
-class RunTerms(_Part):
+class RunTerms(RecordPart):
     """What is asked of a run: results by the same terms are the same.
 
     Attributes:
@@ -84,8 +93,8 @@ class RunTerms(_Part):
         rendering: rendering options.
         settings: those of the prediction, by name.
         provenance: the network.
-        reading: how the source was read: ``fps`` of a folder, ``deinterlace``, and ``start`` and
-            ``end`` of the part, if it was not the whole.
+        reading: how the source was read: ``fps`` of a folder or of raw frames, ``deinterlace``, and
+            ``start`` and ``end`` of the part, if it was not the whole.
         choice: the objects that were pointed at.
         corrected: where corrected masks were taken from, and a digest of them.
     """
@@ -128,10 +137,7 @@ class RunTerms(_Part):
             and self.reading == other.reading
             and self.choice == other.choice
             and (self.corrected or ("", ""))[1] == (other.corrected or ("", ""))[1]
-            and all(
-                getattr(self.rendering, n) == getattr(other.rendering, n)
-                for n in (*drawn_by, "grow")
-            )
+            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
         )
 
 
@@ -160,11 +166,7 @@ class RunRecord(RunTerms):
     live: LiveRecord | None = None
     damage: Damage | None = None
     chosen: Chosen | None = None
-    software: str = Field(
-        default_factory=lambda: (
-            f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
-        )
-    )
+    software: str = Field(default_factory=software)
 
     @classmethod
     def read(cls, folder: str | Path) -> Self | None:

@@ -9,6 +9,7 @@ from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 from threedcseg.evaluation.pairing import find_predictions, match
 from threedcseg.evaluation.reading import read_values
+from threedcseg.extras import package
 from threedcseg.metrics.maps import to_mask
 from threedcseg.outputs.overlay import overlay
 from threedcseg.report.pictures import shrink
@@ -110,20 +111,14 @@ def write_figure(rows: Sequence[Row], outputs: Sequence[Path], *, labels: bool =
     ending, a missing folder, or where matplotlib is missing.
     """
     check_outputs(outputs)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            "3dcseg figure needs matplotlib, which is not installed: "
-            "pip install 'threedcseg[report]'"
-        ) from None
+    drawing = package("matplotlib.figure", "report", "3dcseg figure")
     left = _LABEL_INCHES if labels else 0.0
     count = max(len(cells) for _, cells in rows)
     width = (PAGE_INCHES - left - _GAP * (count - 1)) / count
     # Each row is as high as its own pictures ask for; sequences may differ in shape.
     heights = [width * cells[0].shape[0] / cells[0].shape[1] for _, cells in rows]
     total = sum(heights) + _GAP * (len(rows) - 1)
-    figure = Figure(figsize=(PAGE_INCHES, total))
+    figure = drawing.Figure(figsize=(PAGE_INCHES, total))
     top = total
     for (name, cells), height in zip(rows, heights, strict=True):
         top -= height

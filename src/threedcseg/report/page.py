@@ -11,6 +11,7 @@ from typing import Any
 from threedcseg.atomic import scratch_folder
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS
+from threedcseg.extras import package
 from threedcseg.metrics.figure import Figure
 from threedcseg.reading import read_bounded
 from threedcseg.report.charts import HEIGHT, WIDTH, drawn, panels
@@ -116,12 +117,7 @@ def _replace(output: Path, part: Path) -> None:
 
 
 def _template() -> Any:
-    try:
-        import jinja2
-    except ImportError:
-        raise InputError(
-            "3dcseg report needs jinja2, which is not installed: pip install 'threedcseg[report]'"
-        ) from None
+    jinja2 = package("jinja2", "report", "3dcseg report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("threedcseg.report", "assets"),
         autoescape=True,

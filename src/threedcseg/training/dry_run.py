@@ -14,7 +14,7 @@ from threedcseg.training.clips.sources import open_source, resolution_there
 from threedcseg.training.distributed import World
 from threedcseg.training.losses import weighted_loss
 from threedcseg.training.memory import estimate_memory
-from threedcseg.training.preparation import clips_at_once, freeze_batch_norm
+from threedcseg.training.preparation import clips_at_once, freeze
 from threedcseg.training.recipe import PACK, DataSource, Recipe, write_recipe
 from threedcseg.training.train import build_network, length
 
@@ -29,9 +29,8 @@ def describe(recipe: Recipe, *, data: bool = True, world: World | None = None) -
     weighted_loss(recipe.loss)
     with on_meta():
         network = build_network(recipe)
-    freeze_batch_norm(network, recipe.batch_norm)
     needed = needs(recipe, network)
-    lines = [f"needs {needed}", *_model(network), *_stages(recipe)]
+    lines = [f"needs {needed}", *_model(network), *_stages(recipe, network)]
     if data:
         try:
             lines += [*_initial_weights(recipe), *_data(recipe)]
@@ -69,11 +68,10 @@ def needs(recipe: Recipe, network: SegmentationNetwork) -> str:
 def _model(network: SegmentationNetwork) -> Iterator[str]:
     for name, part in (("encoder", network.encoder), ("decoder", network.decoder)):
         count = sum(parameter.numel() for parameter in part.parameters())
-        trained = sum(p.numel() for p in part.parameters() if p.requires_grad)
-        yield f"{name}: {count / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained"
+        yield f"{name}: {count / 1e6:.2f} M parameters"
 
 
-def _stages(recipe: Recipe) -> Iterator[str]:
+def _stages(recipe: Recipe, network: SegmentationNetwork) -> Iterator[str]:
     for stage in recipe.stages:
         height, width = stage.size
         clips = f"clips of {stage.clip_length} frames at {width}x{height}"
@@ -81,7 +79,9 @@ def _stages(recipe: Recipe) -> Iterator[str]:
         if stage.steps:
             count = f"{stage.steps} steps of {stage.batch_size} clips, "
             count += f"{stage.steps * stage.batch_size}"
-        yield f"stage {stage.name}: {count} {clips}"
+        freeze(network, recipe, stage)
+        trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        yield f"stage {stage.name}: {count} {clips}, {trained / 1e6:.2f} M parameters trained"
     yield f"altogether {length(recipe)}"
 
 
@@ -134,6 +134,7 @@ def _memory(recipe: Recipe, network: SegmentationNetwork, world: World) -> Itera
     half = recipe.precision != "float32"
     for stage in recipe.stages:
         clips = clips_at_once(recipe, stage, world)
+        freeze(network, recipe, stage)
         memory = estimate_memory(
             network,
             (clips, 3, stage.clip_length, *stage.size),

@@ -16,7 +16,7 @@ from threedcseg.training.batch import Batch, Batches
 from threedcseg.training.distributed import World
 from threedcseg.training.losses import Loss, unit_range, weighted_loss
 from threedcseg.training.non_finite import bad_gradient, bad_loss, sources_of_bad_losses
-from threedcseg.training.preparation import freeze_batch_norm, prepare
+from threedcseg.training.preparation import freeze, prepare
 from threedcseg.training.preview import Preview
 from threedcseg.training.recipe import Recipe
 from threedcseg.training.schedule import learning_rate
@@ -58,7 +58,6 @@ def fit(
         state.restore(checkpoint)
         log({"event": "resumed", "step": state.step})
     _check_same_step(world.gather(state.step), out)
-    ddp = world.ddp(state.network)  # averages the gradients of all processes
 
     # Batches of all stages that are left, opened here so that what is missing is named now
     stages = [
@@ -68,6 +67,8 @@ def fit(
     ]
 
     for stage, progress, stage_batches in stages:
+        freeze(state.network, recipe, stage)
+        ddp = world.ddp(state.network)  # averages the gradients of all processes
         clock = time.perf_counter()
         for batch in stage_batches:
             started = time.perf_counter()
@@ -75,12 +76,11 @@ def fit(
             # Learning rate of this step
             rate = learning_rate(stage, progress)
             for group in state.optimizer.param_groups:
-                group["lr"] = rate * (stage.encoder_rate if group["name"] == "encoder" else 1.0)
+                group["lr"] = rate * stage.rate_of(state.names[group["params"][0]])
 
             # Forward and backward
             torch.manual_seed(recipe.seed + world.size * state.step + world.rank)  # what is dropped
-            state.network.train()
-            freeze_batch_norm(state.network, recipe.batch_norm)
+            freeze(state.network, recipe, stage)
             state.optimizer.zero_grad(set_to_none=True)
             loss = world.mean(_backward(batch, recipe, state, ddp, loss_of, world))
 

@@ -30,12 +30,32 @@ def prepare(recipe: Recipe, network: SegmentationNetwork, world: World) -> Segme
         if on_cpu:
             raise InputError("sync_batch_norm needs GPUs", "set it to false")
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    freeze_batch_norm(network, recipe.batch_norm)
+    for stage in recipe.stages:
+        freeze(network, recipe, stage)  # names a part that there is not
     if recipe.stochastic_depth:
         drop_blocks(network.encoder, recipe.stochastic_depth)
     if recipe.gradient_checkpointing:
         checkpoint_blocks(network)
     return network
+
+
+def freeze(network: nn.Module, recipe: Recipe, stage: Stage) -> None:
+    """Set ``network`` to be trained, but for batch norms and parts that ``stage`` leaves as is.
+
+    Raises `InputError` for a part that the network has not.
+    """
+    names = dict(network.named_parameters())
+    for part in stage.rates:
+        if not any(f"{name}.".startswith(f"{part}.") for name in names):
+            raise InputError(
+                f"stage {stage.name!r}: rates: the network has no part {part!r}",
+                "give the beginning of a parameter's name, such as encoder.blocks.0",
+            )
+    network.train().requires_grad_(True)
+    freeze_batch_norm(network, recipe.batch_norm)
+    for name, parameter in names.items():
+        if not stage.rate_of(name):
+            parameter.requires_grad_(False)
 
 
 def freeze_batch_norm(network: nn.Module, mode: BatchNorm) -> None:

@@ -93,7 +93,9 @@ class Stage:
     the device, of decoded pictures that stay there, and it says how many; else by worker processes,
     as sources and ``augmentation`` say. The learning rate rises linearly over ``warmup`` steps and
     then follows ``schedule``: "cosine" to zero, "exponential" by ``decay`` every ``decay_steps``
-    steps (the paper's, per epoch), or "constant". ``encoder_rate`` scales it for the encoder.
+    steps (the paper's, per epoch), or "constant". ``rates`` scale it for parts of the network, such
+    as ``{encoder: 0.4, encoder.stem: 0}``; what has 0 stays as it is, and no gradients are computed
+    for it.
     """
 
     name: str
@@ -105,7 +107,7 @@ class Stage:
     minutes: NotNegativeFloat = 0.0
     mix: Mix | None = None
     clip_length: Positive = 8
-    encoder_rate: NotNegativeFloat = 1.0
+    rates: dict[str, NotNegativeFloat] = field(default_factory=dict)
     warmup: NotNegative = 0
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
     decay: NotNegativeFloat = 0.95
@@ -129,6 +131,12 @@ class Stage:
             raise InputError(f"stage {self.name!r} has no batch_size", "add it")
         elif any(source.kind == PACK for source in self.sources):
             raise InputError(f"stage {self.name!r} reads packs, but has no mix", "add one")
+
+    def rate_of(self, parameter: str) -> float:
+        """The factor that ``rates`` have for a parameter: that of the narrowest part it is in."""
+        parts = parameter.split(".")
+        names = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        return next((self.rates[name] for name in names if name in self.rates), 1.0)
 
     @property
     def work(self) -> float:

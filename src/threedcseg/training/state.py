@@ -23,6 +23,7 @@ class TrainingState:
         self.recipe = recipe
         self.progress = [Progress() for _ in recipe.stages]
         self.network = network
+        self.names = {parameter: name for name, parameter in network.named_parameters()}
         self.average = _moving_average(network, recipe.moving_average)
         self.optimizer = _optimizer(recipe, network)
         self.device = next(network.parameters()).device
@@ -98,17 +99,18 @@ class TrainingState:
 
 
 def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    # Parameters that have the same rate in every stage are updated together.
+    groups: dict[tuple[object, ...], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        part = "encoder" if name.startswith("encoder.") else "decoder"
+        rates = [stage.rate_of(name) for stage in recipe.stages]
         # AdamW's decay is for weights: factors and offsets of a channel have no reason to shrink.
         decays = recipe.optimizer == "adam" or parameter.ndim > 1
-        groups.setdefault((part, decays), []).append(parameter)
+        groups.setdefault((decays, *rates), []).append(parameter)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
     return kind(
         [
-            {"params": some, "name": part, "weight_decay": recipe.weight_decay if decays else 0.0}
-            for (part, decays), some in groups.items()
+            {"params": some, "weight_decay": recipe.weight_decay if decays else 0.0}
+            for (decays, *_), some in groups.items()
         ],
         lr=0.0,
     )

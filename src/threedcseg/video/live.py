@@ -245,6 +245,7 @@ class LiveSource:
             "ended_by": self.ended_by,
             "when_behind": self.when_behind,
             "queue": self._size,
+            "pixel_format": self._raw and self._raw.pixel_format,
             "num_read": self.num_read,
             "num_dropped": self.num_dropped,
             "delay": self.delay.record(),

@@ -24,7 +24,7 @@ from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.kinds import is_animated_webp, is_picture, is_still, kind_of
 from threedcseg.video.live import is_web, live_name, without_password
 from threedcseg.video.opening import is_list, open_input
-from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there, tell_if_beyond
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.seeking import frames_from
 from threedcseg.video.size import MAX_PIXELS, check_pixels
@@ -39,7 +39,8 @@ class Reading:
     """How a source is read.
 
     Attributes:
-        fps: frames per second of a folder; None for 24, and for files, which have their own.
+        fps: frames per second of a folder or of raw frames; None for the usual, and for files,
+            which have their own.
         deinterlace: make whole pictures of interlaced ones; else their fields stay woven.
         part: that is read; None for the whole.
         max_pixels: of a frame; larger ones are refused.
@@ -193,6 +194,7 @@ class VideoReader:
         length = None if self.num_frames is None else self.num_frames / self.rate
         if first is None:
             raise nothing_there(part, self.shown, length)
+        tell_if_beyond(end, self.shown, length)
         self.start += first.time
         self.extent = Extent(first.index, first.time, None if end is None else end - first.time)
         if self.num_frames is not None and length:

@@ -5,7 +5,7 @@ import torch
 from made_footage import CPU, canvases, still, video
 
 from threedcseg.training.batch import Batch
-from threedcseg.training.clips.batches import BatchMaker, ahead
+from threedcseg.training.clips.batches import BatchMaker, batches_ahead
 from threedcseg.training.clips.layers import Mix, Planner
 from threedcseg.training.clips.stock import Stock
 
@@ -60,7 +60,7 @@ def test_a_gpu_makes_the_same_clips(stock):
 
 def test_batches_are_made_ahead_in_order(stock):
     made = maker(stock, Mix(1, 0, 1))
-    found = list(ahead(made, range(5, 9), CPU))
+    found = list(batches_ahead(made, range(5, 9), CPU))
     for number, batch in zip(range(5, 9), found, strict=True):
         assert torch.equal(batch.frames, made(number).frames)
 
@@ -75,7 +75,7 @@ def test_what_fails_while_batches_are_made_is_raised():
             raise ArithmeticError("two")
         return numbered(number)
 
-    batches = ahead(make, range(5), CPU)
+    batches = batches_ahead(make, range(5), CPU)
     assert [int(next(batches).frames), int(next(batches).frames)] == [0, 1]
     with pytest.raises(ArithmeticError, match="two"):
         next(batches)
@@ -83,7 +83,7 @@ def test_what_fails_while_batches_are_made_is_raised():
 
 def test_the_thread_ends_with_those_who_use_it():
     before = threading.active_count()
-    batches = ahead(numbered, range(10**9), CPU)
+    batches = batches_ahead(numbered, range(10**9), CPU)
     next(batches)
     assert threading.active_count() == before + 1
     batches.close()

@@ -1,12 +1,11 @@
 """Batches of clips, each a function of the seed and its number, made ahead of their steps."""
 
-import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 
+from threedcseg.pipelining import ahead
 from threedcseg.training.batch import Batch
 from threedcseg.training.clips.appearance import changed
 from threedcseg.training.clips.draw import Draw
@@ -46,50 +45,27 @@ class BatchMaker:
         )
 
 
-def ahead(
+def batches_ahead(
     make: Callable[[int], Batch], numbers: Iterable[int], device: torch.device, depth: int = 2
 ) -> Iterator[Batch]:
     """Batches in order, the next ``depth`` of them made while one is used.
 
     In a thread, and on a GPU in a stream, of its own. What fails in it is raised here.
     """
-    made: queue.Queue[tuple[Batch, torch.cuda.Event | None] | BaseException | None]
-    made = queue.Queue(depth)
-    stop = threading.Event()
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
-    def put(item: tuple[Batch, torch.cuda.Event | None] | BaseException | None) -> None:
-        while not stop.is_set():
-            try:
-                return made.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def run() -> None:
-        try:
+    def made() -> Iterator[tuple[Batch, torch.cuda.Event | None]]:
+        for number in numbers:
             with torch.cuda.stream(stream):  # nothing where there is no stream
-                for number in numbers:
-                    if stop.is_set():
-                        return
-                    batch = make(number)
-                    put((batch, None if stream is None else stream.record_event()))
-            put(None)
-        except BaseException as error:
-            put(error)
+                batch = make(number)
+                event = None if stream is None else stream.record_event()
+            yield batch, event
 
-    thread = threading.Thread(target=run, name="batches", daemon=True)
-    thread.start()
-    try:
-        while (item := made.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            batch, event = item
+    with ahead(made(), depth) as coming:
+        for batch, event in coming:
             if event is not None:
                 current = torch.cuda.current_stream(device)
                 current.wait_event(event)
                 for tensor in (batch.frames, batch.masks):
                     tensor.record_stream(current)
             yield batch
-    finally:
-        stop.set()
-        thread.join()

@@ -10,15 +10,13 @@ import torch
 from threedcseg.datasets.packs import Footage, read_footage, read_pack
 from threedcseg.errors import InputError
 from threedcseg.training.batch import Batch
-from threedcseg.training.clips.batches import BatchMaker, ahead
+from threedcseg.training.clips.batches import BatchMaker, batches_ahead
 from threedcseg.training.clips.canvases import Canvases
 from threedcseg.training.clips.layers import Planner
 from threedcseg.training.clips.sources import kept, open_source, rows_of
 from threedcseg.training.clips.stock import Stock
 from threedcseg.training.distributed import World
 from threedcseg.training.recipe import PACK, DataSource, Recipe, Stage
-
-AHEAD = 2  # batches
 
 
 class DeviceBatches:
@@ -50,7 +48,7 @@ class DeviceBatches:
         numbers = itertools.islice(
             itertools.count(done), given.steps - done if given.steps else None
         )
-        return ahead(lambda number: make(number, share), numbers, self.canvases.device, AHEAD)
+        return batches_ahead(lambda number: make(number, share), numbers, self.canvases.device)
 
     def _stock(self, stage: Stage) -> Stock:
         """Each source as often as its weight says, and in it each sequence as often."""

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from threedcseg.segmentation.overlap import ahead, behind
+from threedcseg.pipelining import ahead, behind
 
 
 def test_ahead_keeps_the_order():
