@@ -98,20 +98,20 @@ def three_threads(monkeypatch):
     torch.set_num_threads(before)
 
 
-def test_threads_claim_blocks(three_threads, monkeypatch):
-    sums, claimed = winograd._block_sums, []
+def test_threads_claim_frequencies_of_blocks(three_threads, monkeypatch):
+    products, claimed = winograd.onednn.products, []
 
-    def noted(tile, batch, frames, above, rows, *others):
-        claimed.append((rows, threading.get_ident()))
-        return sums(tile, batch, frames, above, rows, *others)
+    def noted(rows, filters):
+        claimed.append((len(rows), threading.get_ident()))
+        return products(rows, filters)
 
-    monkeypatch.setattr(winograd, "_block_sums", noted)
+    monkeypatch.setattr(winograd.onednn, "products", noted)
     clip, weight, bias, residual = case(2, 4, 41, 9)
     with torch.inference_mode():
         found = winograd.conv3d(clip, weight, bias, (4, 4, 4), residual=residual)
     assert torch.allclose(found, F.conv3d(clip, weight, bias, padding=1) + residual)
-    rows, threads = zip(*claimed, strict=True)
-    assert sorted(rows) == [1, 8, 8, 8, 8, 8]
+    tiles, threads = zip(*claimed, strict=True)
+    assert sorted(tiles) == [2 * 3] * 66  # 11 blocks of 4 rows, 6 frequencies in time
     assert threading.get_ident() not in threads
     assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:
