@@ -2,7 +2,7 @@
 
     python recipes/quarter_hour.py prepare recipes/compact.yaml --data data -o runs/lent
     python recipes/quarter_hour.py join PARTS -o lent        # there, once all parts have arrived
-    python recipes/quarter_hour.py train lent -o RESULTS --seconds 540
+    python recipes/quarter_hour.py train lent -o RESULTS --seconds 560
 
 `prepare` gathers all that a recipe reads, what it trains on as packs, and cuts it into parts
 (docs/training.md). `join` needs Python alone. `train` installs the wheels that came along,
@@ -335,7 +335,7 @@ def summary(records: Iterable[dict[str, Any]]) -> list[str]:
         if record["event"] == "step":
             stages.setdefault(record["stage"], []).append(record)
         elif record["event"] == "validation":
-            figures = (f"{name} {record[name]:.1f}" for name in ("J&F", "J_mean", "F_mean"))
+            figures = (f"{name} {record[name]:.3f}" for name in ("J&F", "J_mean", "F_mean"))
             lines.append(f"validation at step {record['step']}: {', '.join(figures)}")
     for name, steps in stages.items():
         taken = [step["seconds"] for step in steps]
@@ -364,8 +364,8 @@ def main() -> int:
     three = commands.add_parser("train", help="on the other machine: measure, train, results")
     three.add_argument("folder", type=Path)
     three.add_argument("-o", "--output", type=Path, required=True, metavar="RESULTS")
-    three.add_argument("--seconds", type=float, default=540, help="all in all (540)")
-    three.add_argument("--reserve", type=float, default=90, help="of them not for steps (90)")
+    three.add_argument("--seconds", type=float, default=560, help="all in all (560)")
+    three.add_argument("--reserve", type=float, default=60, help="of them not for steps (60)")
     three.add_argument("--device", default="cuda")
     three.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     args = parser.parse_args()

@@ -122,9 +122,11 @@ def test_a_part_that_is_missing_is_told(prepared, tmp_path):
 def test_the_summary_of_a_log():
     step = {"event": "step", "stage": "clips", "clips": 32, "loss": 0.25}
     records = [{**step, "seconds": seconds} for seconds in (9.0, 0.2, 0.4, 0.2)]
-    records.append({"event": "validation", "step": 4, "J&F": 78.1, "J_mean": 77.0, "F_mean": 79.2})
+    records.append(
+        {"event": "validation", "step": 4, "J&F": 0.781, "J_mean": 0.77, "F_mean": 0.792}
+    )
     figures, clips = quarter_hour.summary(records)
-    assert figures == "validation at step 4: J&F 78.1, J_mean 77.0, F_mean 79.2"
+    assert figures == "validation at step 4: J&F 0.781, J_mean 0.770, F_mean 0.792"
     assert "4 steps, the first 9.0 s, the longest after it 0.4 s" in clips
     assert "106.7 clips a second" in clips
 
