@@ -327,7 +327,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the product's batches to this file")
     parser.add_argument("--batches", type=Path, help="give the reference these")
     parser.add_argument("--data", type=Path, help="folder of davis16 and saliency-images")
-    parser.add_argument("--size", nargs=2, type=int, default=[224, 400], help="of the clips of `rate` and `step`")
+    parser.add_argument(
+        "--size", nargs=2, type=int, default=[224, 400], help="of clips of `rate`, `step`"
+    )
     parser.add_argument("--clips", type=int, default=1, help="of a `step`")
     parser.add_argument("--threads", type=int, default=1, help="of a `step`")
     parser.add_argument("--which", help=argparse.SUPPRESS)
