@@ -75,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
     threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
     print(f"device {name}{threads}, {args.precision}, torch {torch.__version__}", file=sys.stderr)
     rows: list[dict[str, Any]] = []
-    first = True
     if args.video:
         names = (args.names or "compact").split(",")
         networks = (
@@ -89,9 +88,8 @@ def run(args: argparse.Namespace) -> int:
             args.names, (args.clip_length or 8, *size), device, dtype, args.repeats
         )
     for row in measured:
-        if first:
+        if not rows:
             print("| " + " | ".join(row) + " |\n|" + " --- |" * len(row))
-        first = False
         print("| " + " | ".join(str(cell) for cell in row.values()) + " |", flush=True)
         rows.append(row)
     if args.json:

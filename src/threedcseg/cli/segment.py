@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from threedcseg.cli.live import STDOUT, add_live, check_live_options, live_from, run_live
+from threedcseg.cli.live import STDOUT, add_live, check_live_options, run_live
 from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_from, settings_from
 from threedcseg.errors import InputError
 
@@ -355,7 +355,7 @@ def _run(args: argparse.Namespace) -> int:
         args.corrected,
     )
     if alone:
-        return run_live(args.inputs[0], live_from(args), output, task.start())
+        return run_live(args, task)
     if args.ray is not None:
         return _run_on_ray(jobs, task, args.ray, args.ray_workers, model.device, report)
     if args.manifest is not None:

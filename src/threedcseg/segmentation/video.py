@@ -78,8 +78,8 @@ def segment_video(
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
 
-    Frames are read and results written while the network computes (`AHEAD_BYTES`): ``on_frame``
-    and ``also`` are called in another thread, one call at a time.
+    Frames are read and results written while the network computes (`AHEAD_BYTES`): ``on_frame`` is
+    called in another thread.
 
     ``folder`` receives what ``write`` names, any of `formats.FORMATS`
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
@@ -145,13 +145,13 @@ def segment_to_folder(
     redo: bool = False,
     live: Callable[[], dict[str, Any]] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
-    on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
     reading: Reading | None = None,
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too, which the record calls
     ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`, and ``also``
-    are given the results of each frame, with its objects, besides what is written."""
+    are given the results of each frame, with its objects, besides what is written, in another
+    thread but for live sources."""
     check_outputs(write)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
     terms = run_terms(source_name, None, settings, write, rendering, provenance, reading)
@@ -166,7 +166,6 @@ def segment_to_folder(
             kept,
             live=live,
             on_frame=on_frame,
-            on_shot=on_shot,
             also=also,
         )
 
@@ -181,7 +180,7 @@ def _write_results(
     *,
     corrections: Corrections | None = None,
     live: Callable[[], dict[str, Any]] | None = None,
-    on_frame: Callable[[FrameSource], None] | None = None,
+    on_frame: Callable[[FrameSource], None] | None,
     on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
@@ -198,14 +197,6 @@ def _write_results(
     )
     num_frames = 0
     shots: list[ShotRecord] = []
-    begun: Shot | None = None
-
-    def begin(shot: Shot) -> None:
-        nonlocal begun
-        begun = shot = replace(shot, first=source.extent.first + shot.first)
-        if on_shot is not None:
-            on_shot(shot)
-
     formats = [FORMATS[name] for name in outputs]
     renderer, doubt = Renderer(rendering), DoubtMeter(settings.threshold)
     first_pass = None  # which refuses what cannot be, before anything is cleared away
@@ -221,13 +212,11 @@ def _write_results(
             sink(result)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
-        nonlocal num_frames
         frame, probabilities, begins_shot = segmented
         mask = settings.mask(probabilities)
         objects = () if tracker is None else tracker.update(mask, frame.image, begins_shot)
         found = SegmentedFrame(frame, probabilities, mask, objects)
         (write if first_pass is None else first_pass.add)(found, begins_shot)
-        num_frames += 1
         if on_frame is not None:
             on_frame(source)
 
@@ -248,12 +237,16 @@ def _write_results(
             later: Callable[[tuple[Frame, np.ndarray, bool]], None] = finish
             if live is None:
                 later = writing.enter_context(behind(finish, _affordable(8 * pixels, most)))
-            for frame, probabilities in segment_source(frames, network, settings, begin):
-                new_shot = begun is not None
-                if begun is not None:  # by the source's number, which dropped frames have, too
-                    shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
-                    begun = None
-                later((frame, probabilities, new_shot))
+            begun: list[Shot] = []  # of which the first frame is to come
+            for frame, probabilities in segment_source(frames, network, settings, begun.append):
+                begins_shot = bool(begun)
+                for shot in begun:  # by the source's number, which dropped frames have, too
+                    shots.append(ShotRecord(first_frame=frame.index, stride=shot.stride))
+                    if on_shot is not None:
+                        on_shot(replace(shot, first=source.extent.first + shot.first))
+                begun.clear()
+                later((frame, probabilities, begins_shot))
+                num_frames += 1
         if first_pass is not None:
             for found, begins_shot in first_pass.frames(source):
                 write(found, begins_shot)

@@ -112,7 +112,7 @@ def test_every_method_of_a_convolution(frames, outputs, relus):
     fast = FastConv3d(conv, Methods())
     fast.relu_input, fast.relu = relus
     methods = fast.methods_for(frames)
-    assert len(methods) > 1 and "direct" in methods
+    assert "direct" in methods and (len(methods) > 1 or frames == 1)
     for method in methods:
         assert errs_at_most(25, fast.by(method, x, residual), plain, exact)
         place = residual.clone()
@@ -120,7 +120,7 @@ def test_every_method_of_a_convolution(frames, outputs, relus):
 
 
 def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
-    times = {"direct": 3.0, (4, 4, 0): 1.0, (4, 4, 4): 2.0}
+    times = {"direct": 3.0, (2, 2, 2): 1.0, (4, 4, 4): 2.0}
     measured = []
 
     def seconds(conv, clip, method):
@@ -130,10 +130,10 @@ def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
     monkeypatch.setattr("threedcseg.models.fast.convolutions._seconds", seconds)
     conv = FastConv3d(nn.Conv3d(32, 32, 3, padding=1), Methods())
     x = channels_last(1, 32, 4, 8, 8)
-    assert conv.methods.fastest(conv, x) == (4, 4, 0)
+    assert conv.methods.fastest(conv, x) == (2, 2, 2)
     assert set(measured) == set(times)
     count = len(measured)
-    assert conv.methods.fastest(conv, x) == (4, 4, 0)
+    assert conv.methods.fastest(conv, x) == (2, 2, 2)
     assert len(measured) == count
     conv.methods.fastest(conv, channels_last(1, 32, 4, 8, 9))
     assert len(measured) > count

@@ -30,7 +30,6 @@ from threedcseg.models.encoders.residual import Residual
 from threedcseg.models.fast.convolutions import FastConv3d, Methods, PointwiseConv3d
 from threedcseg.models.fast.folding import Convolution, fold, is_fixed
 from threedcseg.models.fast.frames import (
-    Activation,
     FusedBottleneck,
     FusedConv2d,
     FusedLightRefinement,
@@ -39,6 +38,7 @@ from threedcseg.models.fast.frames import (
 )
 from threedcseg.models.fast.fused import FusedResidual, FusedRF3D
 from threedcseg.models.fast.layouts import FastestLayout
+from threedcseg.models.fast.onednn import Activation
 from threedcseg.models.refinement import RF3D, LightRefinement
 
 _ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
