@@ -50,15 +50,15 @@ print(f"OpenCV {cv2.__version__}, PyAV {av.__version__}")
 MEASURE = """
 import sys, torch
 from threedcseg.models.device import pick_device
-from threedcseg.training.folding import fastest_depthwise
+from threedcseg.training.convolutions import fastest_convolution
 device = pick_device(sys.argv[1])
-print(fastest_depthwise(device, torch.bfloat16 if device.type == "cuda" else torch.float32)[1])
+print(fastest_convolution(device, torch.bfloat16 if device.type == "cuda" else torch.float32)[1])
 """
 TRAIN = """
 import sys
 from threedcseg.cli.main import main
-from threedcseg.training import folding
-folding.AVAILABLE &= sys.argv.pop(1) == "kernels"
+from threedcseg.training import depthwise
+depthwise.AVAILABLE &= sys.argv.pop(1) == "kernels"
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -302,7 +302,7 @@ def train(
     measured = console.run([python, "-c", MEASURE, device], folder, env, KERNELS)
     kernels = "kernels" if measured == 0 else "torch"
     if measured:
-        console.say("the kernels could not be measured: depthwise convolutions by torch")
+        console.say("the kernels could not be measured: convolutions by torch")
     minutes = max(0.02, (seconds - reserve - console.seconds()) / 60)
     console.say(f"{minutes:.2f} minutes of training")
     words = [
