@@ -1,6 +1,5 @@
 """Folders of predictions and of ground truth to pairs of files, sequence by sequence."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +8,12 @@ import numpy as np
 
 from threedcseg.datasets.fbms import FOLDERS
 from threedcseg.datasets.registry import KINDS, Dataset, detect, open_dataset
-from threedcseg.datasets.sequence import list_folders, list_frames
+from threedcseg.datasets.sequence import last_number, list_folders, list_frames, listed
 from threedcseg.errors import InputError, some
 from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.reading import MapFile, ObjectFile, ReadAs, read_values, truth_of
 from threedcseg.evaluation.scorer import Readable
 from threedcseg.evaluation.scoring import Pair
-from threedcseg.reading import read_text
 
 PROBABILITIES = "probabilities"
 """The folder within a sequence's predictions that `3dcseg segment --probabilities` writes."""
@@ -127,13 +125,11 @@ def truth_of_dataset(dataset: Dataset, foreground: Foreground) -> GroundTruth:
 
 
 def sequence_names(text: str) -> list[str]:
-    """Names with commas between, or those of a list file: one a line, or, as in DAVIS 2016, one
-    ``/JPEGImages/480p/SEQ/FRAME.jpg /Annotations/...`` a line."""
+    """Names with commas between, or those of a list file (`listed`)."""
     listing = Path(text)
-    if not listing.is_file():
-        return [name.strip() for name in text.split(",") if name.strip()]
-    words = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
-    return list(dict.fromkeys(Path(word).parent.name if "/" in word else word for word in words))
+    if listing.is_file():
+        return listed(listing)
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def find_predictions(
@@ -227,8 +223,8 @@ def match(truths: Collection[str], maps: Mapping[str, Path]) -> dict[str, Path]:
     by_name = {frame: maps[frame] for frame in truths if frame in maps}
     if by_name:
         return by_name
-    numbers = [_number(frame) for frame in truths]
-    numbered = {_number(name): path for name, path in maps.items()}
+    numbers = [last_number(frame) for frame in truths]
+    numbered = {last_number(name): path for name, path in maps.items()}
     if None in numbers or len(set(numbers)) < len(numbers) or len(numbered) < len(maps):
         return {}
     return {
@@ -236,12 +232,6 @@ def match(truths: Collection[str], maps: Mapping[str, Path]) -> dict[str, Path]:
         for frame, number in zip(truths, numbers, strict=True)
         if number in numbered
     }
-
-
-def _number(name: str) -> int | None:
-    """The last number in a name: 1 of ``bear01_0001_gt``; None without digits."""
-    numbers = re.findall(r"\d+", name)
-    return int(numbers[-1]) if numbers else None
 
 
 def _check_gray(predictions: Mapping[str, PredictionFolder]) -> None:

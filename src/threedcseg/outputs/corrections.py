@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.extras import package
 from threedcseg.reading import parse_json, parsed, read_bounded
+from threedcseg.run_lengths import coco_mask, mask_of
 from threedcseg.video.frame import Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.paths import list_images
@@ -135,32 +135,14 @@ def _from_segmentations(what: str, width: int, height: int, parts: list[Any]) ->
                     points = np.array(polygon, float).reshape(-1, 2)
                     _fill(mask, points)
             else:
-                mask |= _run_lengths(part, height, width)
+                if tuple(part["size"]) != (height, width):
+                    raise ValueError(f"run lengths of another size, {part['size']}")
+                mask |= coco_mask(part["counts"], height, width)
         return mask
 
     return lambda height, width: parsed(
         lambda size: draw(*size), (height, width), what, "outlines", also=(LookupError, TypeError)
     )
-
-
-def _run_lengths(part: Any, height: int, width: int) -> np.ndarray:
-    """COCO's: columns from top to bottom; lists of lengths, or compressed to a text."""
-    if tuple(part["size"]) != (height, width):
-        raise ValueError(f"run lengths of another size, {part['size']}")
-    counts = part["counts"]
-    if not isinstance(counts, list):
-        coco = package("pycocotools.mask", "coco", "COCO with compressed run lengths")
-        return np.asarray(coco.decode({"size": [height, width], "counts": counts})) > 0
-    return _runs(counts, height * width).reshape(width, height).T
-
-
-def _runs(counts: list[int], total: int) -> np.ndarray:
-    """Runs of 0 and 1 by turns, as ``(total,)`` bool."""
-    lengths = np.array(counts, np.int64)
-    if lengths.min(initial=0) < 0 or lengths.sum() > total:
-        raise ValueError("run lengths that do not fit")
-    runs = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return np.concatenate([runs, np.zeros(total - len(runs), bool)])
 
 
 # ---- CVAT
@@ -249,7 +231,7 @@ def _from_shapes(
                 if min(left, top, across, down) < 0 or left + across > width or top + down > height:
                     raise ValueError("a mask that is not inside of the frame")
                 runs = [int(number) for number in attributes["rle"].split(",")]
-                part = _runs(runs, across * down).reshape(down, across)
+                part = mask_of(runs, across * down).reshape(down, across)
                 mask[top : top + down, left : left + across] |= part
         return mask
 
