@@ -75,9 +75,10 @@ def test_the_result_may_take_the_place_of_the_residual():
 
 
 def test_the_result_is_channels_last():
-    clip, weight, bias, _ = case(1, 4, 8, 8)
-    found = winograd.conv3d(clip, weight, bias, (4, 4, 4))
+    clip, weight, bias, residual = case(1, 4, 8, 8)
+    found = winograd.conv3d(clip, weight, bias, (4, 4, 4), out=residual)  # which is not
     assert found.is_contiguous(memory_format=CHANNELS_LAST)
+    assert (found - F.conv3d(clip, weight, bias, padding=1)).abs().max() < 1e-11
 
 
 def test_sums_made_in_inference_mode_serve_outside_of_it():
@@ -111,7 +112,7 @@ def test_threads_claim_frequencies_of_blocks(three_threads, monkeypatch):
         found = winograd.conv3d(clip, weight, bias, (4, 4, 4), residual=residual)
     assert torch.allclose(found, F.conv3d(clip, weight, bias, padding=1) + residual)
     tiles, threads = zip(*claimed, strict=True)
-    assert sorted(tiles) == [2 * 3] * 66  # 11 blocks of 4 rows, 6 frequencies in time
+    assert sorted(tiles) == [6] * 6 + [12] * 30  # 5 blocks of 8 rows and one of 1; 6 frequencies
     assert threading.get_ident() not in threads
     assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:

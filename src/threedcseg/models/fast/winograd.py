@@ -143,14 +143,14 @@ def conv3d(
     """``relu(conv(relu_input(clip)) + residual)`` for a 3x3x3 convolution of stride and padding 1.
 
     ``clip`` is ``(B, C, T, H, W)``, ``weight`` ``(N, C, 3, 3, 3)``, ``residual`` and ``out``
-    ``(B, N, T, H, W)``; ``out`` must be channels-last, and may be ``residual`` but not ``clip``.
-    Returns ``out``, by default a new tensor. Records no gradients: call it under `torch.no_grad`.
+    ``(B, N, T, H, W)``. The result is in ``out``, which may be ``residual`` but not ``clip``, if
+    that is channels-last, else in a new tensor. Records no gradients.
     """
     x = clip.permute(0, 2, 3, 4, 1).contiguous()  # (B, T, H, W, C)
     x = x.clamp_min(0) if relu_input else x
     batch, frames, height, width, channels = x.shape
     outputs, frequencies = len(weight), (tile[1] + 2) * (tile[2] + 2)  # those in space
-    if out is None:
+    if out is None or not out.is_contiguous(memory_format=torch.channels_last_3d):
         out = x.new_empty(batch, frames, height, width, outputs).permute(0, 4, 1, 2, 3)
     y = out.permute(0, 2, 3, 4, 1).flatten(0, 1)  # (B * T, H, W, N)
     added = None if residual is None else residual.permute(0, 2, 3, 4, 1).flatten(0, 1)
