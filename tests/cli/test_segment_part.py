@@ -68,7 +68,7 @@ def test_a_part_of_a_folder_of_frames(tmp_path: Path, weights: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "needle"),
     [
-        (["--start", "noon"], "'noon' is no time; give seconds"),
+        (["--start", "noon"], "'noon' is no time: give seconds"),
         (["--start", "3", "--end", "2"], "not after the start"),
         (["--start", "1:00"], "no frame from 00:01:00.000 in"),
     ],
@@ -83,7 +83,7 @@ def test_times_that_cannot_be(
     video = write_video(tmp_path / "v.mp4", gray_frames(10))
     assert segment(weights, video, "-o", tmp_path / "out", *options) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(errors) == 1 and needle in errors[0].replace(": give", "; give")
+    assert len(errors) == 1 and needle in errors[0]
     assert not list((tmp_path / "out").rglob("*.png"))
 
 

@@ -64,7 +64,7 @@ def score(
                 on_frame(name)
         scored.append(scorer.result())
     if not scored:
-        raise InputError("no sequences to score: check the folders")
+        raise InputError("no sequences to score", "check the folders")
     return Result(protocol.name, protocol.overall(scored), tuple(scored))
 
 

@@ -120,7 +120,7 @@ def test_every_method_of_a_convolution(frames, outputs, relus):
 
 
 def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
-    times = {"direct": 3.0, (2, 2, 2): 1.0, (4, 4, 4): 2.0}
+    times = {"direct": 1.0, (4, 4, 4): 2.0}
     measured = []
 
     def seconds(conv, clip, method):
@@ -130,10 +130,10 @@ def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
     monkeypatch.setattr("threedcseg.models.fast.convolutions._seconds", seconds)
     conv = FastConv3d(nn.Conv3d(32, 32, 3, padding=1), Methods())
     x = channels_last(1, 32, 4, 8, 8)
-    assert conv.methods.fastest(conv, x) == (2, 2, 2)
+    assert conv.methods.fastest(conv, x) == "direct"
     assert set(measured) == set(times)
     count = len(measured)
-    assert conv.methods.fastest(conv, x) == (2, 2, 2)
+    assert conv.methods.fastest(conv, x) == "direct"
     assert len(measured) == count
     conv.methods.fastest(conv, channels_last(1, 32, 4, 8, 9))
     assert len(measured) > count

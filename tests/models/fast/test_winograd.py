@@ -75,9 +75,10 @@ def test_the_result_may_take_the_place_of_the_residual():
 
 
 def test_the_result_is_channels_last():
-    clip, weight, bias, _ = case(1, 4, 8, 8)
-    found = winograd.conv3d(clip, weight, bias, (4, 4, 4))
+    clip, weight, bias, residual = case(1, 4, 8, 8)
+    found = winograd.conv3d(clip, weight, bias, (4, 4, 4), out=residual)  # which is not
     assert found.is_contiguous(memory_format=CHANNELS_LAST)
+    assert (found - F.conv3d(clip, weight, bias, padding=1)).abs().max() < 1e-11
 
 
 def test_sums_made_in_inference_mode_serve_outside_of_it():
@@ -98,20 +99,20 @@ def three_threads(monkeypatch):
     torch.set_num_threads(before)
 
 
-def test_threads_claim_blocks(three_threads, monkeypatch):
-    sums, claimed = winograd._block_sums, []
+def test_threads_claim_frequencies_of_blocks(three_threads, monkeypatch):
+    products, claimed = winograd.onednn.products, []
 
-    def noted(tile, batch, frames, above, rows, *others):
-        claimed.append((rows, threading.get_ident()))
-        return sums(tile, batch, frames, above, rows, *others)
+    def noted(rows, filters):
+        claimed.append((len(rows), threading.get_ident()))
+        return products(rows, filters)
 
-    monkeypatch.setattr(winograd, "_block_sums", noted)
+    monkeypatch.setattr(winograd.onednn, "products", noted)
     clip, weight, bias, residual = case(2, 4, 41, 9)
     with torch.inference_mode():
         found = winograd.conv3d(clip, weight, bias, (4, 4, 4), residual=residual)
     assert torch.allclose(found, F.conv3d(clip, weight, bias, padding=1) + residual)
-    rows, threads = zip(*claimed, strict=True)
-    assert sorted(rows) == [1, 8, 8, 8, 8, 8]
+    tiles, threads = zip(*claimed, strict=True)
+    assert sorted(tiles) == [6] * 6 + [12] * 30  # 5 blocks of 8 rows and one of 1; 6 frequencies
     assert threading.get_ident() not in threads
     assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:

@@ -24,8 +24,8 @@ multiplied by p and the columns of A' divided by it, which makes y1 a plain sum.
 
 **Three axes.** The transforms of time, height and width commute, so a tile of 4x4x4 outputs takes
 6x6x6 = 216 products instead of 64 x 27 = 1728: one eighth. For a layer of C channels, each of the
-216 products is a matrix product (tiles, C) x (C, N) over all tiles at once. An axis may be left
-out (tile 0): then each product is a convolution of kernel 3 along that axis.
+216 products is a matrix product (tiles, C) x (C, N) over all tiles at once: 36 groups of one
+convolution for each frequency in time.
 
 **Accuracy.** Rounding errors grow with the spread of the matrices' entries. The customary points
 +-1, +-2 of F(4, 3) give errors of 6.2e-6 (root mean square, 256 channels, unit variance) on
@@ -33,25 +33,27 @@ out (tile 0): then each product is a convolution of kernel 3 along that axis.
 as the processor has it.
 
 **Rows.** Activations are channels-last: a clip is a table of voxels, with a row of C numbers each.
-Every transform makes rows that are weighted sums of a few rows of a table, those of the tile's
+Every transform makes rows that are weighted sums of a few rows of a table, here those of a tile's
 neighbourhood that are in the clip. That is what `torch.embedding_bag` does, in one pass, with each
-sum in registers until it is written (FBGEMM compiles it for C on x86). Transforms of height and
-width are one such pass; the ReLU of the input is applied before, bias, residual and ReLU of the
-output after them. Which rows and weights depends on shapes only (`_Block`).
+sum in registers until it is written (on x86, FBGEMM compiles it for C). One pass is time, one is
+height and width together, which is faster than one for each, and the same on the way back; the bias
+is a row that is added to all. Rows and weights depend on shapes only and are kept (`_block_sums`).
 
-**Memory.** The transformed clip is 27/8 times the clip: too much to go through main memory several
-times. So the rows of the image are cut into blocks of about ``TILES_PER_BLOCK`` tiles (enough rows
-for a matrix product to run at its peak), of which one frequency in time is transformed, multiplied
-and transformed back at a time. Threads claim blocks one after the other and compute each alone:
-they need not wait for one another, and one that is held up by another program's computing has
-fewer. The filters' transform is made anew for every block (2 % of the time of a large layer): to
-keep them would take 8 times the weights.
+**Memory.** The transformed clip is 27/8 times the clip, so the rows of the image are cut into
+blocks of about ``TILES_PER_BLOCK`` tiles, and one frequency in time of a block is transformed,
+multiplied and transformed back at a time. The filters of that frequency are transformed with it:
+to keep them would take 8 times the weights.
+
+**Threads** claim such frequencies one after the other and compute each alone, then the frames of
+blocks of which all are there: they need not wait for one another, and one that is held up by
+another program's computing has fewer.
 """
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
+from itertools import product
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -64,9 +66,9 @@ Tile = tuple[int, int, int]
 """Outputs of a tile in time, height and width: 2 or 4."""
 
 POINTS = {2: (1.0,), 4: (0.75, 1.5)}  # the finite points other than 0, each with both signs
-TILES_PER_BLOCK = 600  # rows of the matrix products
-FEWEST_TILES = 48  # of a block, for a thread to have it alone
-KEPT = 32  # shapes whose sums are kept: some MB each
+TILES_PER_BLOCK = 900  # rows of the matrix products
+FEWEST_TILES = 200  # of a block that is cut because there are many threads
+KEPT = 16  # shapes of blocks whose sums are kept: some MB each
 
 
 def filter_matrix(m: int) -> Tensor:
@@ -141,135 +143,149 @@ def conv3d(
     """``relu(conv(relu_input(clip)) + residual)`` for a 3x3x3 convolution of stride and padding 1.
 
     ``clip`` is ``(B, C, T, H, W)``, ``weight`` ``(N, C, 3, 3, 3)``, ``residual`` and ``out``
-    ``(B, N, T, H, W)``; ``out`` must be channels-last, and may be ``residual`` but not ``clip``.
-    Returns ``out``, by default a new tensor. Records no gradients: call it under `torch.no_grad`.
+    ``(B, N, T, H, W)``. The result is in ``out``, which may be ``residual`` but not ``clip``, if
+    that is channels-last, else in a new tensor. Records no gradients.
     """
     x = clip.permute(0, 2, 3, 4, 1).contiguous()  # (B, T, H, W, C)
+    x = x.clamp_min(0) if relu_input else x
     batch, frames, height, width, channels = x.shape
-    outputs = len(weight)
-    if out is None:
+    outputs, frequencies = len(weight), (tile[1] + 2) * (tile[2] + 2)  # those in space
+    if out is None or not out.is_contiguous(memory_format=torch.channels_last_3d):
         out = x.new_empty(batch, frames, height, width, outputs).permute(0, 4, 1, 2, 3)
-    y = out.permute(0, 2, 3, 4, 1)
-    added = None if residual is None else residual.permute(0, 2, 3, 4, 1)
-    bias = x.new_zeros(outputs) if bias is None else bias
+    y = out.permute(0, 2, 3, 4, 1).flatten(0, 1)  # (B * T, H, W, N)
+    added = None if residual is None else residual.permute(0, 2, 3, 4, 1).flatten(0, 1)
     taps = weight.permute(2, 3, 4, 0, 1).reshape(-1, channels)  # (27 * N, C)
-    in_time, to_filters = _filter_sums(tile, outputs, x.dtype)
-    kernels = [of_one.of(taps) for of_one in in_time]  # (9 * N, C) of each frequency in time
-    groups = (tile[1] + 2) * (tile[2] + 2)
+    in_time, in_space = _filter_sums(tile, outputs, x.dtype)
 
-    def finish(first: int) -> None:
-        """A block: the rows from ``first``."""
-        last = min(height, first + rows)
-        low, high = max(0, first - 1), min(height, last + 1)
-        of = _block_sums(
-            tile, batch, frames, first - low, last - first, high - last, width, x.dtype
-        )
-        read = x[:, :, low:high].clamp_min(0) if relu_input else x[:, :, low:high]
-        voxels = read.reshape(-1, channels)
-        found = []
-        for kernel, to_time in zip(kernels, of.to_time, strict=True):
-            inputs = of.to_space.of(to_time.of(voxels)).view(-1, groups, channels)
-            filters = to_filters.of(kernel).view(groups, outputs, channels)
-            products = onednn.products(inputs, filters)  # (tiles, groups, N)
-            found.append(of.from_space.of(products.view(-1, outputs)))
-        result = of.from_time.of(torch.cat([*found, bias[None]]))
-        result = result.view(batch, frames, last - first, width, outputs)
-        place = y[:, :, first:last]
+    @torch.no_grad()  # threads begin without
+    @torch.inference_mode(torch.is_inference_mode_enabled())
+    def multiply(block: _Block, i: int) -> None:
+        """Frequency ``i`` in time of a block."""
+        filters = in_space.of(in_time[i].of(taps)).view(frequencies, outputs, channels)
+        rows = block.sums.to_time[i].of(x.view(-1, channels)[block.read_from * width :])
+        rows = block.sums.to_space.of(rows).view(-1, frequencies, channels)
+        rows = onednn.products(rows, filters).view(-1, outputs)
+        rows = block.sums.from_space.of(rows)
+        with block.lock:
+            if block.found is None:
+                block.found = x.new_empty((tile[0] + 2) * len(rows) + 1, outputs)
+                block.found[-1] = 0 if bias is None else bias
+        block.found[i * len(rows) : (i + 1) * len(rows)] = rows
+        with block.lock:
+            block.missing -= 1
+            if block.missing == 0:
+                tasks.extend(pool.submit(finish, block, frame) for frame in range(len(y)))
+
+    @torch.no_grad()
+    @torch.inference_mode(torch.is_inference_mode_enabled())
+    def finish(block: _Block, frame: int) -> None:
+        """One frame of a block of which all frequencies are there."""
+        place = y[frame, block.rows]
+        assert block.found is not None
+        result = block.sums.from_time[frame].of(block.found).view_as(place)
         if added is not None:
-            result = torch.add(result, added[:, :, first:last], out=place)
+            result = torch.add(result, added[frame, block.rows], out=place)
         if relu:
             torch.clamp_min(result, 0, out=place)
         elif added is None:
             place.copy_(result)
 
-    time, down, across = (-(-size // m) for size, m in zip(x.shape[1:4], tile, strict=True))
-    tiles, threads = batch * time * down * across, torch.get_num_threads()
-    blocks = max(1, -(-tiles // (threads * TILES_PER_BLOCK))) * threads
-    if blocks > down or tiles < blocks * FEWEST_TILES:  # threads share each operation instead
-        blocks, threads = max(1, round(tiles / (3 * TILES_PER_BLOCK))), 1
-    rows = -(-down // blocks) * tile[1]
-    _by_threads(finish, range(0, height, rows), threads)
+    threads, tasks = torch.get_num_threads(), list[Future[None]]()
+    try:
+        with ThreadPoolExecutor(threads, "blocks", torch.set_num_threads, (1,)) as pool:
+            for block, i in product(_blocks(x, tile, threads), range(tile[0] + 2)):
+                tasks.append(pool.submit(multiply, block, i))
+            for task in tasks:  # to which finished blocks add theirs
+                task.result()
+    finally:
+        torch.set_num_threads(threads)  # or threads to come would begin with one
     return out
 
 
-def _by_threads(finish: Callable[[int], None], blocks: range, threads: int) -> None:
-    """Each block by one of so many threads, the next one by that which is free first."""
-    inference = torch.is_inference_mode_enabled()
+class _Block:
+    """Some rows of the result, and what is found of them so far."""
 
-    def claim(first: int) -> None:
-        with torch.inference_mode(inference), torch.no_grad():  # threads begin without
-            finish(first)
+    def __init__(self, first: int, last: int, x: Tensor, tile: Tile) -> None:
+        batch, frames, height, width, _ = x.shape
+        self.rows = slice(first, last)
+        self.read_from, read_to = max(0, first - 1), min(height, last + 1)
+        above, below = first - self.read_from, read_to - last
+        self.sums = _block_sums(
+            tile, (batch, frames, height, width), above, last - first, below, x.dtype
+        )
+        self.found: Tensor | None = None  # (frequencies in time * B * t * rows * W + 1, N)
+        self.missing = tile[0] + 2  # frequencies in time
+        self.lock = Lock()
 
-    if threads == 1:
-        for first in blocks:
-            claim(first)
-        return
-    try:
-        with ThreadPoolExecutor(threads, "rows", torch.set_num_threads, (1,)) as pool:
-            for _ in pool.map(claim, blocks):
-                pass  # raises what a thread raised
-    finally:
-        torch.set_num_threads(threads)  # or threads to come would begin with one
+
+def _blocks(x: Tensor, tile: Tile, threads: int) -> list[_Block]:
+    """Enough for every thread, of about as many tiles as are good for a product."""
+    batch, frames, height, width, _ = x.shape
+    time, down, across = (-(-n // m) for n, m in zip((frames, height, width), tile, strict=True))
+    tiles = batch * time * down * across
+    wanted = max(-(-tiles // TILES_PER_BLOCK), 2 * threads // (tile[0] + 2))
+    rows = -(-down // max(1, min(wanted, tiles // FEWEST_TILES))) * tile[1]
+    return [_Block(first, min(first + rows, height), x, tile) for first in range(0, height, rows)]
 
 
 class _BlockSums(NamedTuple):
-    """The transforms of a block as sums of rows of ``(B, T, rows, W)``, and back."""
+    """The transforms of a block as sums of rows of ``(B, T, H, W)``, and back.
 
-    to_time: list[Sums]  # of each frequency
-    to_space: Sums  # (B * t, h, w, frequencies in height, in width)
-    from_space: Sums
-    from_time: Sums  # the last row is added to all
+    Shapes are those of the results; i, j, k are frequencies in time, height and width.
+    """
+
+    to_time: list[Sums]  # (B * t, H, W) of each frequency
+    to_space: Sums  # (B * t, h, w, j, k)
+    from_space: Sums  # (B * t, H, W)
+    from_time: list[Sums]  # (H, W) of each frame of (i, B * t, H, W) and a row added to all
 
 
 @lru_cache(KEPT)
 def _block_sums(
     tile: Tile,
-    batch: int,
-    frames: int,
+    clip: tuple[int, int, int, int],
     above: int,
     rows: int,
     below: int,
-    width: int,
     dtype: torch.dtype,
 ) -> _BlockSums:
-    """Of a block of ``rows``, with ``above`` and ``below`` (0 or 1) of its neighbours read."""
+    """Of ``rows`` of a clip ``(B, T, H, W)``, with those ``above`` and ``below`` (0 or 1) read."""
+    batch, frames, height, width = clip
     read = above + rows + below
     time, t_places, t_weights = _inputs(tile[0], frames, 0, frames)
     down, h_places, h_weights = _inputs(tile[1], rows, above, read)
     across, w_places, w_weights = _inputs(tile[2], width, 0, width)
 
-    b, voxel = _along(0, batch, 4), _along(2, read * width, 4)
-    frame = t_places[None, :, None]  # (B, t, voxels, inputs)
-    to_time = [
-        _sums((b * frames + frame) * read * width + voxel, of_one[None, :, None], dtype)
-        for of_one in t_weights.unbind(1)
-    ]
+    (_, high, wide), lines, columns = (m + 2 for m in tile), torch.arange(rows), torch.arange(width)
 
-    # (B * t, h, w, frequencies in height, in width, inputs in height, in width)
-    row = _along(0, batch * time, 7) * read + h_places[None, :, None, None, None, :, None]
-    place = row * width + w_places[None, None, :, None, None, None]
-    weights = h_weights[None, :, None, :, None, :, None] * w_weights[None, None, :, None, :, None]
+    place = (_along(0, batch, 4) * frames + t_places[:, None]) * height * width
+    place = place + torch.arange(read * width)[:, None]  # (B, t, H * W, inputs)
+    to_time = [_sums(place, of_one[:, None], dtype) for of_one in t_weights.unbind(1)]
+
+    # (B * t, h, w, j, k, inputs in height, in width)
+    row = _along(0, batch * time, 7) * read + h_places[:, None, None, None, :, None]
+    place = row * width + w_places[:, None, None, None]
+    weights = h_weights[:, None, :, None, :, None] * w_weights[:, None, :, None]
     to_space = _sums(place.flatten(-2), weights.flatten(-2), dtype)
 
-    # (B * t, rows, columns, frequencies in height, in width)
-    lines, columns = _along(1, rows, 5), _along(2, width, 5)
-    row = _along(0, batch * time, 5) * down + lines // tile[1]
-    place = (row * across + columns // tile[2]) * (tile[1] + 2) + _along(3, tile[1] + 2, 5)
-    place = place * (tile[2] + 2) + _along(4, tile[2] + 2, 5)
-    weights = (
-        output_matrix(tile[1])[torch.arange(rows) % tile[1]][None, :, None, :, None]
-        * output_matrix(tile[2])[torch.arange(width) % tile[2]][None, None, :, None]
-    )
+    # (B * t, H, W, j, k)
+    row = _along(0, batch * time, 5) * down + (lines // tile[1])[:, None, None, None]
+    place = (row * across + (columns // tile[2])[:, None, None]) * high
+    place = (place + torch.arange(high)[:, None]) * wide + torch.arange(wide)
+    of_lines = output_matrix(tile[1])[lines % tile[1]]
+    of_columns = output_matrix(tile[2])[columns % tile[2]]
+    weights = of_lines[:, None, :, None] * of_columns[:, None]
     from_space = _sums(place.flatten(-2), weights.flatten(-2), dtype)
 
-    # (B, T, voxels, frequencies and one that is 1)
-    frame, voxel = _along(1, frames, 4), _along(2, rows * width, 4)
-    frequency = _along(3, tile[0] + 3, 4)
-    place = ((frequency * batch + b) * time + frame // tile[0]) * rows * width + voxel
-    bias = (tile[0] + 2) * batch * time * rows * width
-    weights = output_matrix(tile[0])[torch.arange(frames) % tile[0]]
-    weights = torch.cat([weights, torch.ones_like(weights[:, :1])], 1)[None, :, None]
-    from_time = _sums(place.clamp_max(bias), weights, dtype)
+    # (voxels, frequencies and one that is 1) of each frame
+    voxels = rows * width
+    frequency, voxel = torch.arange(tile[0] + 3), torch.arange(voxels)[:, None]
+    weights = torch.cat([output_matrix(tile[0]), torch.ones(tile[0], 1)], 1)
+    from_time = []
+    for number, frame in product(range(batch), range(frames)):
+        place = ((frequency * batch + number) * time + frame // tile[0]) * voxels + voxel
+        place[:, -1] = (tile[0] + 2) * batch * time * voxels
+        from_time.append(_sums(place, weights[frame % tile[0]], dtype))
     return _BlockSums(to_time, to_space, from_space, from_time)
 
 
