@@ -63,7 +63,7 @@ def drop_unsure(
     `BORDER` times the share of its pixels at its border; where none does, the one that comes
     nearest stays. With ``least`` 0, all do.
     """
-    total = seen = np.float32(0)
+    total = seen = np.zeros((1, 1), np.float32)
     for frame, probabilities in maps:
         if least:
             small = _shrunk(probabilities, short_edge)
