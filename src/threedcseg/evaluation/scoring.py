@@ -122,7 +122,7 @@ def _measure(scorer: SequenceScorer, pair: Pair) -> _Measured:
             prediction = _read(pair.prediction)
         return _Measured(scorer.measure(prediction, truth), truth.shape)
     except InputError as error:
-        raise InputError(f"{scorer.name}/{pair.frame}: {error}") from None
+        raise InputError(f"{scorer.name}/{pair.frame}: {error.what}", error.remedy) from None
 
 
 def _read(source: np.ndarray | Readable) -> np.ndarray:
