@@ -84,7 +84,7 @@ def davis16(
         workers: threads, as in `score`.
 
     >>> result = davis16({"dog": (predictions, ground_truth)})  # doctest: +SKIP
-    >>> result.overall["J&F"], result.sequences[0].figures["J_mean"]
+    >>> result.overall["J&F"], result.sequences[0].figures["J_mean"]  # doctest: +SKIP
     """
     if isinstance(sequences, Mapping):
         sequences = ((name, *frames) for name, frames in sequences.items())
