@@ -47,9 +47,9 @@ class SequenceScorer(ABC):
     order.
 
     >>> scorer = PROTOCOLS["davis16"].scorer("dog")  # doctest: +SKIP
-    >>> for prediction, ground_truth in pairs:
+    >>> for prediction, ground_truth in pairs:  # doctest: +SKIP
     ...     scorer.score(prediction, ground_truth)
-    >>> scorer.result().figures["J_mean"]
+    >>> scorer.result().figures["J_mean"]  # doctest: +SKIP
     """
 
     derived: ClassVar[tuple[Figure, ...]] = ()
