@@ -52,7 +52,9 @@ import sys, torch
 from threedcseg.models.device import pick_device
 from threedcseg.training.convolutions import fastest_convolution
 device = pick_device(sys.argv[1])
-print(fastest_convolution(device, torch.bfloat16 if device.type == "cuda" else torch.float32)[1])
+line = fastest_convolution(device, torch.bfloat16 if device.type == "cuda" else torch.float32)[1]
+print(line)
+sys.exit("failed" in line)
 """
 TRAIN = """
 import sys
@@ -299,24 +301,17 @@ def train(
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONUNBUFFERED": "1"}
     if status := console.run([python, "-c", CHECK, device], folder, env):
         return status
-    measured = console.run([python, "-c", MEASURE, device], folder, env, KERNELS)
-    kernels = "kernels" if measured == 0 else "torch"
-    if measured:
-        console.say("the kernels could not be measured: convolutions by torch")
-    minutes = max(0.02, (seconds - reserve - console.seconds()) / 60)
-    console.say(f"{minutes:.2f} minutes of training")
-    words = [
-        "train",
-        "--config",
-        "recipe.yaml",
-        "--minutes",
-        minutes,
-        "--device",
-        device,
-        "-o",
-        run,
-    ]
-    status = console.run([python, "-c", TRAIN, kernels, *words, *options], folder, env)
+    # Tried elsewhere first: a kernel that fails may leave a process no GPU.
+    failed = console.run([python, "-c", MEASURE, device], folder, env, KERNELS)
+    ways = ["torch"] if failed else ["kernels", "torch"]
+    for way in ways:
+        minutes = max(0.02, (seconds - reserve - console.seconds()) / 60)
+        console.say(f"{minutes:.2f} minutes of training" + ", without kernels" * (way == "torch"))
+        words = ["train", "--config", "recipe.yaml", "--minutes", minutes, "--device", device]
+        words += ["-o", run, *options]
+        status = console.run([python, "-c", TRAIN, way, *words], folder, env)
+        if not status or console.seconds() > seconds - 2 * reserve:
+            break
     newest = sorted(run.glob("samples/*"))[-PICTURES:]
     for path in (run / "model.safetensors", run / "log.jsonl", *newest):
         if path.is_file():

@@ -131,6 +131,34 @@ def test_the_summary_of_a_log():
     assert "106.7 clips a second" in clips
 
 
+@pytest.mark.parametrize(
+    ("statuses", "ways"),
+    [
+        ((0, 0, 0), ["kernels"]),
+        ((0, 0, 1, 0), ["kernels", "torch"]),  # such as a kernel that fails for another shape
+        ((0, 1, 0), ["torch"]),  # measured for too long, or failed there
+        ((1,), []),
+    ],
+)
+def test_what_fails_with_kernels_is_tried_without(tmp_path, monkeypatch, statuses, ways):
+    commands, left = [], list(statuses)
+
+    def run(console, command, folder, env, limit=0.0):
+        commands.append(command)
+        return left.pop(0)
+
+    monkeypatch.setattr(quarter_hour.Console, "run", run)
+    status = quarter_hour.train(
+        tmp_path, tmp_path / "results", 500, 60, "cuda", ["--set", "seed=2"]
+    )
+    assert status == statuses[-1] and not left
+    trained = [command for command in commands if command[2] == quarter_hour.TRAIN]
+    assert [command[3] for command in trained] == ways
+    for command in trained:
+        assert command[command.index("--minutes") + 1] == pytest.approx(440 / 60, abs=0.1)
+        assert command[-2:] == ["--set", "seed=2"]
+
+
 @pytest.mark.slow
 def test_a_run_from_parts_to_results(prepared, tmp_path):
     _, parts = prepared()

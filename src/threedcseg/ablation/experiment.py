@@ -108,7 +108,9 @@ class Ablation:
         if self.tiny:
             recipe = shrunk(recipe)
         if recipe.validation is None:
-            raise InputError(f"{row.recipe}.yaml: no validation, which says what is scored; add it")
+            raise InputError(
+                f"{row.recipe}.yaml: no validation, which says what is scored", "add it"
+            )
         check_inputs(recipe)
         open_source(recipe.data, _scored_data(row, recipe))
         return recipe

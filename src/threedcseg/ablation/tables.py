@@ -147,5 +147,5 @@ def find_table(name: str) -> Table:
     key = name.lower().replace(" ", "")
     key = key if key.startswith("table") else f"table{key}"
     if key not in TABLES:
-        raise InputError(f"no table {name!r} to measure: choose one of {', '.join(TABLES)}")
+        raise InputError(f"no table {name!r} to measure", f"choose one of {', '.join(TABLES)}")
     return TABLES[key]

@@ -70,16 +70,16 @@ def find_ground_truth(
         InputError: there is none, or the split must be named.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder of ground truth; check the path")
+        raise InputError(f"{root}: no such folder of ground truth", "check the path")
     dataset = find_dataset(root, data, split)
     if dataset is not None:
         return truth_of_dataset(dataset, foreground)
     if split is not None:
-        raise InputError(f"{root}: no data set with splits; leave --split out, or give its root")
+        raise InputError(f"{root}: no data set with splits", "leave --split out, or give its root")
     files = list_frames(root)
     folders = [root] if files else [f for f in list_folders(root) if list_frames(f)]
     if not folders:
-        raise InputError(f"{root}: no masks and no folders of masks; check the path")
+        raise InputError(f"{root}: no masks and no folders of masks", "check the path")
     sequences = {
         folder.resolve().name: {f.stem: truth_of(f, foreground) for f in list_frames(folder)}
         for folder in folders
@@ -103,11 +103,13 @@ def find_dataset(root: Path, data: str | None = None, split: str | None = None) 
         kind = data if data in kinds else kinds[0]
     splits = KINDS[kind].splits(root)
     if split is None and len(splits) != 1:
-        raise InputError(f"{root} has the splits {', '.join(splits)}: choose one with --split")
+        raise InputError(f"{root} has the splits {', '.join(splits)}", "choose one with --split")
     dataset = open_dataset(kind, root, split or splits[0])
     annotated = [s for s in dataset.sequences if any(mask is not None for mask in s.masks)]
     if not annotated:
-        raise InputError(f"{root}: no ground truth in the split {dataset.split!r}; choose another")
+        raise InputError(
+            f"{root}: no ground truth in the split {dataset.split!r}", "choose another"
+        )
     return replace(dataset, sequences=annotated)
 
 
@@ -144,7 +146,7 @@ def find_predictions(
         InputError: there are none at all.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder of predictions; check the path")
+        raise InputError(f"{root}: no such folder of predictions", "check the path")
     found = {}
     for name in sequences:
         places = [root / name, root] if len(sequences) == 1 else [root / name]
@@ -178,8 +180,8 @@ def pair_files(
     if absent and not allow_missing:
         raise InputError(
             f"no predictions for {len(absent)} of {len(truth.sequences)} sequences "
-            f"({some(absent)}): add them, choose with --sequences, or count them as empty with "
-            "--allow-missing"
+            f"({some(absent)})",
+            "add them, choose with --sequences, or count them as empty with --allow-missing",
         )
     paired, missing = [], []
     for name, truths in truth.sequences.items():
@@ -192,8 +194,8 @@ def pair_files(
         paired.append((name, [Pair(f, readers.get(f), reader) for f, reader in truths.items()]))
     if missing and not allow_missing:
         raise InputError(
-            f"{len(missing)} frames have no prediction ({some(missing)}): add them, or count them "
-            "as empty with --allow-missing"
+            f"{len(missing)} frames have no prediction ({some(missing)})",
+            "add them, or count them as empty with --allow-missing",
         )
     if read_as == "auto" and not objects:
         _check_gray(predictions)
@@ -249,6 +251,7 @@ def _check_gray(predictions: Mapping[str, PredictionFolder]) -> None:
                 return
     if highest:
         raise InputError(
-            f"{example}: no value above {highest} of 255 there or in any other map looked at, so "
-            "these may be labels: say --read-as labels or --read-as probabilities"
+            f"{example}: no value above {highest} of 255 there or in any other map looked at, "
+            "so these may be labels",
+            "say --read-as labels or --read-as probabilities",
         )

@@ -195,15 +195,17 @@ class EvaluationRecord(RecordPart):
         try:
             content = read_json(path, MAX_RECORD)
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}; give a JSON of 3dcseg evaluate") from None
+            raise InputError(
+                f"{path}: {error.strerror}", "give a JSON of 3dcseg evaluate"
+            ) from None
         except InputError as error:
             raise InputError(error.what, "give what 3dcseg evaluate --json wrote") from None
         if not _is_record(content):
-            raise InputError(f"{path} is no record of an evaluation: {_AGAIN}")
+            raise InputError(f"{path} is no record of an evaluation", _AGAIN)
         if content["format"] != FORMAT:
             raise InputError(
-                f"{path} is in the format {content['format']!r}, and this version reads "
-                f"{FORMAT!r}: {_AGAIN}"
+                f"{path} is in the format {content['format']!r}, and this version reads {FORMAT!r}",
+                _AGAIN,
             )
         try:
             return cls.model_validate(content)
@@ -211,7 +213,7 @@ class EvaluationRecord(RecordPart):
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             what = f"{place}: {first['msg']}" if place else first["msg"]
-            raise InputError(f"{path} is not whole ({what}): {_AGAIN}") from None
+            raise InputError(f"{path} is not whole ({what})", _AGAIN) from None
 
     def write(self, path: Path) -> None:
         """Write the record as JSON, whole or not at all; raises as `check_writable`."""
@@ -224,9 +226,9 @@ class EvaluationRecord(RecordPart):
 def check_writable(path: Path) -> None:
     """Raise `InputError` if the folder is missing or ``path`` is anything but a former record."""
     if path.exists() and not is_evaluation(path):
-        raise InputError(f"{path} exists and is no evaluation: give another name")
+        raise InputError(f"{path} exists and is no evaluation", "give another name")
     if not path.parent.is_dir():
-        raise InputError(f"{path}: no such folder {path.parent}; make it, or give another name")
+        raise InputError(f"{path}: no such folder {path.parent}", "make it, or give another name")
 
 
 def is_evaluation(path: Path) -> bool:

@@ -23,7 +23,7 @@ from threedcseg.inference.on_device import (
     resizes,
     uploaded,
 )
-from threedcseg.inference.postprocessing import drop_regions, median_over_time
+from threedcseg.inference.postprocessing import drop_regions, drop_unsure, median_over_time
 from threedcseg.inference.resizing import Picture, PictureT, stack
 from threedcseg.inference.settings import Settings
 from threedcseg.inference.shots import Thumbnail, mark_shots
@@ -126,7 +126,9 @@ def segment_keyed(
         maps = median_over_time(_stitched(clips, network, settings, at_once), settings.median)
         patient = resizes(device) and settings.emit == "final"
         in_flight = settings.clip_length * shot.stride if patient else 0
-        for key, probabilities in downloaded(_at_source(maps, settings), in_flight):
+        full = downloaded(_at_source(maps, settings), in_flight)
+        rule = settings.threshold, settings.drop_unsure, settings.short_edge
+        for key, probabilities in drop_unsure(full, *rule):
             yield key, _finished(probabilities, settings)
 
 

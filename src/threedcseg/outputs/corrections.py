@@ -88,8 +88,7 @@ def _from_image(path: Path) -> Draw:
         image = read_image(path)
         _check_size(f"{path}", image.shape[1], image.shape[0], width, height)
         blurred = path.suffix.lower() in (".jpg", ".jpeg")
-        mask: np.ndarray = image.max(axis=2) > (127 if blurred else 0)
-        return mask
+        return image.max(axis=2) > (127 if blurred else 0)
 
     return draw
 

@@ -91,16 +91,18 @@ def write_report(
 def check_replaceable(output: Path) -> None:
     """Raise `InputError` unless ``output`` is free, empty, or a former report."""
     if not output.resolve().parent.is_dir():
-        raise InputError(f"{output}: no such folder {output.parent}; make it, or give another name")
+        raise InputError(
+            f"{output}: no such folder {output.parent}", "make it, or give another name"
+        )
     if not output.exists():
         return
     if not output.is_dir():
-        raise InputError(f"{output} is a file: give a folder for the report")
+        raise InputError(f"{output} is a file", "give a folder for the report")
     index = output / "index.html"
     if any(output.iterdir()) and not (
         index.is_file() and MARK.encode() in read_bounded(index, MAX_PAGE)
     ):
-        raise InputError(f"{output} holds something else than a report: give another folder")
+        raise InputError(f"{output} holds something else than a report", "give another folder")
 
 
 def _replace(output: Path, part: Path) -> None:

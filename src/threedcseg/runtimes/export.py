@@ -69,7 +69,7 @@ def export(
     if path.suffix not in ENDINGS:
         raise InputError(f"{path}", f"give a name that ends in {' or '.join(ENDINGS)}")
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file")
+        raise InputError(f"{path}: is a folder", "give the name of a file")
     if calibration is not None and path.suffix != ".onnx":
         raise InputError(
             f"{path}: int8 is written as .onnx only; OpenVINO reads that too (--runtime openvino)"

@@ -90,9 +90,9 @@ def open_exported(path: str | Path, runtime: Runtime | None = None) -> ExportedN
     if runtime is None:
         raise InputError(f"{path}: exported networks end in {' or '.join(ENDINGS)}")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; make it with `3dcseg export`")
+        raise InputError(f"{path}: no such file", "make it with `3dcseg export`")
     if runtime == "onnxruntime" and path.suffix != ".onnx":
-        raise InputError(f"{path}: ONNX Runtime reads .onnx files only; try --runtime openvino")
+        raise InputError(f"{path}: ONNX Runtime reads .onnx files only", "try --runtime openvino")
     try:
         return _open_onnx(path) if runtime == "onnxruntime" else _open_openvino(path)
     except InputError:
@@ -100,7 +100,7 @@ def open_exported(path: str | Path, runtime: Runtime | None = None) -> ExportedN
     except Exception as error:  # both runtimes have exceptions of their own for damaged files
         reason = shortly(error) or repr(error)
         raise InputError(
-            f"{path}: cannot be read by {runtime} ({reason}); export it again"
+            f"{path}: cannot be read by {runtime} ({reason})", "export it again"
         ) from None
 
 

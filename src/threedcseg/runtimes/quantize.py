@@ -28,7 +28,7 @@ def calibration_clips(root: str | Path, clip_length: int) -> list[np.ndarray]:
     root = Path(root)
     kinds = detect(root)
     if not kinds:
-        raise InputError(f"{root}: no data set known here; see `3dcseg data check`")
+        raise InputError(f"{root}: no data set known here", "see `3dcseg data check`")
     kind = KINDS[kinds[0]]
     splits = kind.splits(root)
     split = "train" if "train" in splits else splits[0]
@@ -55,8 +55,8 @@ def quantize(source: Path, target: Path, clips: list[np.ndarray]) -> None:
     flat = [node.name for node in convolutions[STEM:] if _axes(node) == 2]
     if not flat:
         raise InputError(
-            "int8: this network has 3D convolutions only, which are slower in int8; "
-            "leave out --quantize"
+            "int8: this network has 3D convolutions only, which are slower in int8",
+            "leave out --quantize",
         )
     tools.quantize_static(
         str(prepared),

@@ -20,7 +20,6 @@ class AnimationReader:
     """The frames of an animated image as a `FrameSource`, each shown for its own time."""
 
     address: str | None = None
-    has_audio = False
     start = Fraction(0)
     time_base = Fraction(1, 1000)
     pixel_aspect = Fraction(1)

@@ -35,7 +35,6 @@ class FolderReader:
 
     address: str | None = None
     num_frames: int | None
-    has_audio = False
     start = Fraction(0)
     pixel_aspect = Fraction(1)
     color = Color()

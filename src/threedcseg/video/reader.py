@@ -152,10 +152,8 @@ class VideoReader:
             self.pixel_aspect, self.color, self.depth = form.pixel_aspect, form.color, form.depth
             self.num_frames = _estimated_frames(container, stream, self.rate)
             self.time_base = form.time_base
-            tracks = audio_streams(container)
-            self.has_audio = bool(tracks)
             self.start = self._first_time = decoding.origin or Fraction(0)
-            for track in tracks:
+            for track in audio_streams(container):
                 # Sound may begin before the picture. Encoders put a little priming before time 0.
                 if track.start_time is not None and track.time_base is not None:
                     self.start = min(
