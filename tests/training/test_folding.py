@@ -1,12 +1,15 @@
 import copy
 
+import pytest
 import torch
 from torch import nn
 
 from threedcseg.models import create_model
 from threedcseg.training import onednn
 from threedcseg.training.convolutions import by_torch
-from threedcseg.training.folding import FoldedConv, FrameConv, fold
+from threedcseg.training.folding import FoldedBottleneck, FoldedConv, FrameConv, fold
+from threedcseg.training.gradient_checkpointing import checkpoint_blocks
+from threedcseg.training.stochastic_depth import drop_blocks
 
 
 def network():
@@ -40,10 +43,17 @@ def test_a_folded_network_has_the_same_logits_and_gradients():
         torch.testing.assert_close(gradients[1][name], expected, rtol=1e-7, atol=1e-10, msg=name)
 
 
-def test_by_onednn_gradients_are_as_near_to_the_exact_ones_as_torch_is():
+@pytest.mark.parametrize("part", [onednn.PART, 1])  # bytes: maps as a whole, and by channels
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_by_onednn_gradients_are_as_near_to_the_exact_ones_as_torch_is(
+    part, checkpointed, monkeypatch
+):
+    monkeypatch.setattr(onednn, "PART", part)
     exact = network()
     plain, ours = copy.deepcopy(exact).float(), copy.deepcopy(exact).float()
     fold(ours, onednn.convolution)
+    if checkpointed:
+        checkpoint_blocks(ours)
     clip = torch.rand(2, 3, 4, 32, 64)
     gradients = []
     for model in (exact, plain, ours):
@@ -62,6 +72,17 @@ def test_parameters_and_their_names_stay_as_they_were():
     assert {name: id(p) for name, p in plain.named_parameters()} == before
     assert list(plain.state_dict()) == keys
     network().load_state_dict(plain.state_dict())
+
+
+def test_bottlenecks_are_still_left_out_by_stochastic_depth():
+    plain, folded = network(), network()
+    fold(folded, onednn.convolution)
+    assert sum(isinstance(part, FoldedBottleneck) for part in folded.modules()) == 15
+    hooks = []
+    for model in (plain, folded):
+        drop_blocks(model.encoder, 0.5)
+        hooks.append([len(block._forward_hooks) for block in model.encoder.blocks])
+    assert hooks[0] == hooks[1] and sum(hooks[0]) > 5
 
 
 def test_norms_that_are_trained_are_not_folded():

@@ -5,10 +5,15 @@ before them inside the graph: fewer passes over memory, the same result and the 
 convolutions are computed in the way that is fastest on the device.
 """
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 
-from threedcseg.models.layout import to_clip, to_frames
+from threedcseg.models.blocks import SeparableConv3d
+from threedcseg.models.encoders.efficientnet import InvertedBottleneck
+from threedcseg.models.layout import from_time_rows, to_clip, to_frames, to_time_rows
+from threedcseg.training import onednn
 from threedcseg.training.convolutions import Convolution
 
 
@@ -21,15 +26,64 @@ class FoldedConv(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         conv, norm = self[0], self[1]
-        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        assert norm.running_mean is not None and norm.running_var is not None
+        assert isinstance(conv, nn.Conv2d)
         if norm.training:
             out: Tensor = super().forward(x)
             return out
-        factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        weight = conv.weight * factor[:, None, None, None]
-        bias = norm.bias - norm.running_mean * factor
-        return self.by(x, weight, bias, conv.stride[0], conv.padding, len(self) > 2)  # type: ignore[arg-type]
+        return self.by(x, *folded(self), conv.stride[0], conv.padding, len(self) > 2)  # type: ignore[arg-type]
+
+
+def folded(parts: nn.Sequential) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution and the frozen batch norm after it as one."""
+    conv, norm = parts[0], parts[1]
+    assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None and norm.running_var is not None
+    factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return conv.weight * factor[:, None, None, None], norm.bias - norm.running_mean * factor
+
+
+class FoldedBottleneck(InvertedBottleneck):
+    """One that expands, by oneDNN as a whole while the statistics of its norms are frozen."""
+
+    def __init__(self, block: InvertedBottleneck) -> None:
+        nn.Module.__init__(self)
+        self.__dict__ |= vars(block)
+
+    def forward(self, frames: Tensor, batch: int) -> Tensor:
+        expand, spatial, project = self.expand, self.spatial, self.project
+        assert isinstance(expand, nn.Sequential)
+        if any(parts[1].training for parts in (expand, spatial, project)):
+            return super().forward(frames, batch)
+        tap, conv = self.temporal.conv, spatial[0]
+        assert isinstance(conv, nn.Conv2d)
+        weight, bias = folded(project)
+        last = weight, later_bias(tap.bias, weight, bias)
+        parts = folded(expand), folded(spatial), tap.weight, last
+        y = onednn.bottleneck(frames, batch, *parts, conv.stride[0])
+        return y + frames if self.skip else y
+
+
+class FoldedSeparableConv3d(SeparableConv3d):
+    """One whose bias in time is added at its end, where there are fewer gradients to sum up."""
+
+    def __init__(self, conv: SeparableConv3d, by: Convolution) -> None:
+        nn.Module.__init__(self)
+        self.__dict__ |= vars(conv)
+        self.by = by
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tap = x.shape[0], self.temporal.conv
+        frames = self.spatial(to_frames(x))
+        rows = self.by(to_time_rows(frames, batch), tap.weight, None, 1, (1, 0), False)
+        weight, bias = self.mix.weight, later_bias(tap.bias, self.mix.weight, self.mix.bias)
+        frames = from_time_rows(rows, frames.shape[2])
+        return to_clip(self.by(frames, weight, bias, 1, (0, 0), False), batch)
+
+
+def later_bias(bias: Tensor | None, weight: Tensor, last: Tensor | None) -> Tensor:
+    """What the ``bias`` before a 1x1 convolution, and its own, come to after it."""
+    assert bias is not None and last is not None
+    return last + weight.flatten(1) @ bias
 
 
 class FrameConv(nn.Module):
@@ -53,10 +107,18 @@ def fold(network: nn.Module, by: Convolution) -> None:
     """Replace, in ``network``, what can be computed faster; its state dict stays as it is."""
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.Sequential) and is_foldable(child):
+            if by is onednn.convolution and is_bottleneck(child):
+                setattr(module, name, FoldedBottleneck(child))
+            elif isinstance(child, SeparableConv3d):
+                setattr(module, name, FoldedSeparableConv3d(child, by))
+            elif isinstance(child, nn.Sequential) and is_foldable(child):
                 setattr(module, name, FoldedConv(child, by))
             elif not isinstance(module, FoldedConv) and is_plain(child):
                 setattr(module, name, FrameConv(child, by))  # type: ignore[arg-type]
+
+
+def is_bottleneck(module: nn.Module) -> TypeGuard[InvertedBottleneck]:
+    return isinstance(module, InvertedBottleneck) and isinstance(module.expand, nn.Sequential)
 
 
 def is_foldable(parts: nn.Sequential) -> bool:
