@@ -13,6 +13,7 @@ from torch import nn
 
 from threedcseg.models import create_model
 from threedcseg.models.encoders.residual import Residual
+from threedcseg.models.fast import onednn
 from threedcseg.models.fast.convolutions import FastConv3d, Methods, PointwiseConv3d
 from threedcseg.models.fast.fused import FusedResidual, FusedRF3D
 from threedcseg.models.fast.prepare import prepare_for_gpu, prepare_for_inference
@@ -140,11 +141,12 @@ def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("voxels", [(2, 5, 7), (4, 40, 33)])  # below and above a chunk of rows
-def test_pointwise_convolutions(stride, voxels):
+@pytest.mark.parametrize("fuses", [onednn.fuses, lambda dtype: False])
+def test_pointwise_convolutions(stride, fuses, monkeypatch):
+    monkeypatch.setattr(onednn, "fuses", fuses)
     torch.manual_seed(0)
     conv = nn.Conv3d(12, 20, 1, stride).requires_grad_(False)
-    x = channels_last(2, 12, *voxels)
+    x = channels_last(2, 12, 4, 15, 13)
     plain, exact = conv(x), in_float64(lambda conv, x: conv(x), conv, x)
     residual = channels_last(*plain.shape)
     fast = PointwiseConv3d(conv)
