@@ -162,7 +162,7 @@ with av.open(sys.argv[1], "w", format="mpegts") as out:
 """
 
 
-def test_a_stream_of_another_process(tmp_path):
+def test_a_stream_of_another_process():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
