@@ -16,7 +16,7 @@ import torch
 
 from threedcseg.allocation import keep_freed_memory
 from threedcseg.models import create_model
-from threedcseg.models.fast import frames
+from threedcseg.models.fast import onednn
 from threedcseg.models.fast.prepare import Autocast, prepare_for_inference
 
 
@@ -36,12 +36,12 @@ def main() -> None:
     prepared = prepare_for_inference(plain)
     clip = torch.rand(1, 3, 8, *args.size).to(memory_format=torch.channels_last_3d)
     ways = {"plain": (plain, True), "not fused": (prepared, False), "prepared": (prepared, True)}
-    fuses = frames._fuses
+    fuses = onednn.fuses
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     with torch.inference_mode():
         for repeat in range(args.repeats + 1):
             for way, (network, fused) in ways.items():
-                frames._fuses = fuses if fused else lambda dtype: False  # type: ignore[assignment]
+                onednn.fuses = fuses if fused else lambda dtype: False  # type: ignore[assignment]
                 start = time.process_time()
                 Autocast(network, dtype)(clip)
                 if repeat:  # the first one warms up

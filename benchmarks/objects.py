@@ -11,7 +11,7 @@ Printed are, over all frames in which an object is to be seen: `number`, the sha
 region that covers it best has the number that stands for it (each number stands for one object at
 most, chosen for the whole scene), and `J`, the mean IoU of the object with that number's pixels;
 `numbers`, how many were given in a scene of two; and milliseconds a frame on one core. Beside it
-the tracker of before: connected regions, matched by overlap.
+a simple tracker: connected regions, matched by overlap.
 """
 
 import argparse
@@ -180,7 +180,7 @@ def network_masks(scene: Scene) -> np.ndarray:
 
 
 class RegionTracker:
-    """The tracker of before: connected regions, matched by the overlap of their pixels."""
+    """A simple tracker: connected regions, matched by the overlap of their pixels."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[TrackedObject, int]] = {}
@@ -244,7 +244,7 @@ def list_pack(pack: Path) -> None:
     from motion import read_pack
 
     names = [entry["name"] for entry in json.loads(pack.with_suffix(".vjson").read_text())]
-    print("| video | frames | regions at once | numbers, before | now |")
+    print("| video | frames | regions at once | numbers, overlap | ours |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, (frames, masks) in zip(names, read_pack(pack), strict=True):
         if name in SEVERAL:
@@ -257,7 +257,7 @@ def list_pack(pack: Path) -> None:
 
 
 def draw_scenes(data: Path, out: Path) -> None:
-    """Frames of two scenes, with the numbers of before above those of now, as colours."""
+    """Frames of two scenes, with the numbers by overlap above ours, as colours."""
     rows = []
     for kind, pair in (("behind", PAIRS[0]), ("in front", PAIRS[3])):
         scene = make_scene(kind, *pair, data)
@@ -292,7 +292,7 @@ def main() -> None:
     if args.picture:
         draw_scenes(args.data, args.picture)
         return
-    trackers = {"before": RegionTracker, "now": ObjectTracker}
+    trackers = {"overlap": RegionTracker, "ours": ObjectTracker}
     given = ("true masks",) if args.truth_only else ("true masks", "network's masks")
     print("| masks | scenes | tracker | number | J | numbers | ms |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: |")

@@ -2,6 +2,7 @@
 
     python benchmarks/paper_network.py compare            # times, interleaved; probabilities
     python benchmarks/paper_network.py compare --busy 1   # beside another busy process
+    python benchmarks/paper_network.py --threads 1 --clock processor compare  # on a busy machine
     python benchmarks/paper_network.py accuracy           # both against float64
     python benchmarks/paper_network.py memory             # peak memory, each in its own process
     python benchmarks/paper_network.py growth             # tables over clip length and size
@@ -42,11 +43,13 @@ from drawn_weights import clip_of, draw_into, drawn  # noqa: E402
 Size = tuple[int, int]
 WAYS = {"A": "plain module", "B": "prepared"}
 ROWS_IN_FLOAT64 = 8
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--frames", type=Path, default=ROOT / "examples" / "dog.mp4")
     commands = parser.add_subparsers(required=True)
     for command in (compare, accuracy, memory, growth, one):
@@ -100,18 +103,19 @@ def read_clip(path: Path, length: int, size: Size) -> Tensor:
     return clip_of(np.stack(frames))
 
 
-def run(model: nn.Module, clip: Tensor) -> tuple[float, Tensor]:
+def run(model: nn.Module, clip: Tensor, clock: str = "wall") -> tuple[float, Tensor]:
     """Seconds and foreground probabilities ``(T, H, W)``."""
-    start = time.perf_counter()
+    start = CLOCKS[clock]()
     with torch.inference_mode():
         logits = model(clip)
-    seconds = time.perf_counter() - start
+    seconds = CLOCKS[clock]() - start
     return seconds, logits.softmax(dim=1)[0, 1]
 
 
 def compare(args: argparse.Namespace) -> None:
     """Time A and B in turns, and compare their probabilities."""
     print(f"{platform.processor() or platform.machine()}, {args.threads} threads, ", end="")
+    print(f"{torch.backends.cpu.get_cpu_capability()}, {args.clock} time, ", end="")
     print(
         f"torch {torch.__version__}, float32, {args.repeats} repeats in turns, "
         f"{args.busy} busy processes beside them\n"
@@ -128,7 +132,7 @@ def compare(args: argparse.Namespace) -> None:
             run(a, clip)
             pairs = []
             for _ in range(args.repeats):
-                (a_seconds, a_map), (b_seconds, b_map) = run(a, clip), run(b, clip)
+                (a_seconds, a_map), (b_seconds, b_map) = (run(m, clip, args.clock) for m in (a, b))
                 pairs.append((a_seconds, b_seconds))
             ratios = sorted(x / y for x, y in pairs)
             a_times, b_times = zip(*pairs, strict=True)

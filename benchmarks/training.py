@@ -15,8 +15,8 @@ of 8 frames; ``--batches`` gives the reference the very clips of the product, el
 which. ``rate`` lets three trainers take turns, a step of 2 clips of 8x224x400 each, and compares
 processor time, all of it, clips included: the product with a mix, the reference, and the product
 with clips from worker processes (here one process), as it trained before; DATA has davis16 and
-saliency-images. ``step`` is forward, backward and step of the network that ships, on one clip that
-is there already: plain and folded in turns, processor time of one thread.
+saliency-images. ``step`` is forward, backward and step of the network that ships, on clips that are
+there already: convolutions by torch and by oneDNN in turns, processor time.
 """
 
 import argparse
@@ -113,14 +113,14 @@ def fitted(
     from safetensors.torch import load_file
 
     from threedcseg.models import create_model
-    from threedcseg.training.depthwise import depthwise_torch
+    from threedcseg.training.convolutions import by_torch
     from threedcseg.training.folding import fold
     from threedcseg.training.loop import fit
 
     network = create_model("compact", **MODEL)
     network.load_state_dict(load_file(weights))
     if folded:
-        fold(network, depthwise_torch)
+        fold(network, by_torch)
     out = Path(f"run-{given.seed}-{time.time():.0f}")
     fit(given, network, out, batches, device=torch.device("cpu"), log=log)
 
@@ -268,22 +268,25 @@ def rate(weights: Path, packs: Path, trainer: Path, data: Path) -> None:
         print(f"{name}: {np.median(each) / frames:.3f} s a frame, {ratio:.2f} of the reference's")
 
 
-def step(size: tuple[int, int], repeats: int = 4) -> None:
-    """Processor seconds of a step on one clip, plain and with folded batch norms, in turns."""
+def step(size: tuple[int, int], clips: int, threads: int, repeats: int = 6) -> None:
+    """Processor seconds of a step, by torch and by oneDNN, in turns: convolutions and AdamW."""
     from threedcseg.allocation import keep_freed_memory
     from threedcseg.models import create_model
-    from threedcseg.training.depthwise import depthwise_torch
+    from threedcseg.training import onednn
+    from threedcseg.training.convolutions import by_torch
     from threedcseg.training.folding import fold
     from threedcseg.training.preparation import freeze_batch_norm
 
     keep_freed_memory()
-    torch.set_num_threads(1)
-    networks = {name: create_model("compact", **MODEL, motion=True) for name in ("plain", "folded")}
-    for network in networks.values():
+    torch.set_num_threads(threads)
+    ways = {"torch": by_torch, "oneDNN": onednn.convolution}
+    networks = {name: create_model("compact", **MODEL, motion=True) for name in ways}
+    optimizers = {}
+    for name, network in networks.items():
         freeze_batch_norm(network.train(), "frozen-statistics")
-    fold(networks["folded"], depthwise_torch)
-    optimizers = {name: torch.optim.AdamW(each.parameters()) for name, each in networks.items()}
-    clip, target = torch.rand(1, 3, LENGTH, *size), torch.ones(1, 1, LENGTH, *size)
+        fold(network, ways[name])
+        optimizers[name] = torch.optim.AdamW(network.parameters(), fused=name == "oneDNN")
+    clip, target = torch.rand(clips, 3, LENGTH, *size), torch.ones(clips, 1, LENGTH, *size)
     seconds: dict[str, list[float]] = {name: [] for name in networks}
     for repeat in range(repeats + 1):
         for name, network in networks.items():
@@ -296,7 +299,9 @@ def step(size: tuple[int, int], repeats: int = 4) -> None:
                 seconds[name].append(time.process_time() - start)
     for name, values in seconds.items():
         median = float(np.median(values))
-        print(f"{name}: {median:.2f} s a clip, {LENGTH / median:.1f} frames a second")
+        print(f"{name}: {median:.3f} s a step, {clips * LENGTH / median:.1f} frames a second")
+    ratio = np.median(np.array(seconds["torch"]) / np.array(seconds["oneDNN"]))
+    print(f"{ratio:.2f} times as fast")
 
 
 def table(files: list[Path]) -> None:
@@ -322,14 +327,18 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the product's batches to this file")
     parser.add_argument("--batches", type=Path, help="give the reference these")
     parser.add_argument("--data", type=Path, help="folder of davis16 and saliency-images")
-    parser.add_argument("--size", nargs=2, type=int, default=[224, 400], help="of `rate`'s clips")
+    parser.add_argument(
+        "--size", nargs=2, type=int, default=[224, 400], help="of clips of `rate`, `step`"
+    )
+    parser.add_argument("--clips", type=int, default=1, help="of a `step`")
+    parser.add_argument("--threads", type=int, default=1, help="of a `step`")
     parser.add_argument("--which", help=argparse.SUPPRESS)
     args = parser.parse_args()
     RATE_OF["size"] = tuple(args.size)
     if args.what == "start":
         start(*args.paths)
     elif args.what == "step":
-        step(RATE_OF["size"])
+        step(RATE_OF["size"], args.clips, args.threads)
     elif args.what == "table":
         table(args.paths)
     elif args.what == "rate":

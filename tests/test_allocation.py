@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,26 @@ def test_no_page_is_asked_for_twice():
         for way in ("kept", "given back")
     }
     assert faults["kept"] < 0.1 * faults["given back"]
+
+
+LARGE = """
+import torch
+from threedcseg.allocation import keep_freed_memory
+keep_freed_memory()
+kept = torch.ones(32_000_000)  # 128 MB
+print(*[line.split()[1] for line in open("/proc/self/smaps_rollup") if "AnonHuge" in line])
+"""
+
+
+def _large_pages() -> bool:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return setting.exists() and "[never]" not in setting.read_text()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to")
+@pytest.mark.skipif(not _large_pages(), reason="Linux has no large pages here")
+def test_memory_lies_in_large_pages():
+    assert int(subprocess.check_output([sys.executable, "-c", LARGE])) > 64_000  # kB
 
 
 def test_other_libraries_are_left_alone(monkeypatch):

@@ -200,7 +200,8 @@ def check_options(words: list[str]) -> None:
         return
     assert set(names) <= set(COMMANDS), " ".join(words)
     known = set().union(*map(options_of, names))
-    scripts = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
+    places = (ROOT / folder for folder in ("benchmarks", "recipes"))
+    scripts = "".join(path.read_text() for place in places for path in place.glob("*.py"))
     for word in words:
         option = word.partition("=")[0].strip(".,")
         if option.startswith("--") and option not in ("--help", "--version"):

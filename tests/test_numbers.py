@@ -43,6 +43,7 @@ def card(sequence: str) -> float:
 
 
 MEAN = card("**mean**")
+KEPT = float(re.findall(r"all regions kept \(.*?\) ([\d.]+)", CARD.read_text())[0])
 COMPACT, PAPER = f"{MILLIONS['compact']:.1f}", f"{MILLIONS['3dc-seg']:.1f}"
 
 COUNTS = {2: "two", 3: "three", 8: "eight"}
@@ -53,8 +54,8 @@ SAYINGS = {
         f"A mask is final at most {BLOCK - 1} frames after its frame came in",
         f"with `Settings(stride=1)` at most {DEFAULT.clip_length - 1}",
         f"| this, `compact` | {MEAN} | | {COMPACT} M |",
-        f"on dev they have {MEAN}, each frame alone",
-        f"the mean of dev ({MEAN}), dev in the mirror",
+        f"on dev they have, all regions kept, {KEPT}, each frame alone",
+        f"the mean of dev ({KEPT}), dev in the mirror",
     ],
     "docs/index.md": [f"has {COMPACT} million parameters", f"it reaches {MEAN} J&F"],
     "docs/method.md": [
@@ -103,7 +104,7 @@ SAYINGS = {
         f"resized to a short edge of {PUBLISHED.short_edge} | switch | {DEFAULT.short_edge} for",
         f"sides rounded to multiples of {DEFAULT.multiple} without padding",
     ],
-    "CHANGELOG.md": [f"dev {MEAN} with one view"],
+    "CHANGELOG.md": [f"dev {KEPT} with one view", f"dev {MEAN} instead of {KEPT}"],
     "src/threedcseg/models/cards/compact.md": [
         f"{COMPACT} M parameters",
         f"a short edge of {DEFAULT.short_edge}, one view",
@@ -123,7 +124,7 @@ def test_the_cards_means_are_those_of_its_rows():
     for column in (1, 2, 3):
         values = [float(rows(CARD, name)[0][column]) for name in SEQUENCES]
         mean = float(rows(CARD, r"\*\*mean\*\*")[0][column])
-        assert mean == pytest.approx(sum(values) / 6, abs=0.06)
+        assert mean == pytest.approx(sum(values) / 6, abs=0.1)  # of rounded figures, rounded
 
 
 def test_quality_repeats_the_card():

@@ -1,5 +1,7 @@
 """The one exception that means "the input is at fault, and here is what to do"."""
 
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -15,3 +17,13 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return " ".join(f"{self.what}: {self.remedy}".removesuffix(": ").split())
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """The first of many names, for a message.
+
+    >>> some("abcdefg", 3)
+    'a, b, c, ...'
+    """
+    names = list(names)
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)

@@ -125,7 +125,7 @@ def test_every_row_has_a_recipe_and_the_figures_of_its_table():
             assert row.recipe is None or (RECIPES / "paper" / f"{row.recipe}.yaml").is_file()
 
 
-def test_parameters_are_counted_as_the_paper_counted_them(tmp_path, capsys):
+def test_parameters_are_counted_as_the_paper_counted_them(tmp_path):
     assert main(["ablate", "table1", "--out", str(tmp_path), "--scale", "tiny"]) == 0
     measured = rows(tmp_path / "table1.csv")
     assert [row["M parameters here"] for row in measured] == ["42.5", "42.6", "63.5", "28.7"]

@@ -97,7 +97,7 @@ def test_the_threshold_and_normalisation_decide_and_are_printed(submission, tmp_
     assert "maps as given" in capsys.readouterr().out
 
 
-def test_objects(submission, tmp_path, capsys):
+def test_objects(submission, tmp_path):
     _, truth = submission
     labels = tmp_path / "labels"
     for path in truth.rglob("*.png"):

@@ -18,7 +18,7 @@ def weights(tmp_path_factory):
     return path
 
 
-def test_predicting_and_scoring_is_segmenting_and_evaluating(weights, tiny_data, tmp_path, capsys):
+def test_predicting_and_scoring_is_segmenting_and_evaluating(weights, tiny_data, tmp_path):
     root, options = tiny_data / "davis", ["--short-edge", "32", "--overlap", "5"]
     model = ["--model", str(weights), *options]
     one = ["--data", str(root), "--split", "dev", "--json", str(tmp_path / "one.json")]

@@ -192,7 +192,7 @@ def test_damaged_and_foreign_weights(tmp_path, weights, capsys):
     one_line_error(capsys, "compact", "3dc-seg")
 
 
-def test_output_that_cannot_be_used(segment, weights, tmp_path, capsys):
+def test_output_that_cannot_be_used(segment, tmp_path, capsys):
     video = write_video(tmp_path / "v.mp4", gray_frames(2))
     (tmp_path / "out").write_text("a file")
     assert segment(video) == 2

@@ -5,6 +5,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from made_videos import gray_frames, write_video
 from PIL import Image
@@ -30,7 +31,9 @@ def test_masks_are_numbered_as_of_the_whole_and_videos_begin_at_0(
     numbers = [f"{n:05d}" for n in range(50, 60)]
     assert sorted(mask.stem for mask in folder.glob("*.png")) == numbers
     with open_video(folder / "matte.mp4") as matte:
-        assert matte.has_audio and [f.time for f in matte] == [Fraction(n, 25) for n in range(10)]
+        assert [frame.time for frame in matte] == [Fraction(n, 25) for n in range(10)]
+    with av.open(str(folder / "matte.mp4")) as file:
+        assert len(file.streams.audio) == 1
     record = json.loads((folder / "3dcseg.json").read_text())
     assert record["reading"]["start"] == "00:00:02.000"
     assert record["reading"]["end"] == "00:00:02.400"
@@ -68,7 +71,7 @@ def test_a_part_of_a_folder_of_frames(tmp_path: Path, weights: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "needle"),
     [
-        (["--start", "noon"], "'noon' is no time; give seconds"),
+        (["--start", "noon"], "'noon' is no time: give seconds"),
         (["--start", "3", "--end", "2"], "not after the start"),
         (["--start", "1:00"], "no frame from 00:01:00.000 in"),
     ],
@@ -83,7 +86,7 @@ def test_times_that_cannot_be(
     video = write_video(tmp_path / "v.mp4", gray_frames(10))
     assert segment(weights, video, "-o", tmp_path / "out", *options) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(errors) == 1 and needle in errors[0].replace(": give", "; give")
+    assert len(errors) == 1 and needle in errors[0]
     assert not list((tmp_path / "out").rglob("*.png"))
 
 

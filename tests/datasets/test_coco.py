@@ -63,7 +63,7 @@ def test_instances_are_merged(write):
     np.testing.assert_array_equal(read_mask(sequence.masks[0]), expected)
 
 
-def test_masks_are_those_of_pycocotools(write, capsys):
+def test_masks_are_those_of_pycocotools(write):
     rng = np.random.default_rng(0)
     ragged = [(rng.random(2 * n) * 60).tolist() for n in (3, 5, 8)]
     root = write(annotation(1, (0, 0, 60, 60), segmentation=ragged))

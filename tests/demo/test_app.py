@@ -222,7 +222,7 @@ def test_too_many_pixels(demo, tmp_path):
 @pytest.mark.parametrize(
     "kind", ["text", "empty", "noise", "picture", "playlist", "concat", "sdp", "cut", "sound"]
 )
-def test_what_is_not_a_video(demo, videos, tmp_path, kind):
+def test_what_is_not_a_video(demo, videos, kind):
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n"
     made = {
         "text": b"hello, I am no video\n" * 50,

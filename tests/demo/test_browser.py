@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from browsing import watched
 from demo_server import COUNT, HEIGHT, SETTINGS, WIDTH, Bright, check_same_video
 from made_videos import write_video
 from patience import PATIENCE, until
@@ -24,7 +25,7 @@ from threedcseg.segmentation.video import segment_video
 from threedcseg.video.reader import open_video
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-EXPECTED_TROUBLE = re.compile("status of (404|413|415)")  # Chromium writes answers to its console
+EXPECTED_TROUBLE = "status of (404|413|415)"  # Chromium writes answers to its console
 
 
 @pytest.fixture
@@ -33,22 +34,10 @@ def visit(browser):
 
     @contextmanager
     def visiting(demo, size: str = "desktop", path: str = "/", **options):
-        width, height = SIZES[size]
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        page = context.new_page()
-        page.set_default_timeout(1000 * PATIENCE)
-        troubles, requests = [], []
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(demo.url + path)
-        until(lambda: page.locator("#limits").inner_text())
-        try:
+        with watched(browser, SIZES[size], demo.url, expected=EXPECTED_TROUBLE, **options) as page:
+            page.goto(demo.url + path)
+            until(lambda: page.locator("#limits").inner_text())
             yield page
-        finally:
-            context.close()
-        assert [text for text in troubles if not EXPECTED_TROUBLE.search(text)] == []
-        assert [url for url in requests if not url.startswith((demo.url, "data:", "blob:"))] == []
 
     return visiting
 

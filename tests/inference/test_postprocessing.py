@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label, median_filter
 
-from threedcseg.inference.postprocessing import drop_regions, median_over_time
+from threedcseg.inference.postprocessing import drop_regions, drop_unsure, median_over_time
 
 
 @settings(deadline=None, max_examples=50)
@@ -79,3 +79,71 @@ def test_pixels_at_the_threshold_are_no_region():
     values[:, :5], values[2:4, 9:11] = 0.5, 0.9
     kept = drop_regions(values, 0.5, keep_largest=1, drop_specks=0.0)
     assert (kept > 0.5).sum() == 4
+
+
+def kept_of(*maps, least=0.9, short_edge=40):
+    """What `drop_unsure` leaves of each of some maps ``(40, 60)``."""
+    found = list(drop_unsure(enumerate(maps), 0.5, least, short_edge))
+    assert [frame for frame, _ in found] == list(range(len(maps)))
+    return [probabilities for _, probabilities in found]
+
+
+def scene(*squares):
+    """``(40, 60)`` float32, 0.1 but for squares of 12 pixels, each ``(left, probability)``."""
+    values = np.full((40, 60), 0.1, np.float32)
+    for left, probability in squares:
+        values[10:22, left : left + 12] = probability
+    return values
+
+
+def test_of_two_regions_the_unsure_one_goes_with_its_soft_border():
+    values = scene((5, 0.95), (40, 0.7))
+    values[10:22, 39] = 0.4
+    (cleaned,) = kept_of(values)
+    assert np.array_equal(cleaned[:, :25], values[:, :25]) and not cleaned[:, 35:].any()
+    both = scene((5, 0.95), (40, 0.92))
+    assert kept_of(both)[0] is both
+    assert kept_of(values, least=0)[0] is values
+
+
+def test_the_surest_stays_where_none_is_sure_and_alone_it_is_not_asked():
+    (cleaned,) = kept_of(scene((5, 0.6), (40, 0.7)))
+    assert (cleaned > 0.5).sum() == 144 and cleaned[15, 45] > 0.5
+    (alone,), (nothing,) = kept_of(scene((5, 0.6))), kept_of(scene())
+    assert (alone > 0.5).sum() == 144 and not (nothing > 0.5).any()
+
+
+def test_a_line_may_be_as_unsure_as_an_edge_is():
+    values = scene((5, 0.95))
+    values[2:38, 40:42], values[10:22, 48:58] = 0.7, 0.7
+    (cleaned,) = kept_of(values)
+    assert np.array_equal(cleaned[:, :43], values[:, :43]) and not cleaned[10:22, 46:].any()
+
+
+def test_what_was_said_of_the_frames_before_counts():
+    sure, unsure = scene((5, 0.95), (40, 0.95)), scene((5, 0.95), (40, 0.7))
+    assert kept_of(unsure)[0][15, 45] == 0
+    seen_before = kept_of(*[sure] * 5, *[unsure] * 12)
+    stays = [bool(probabilities[15, 45] > 0.5) for probabilities in seen_before]
+    assert all(stays[:8]) and not any(stays[-3:])
+    moved_in = kept_of(*[scene((5, 0.95))] * 5, unsure)  # where nothing was, nothing counts
+    assert moved_in[-1][15, 45] == 0
+
+
+def test_frames_of_any_size_are_decided_at_one():
+    values = scene((5, 0.95), (40, 0.7))
+    large = values.repeat(3, 0).repeat(3, 1)
+    (cleaned,) = kept_of(large)
+    assert np.array_equal(cleaned[::3, ::3], kept_of(values)[0])
+    assert kept_of(values, short_edge=400)[0].shape == values.shape
+
+
+def test_no_frame_is_awaited_to_know_what_is_sure():
+    read = []
+
+    def maps():
+        for index in range(9):
+            read.append(index)
+            yield index, scene((5, 0.95), (40, 0.7))
+
+    assert [len(read) - 1 - index for index, _ in drop_unsure(maps(), 0.5, 0.9, 40)] == [0] * 9

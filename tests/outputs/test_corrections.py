@@ -161,6 +161,28 @@ def test_bad_outlines_are_one_line(tmp_path, shape):
         read_corrections(file).masks[0](HEIGHT, WIDTH)
 
 
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        {"size": [HEIGHT, WIDTH], "counts": "o" * 1000},
+        {"size": [HEIGHT, WIDTH], "counts": [0, 10**9]},
+        {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH + 5, -5]},
+        {"size": [HEIGHT, WIDTH], "counts": 5},
+        {"size": [10**9, 10**9], "counts": "zzzz"},
+        {"size": [HEIGHT, WIDTH]},
+    ],
+    ids=str,
+)
+def test_run_lengths_that_mean_ill_are_one_line(tmp_path, segmentation):
+    image = {"id": 1, "file_name": "00000.png", "width": WIDTH, "height": HEIGHT}
+    annotations = [{"image_id": 1, "segmentation": segmentation}]
+    file = tmp_path / "bad.json"
+    file.write_text(json.dumps({"images": [image], "annotations": annotations}))
+    with pytest.raises(InputError, match="not valid outlines") as error:
+        read_corrections(file).masks["00000"](HEIGHT, WIDTH)
+    assert "\n" not in str(error.value)
+
+
 def test_absent_and_empty(tmp_path: Path):
     for path, said in ((tmp_path / "none.xml", "does not exist"), (tmp_path, "holds no")):
         with pytest.raises(InputError, match=said):

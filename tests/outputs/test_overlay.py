@@ -29,6 +29,10 @@ def test_tint_inside_outline_around_nothing_outside() -> None:
     assert (out[~near] == image[~near]).all()
 
 
+def test_by_default_half_of_the_colour_is_seen() -> None:
+    assert (overlay(GRAY, box())[25:35, 35:45] == (178, 85, 105)).all()  # of 255, 70, 110
+
+
 @pytest.mark.parametrize("value", [1, 255])
 def test_uint8_masks_are_as_good_as_bool(value: int) -> None:
     assert (overlay(GRAY, box().astype(np.uint8) * value) == overlay(GRAY, box())).all()

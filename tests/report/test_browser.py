@@ -4,28 +4,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from patience import PATIENCE, until
+from browsing import watched
+from patience import until
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
 def page(browser, report, request):
     """The open report; afterwards nothing may have gone wrong or left the folder."""
-    width, height = request.param
-    context = browser.new_context(viewport={"width": width, "height": height})
-    page = context.new_page()
-    page.set_default_timeout(1000 * PATIENCE)
-    troubles, requests = [], []
-    page.on("console", lambda message: troubles.append(message.text))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("requestfailed", lambda request: troubles.append(request.url))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto((report / "index.html").as_uri())
-    page.wait_for_selector("#p-canvas[data-frame='0']")
-    yield page
-    context.close()
-    inside = (report.as_uri() + "/", "data:")
-    assert troubles == []
-    assert [url for url in requests if not url.startswith(inside)] == []
+    with watched(browser, request.param, report.as_uri() + "/") as page:
+        failed = []
+        page.on("requestfailed", lambda request: failed.append(request.url))
+        page.goto((report / "index.html").as_uri())
+        page.wait_for_selector("#p-canvas[data-frame='0']")
+        yield page
+        assert failed == []
 
 
 def column(page, number: int) -> list[str]:

@@ -83,14 +83,14 @@ def test_what_cannot_be_drawn_is_told(material, frames, tmp_path, monkeypatch, c
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_mask_is_named(material, frames, tmp_path):
+def test_a_missing_mask_is_named(frames, tmp_path):
     (tmp_path / "left").mkdir()
     Image.new("L", (80, 48), 255).save(tmp_path / "left" / "00000.png")
     with pytest.raises(InputError, match="left/00009"):
         grid(frames, tmp_path, count=2)
 
 
-def test_masks_of_another_size_are_refused(material, frames, tmp_path):
+def test_masks_of_another_size_are_refused(frames, tmp_path):
     (tmp_path / "left").mkdir()
     for number in range(10):
         Image.new("L", (40, 24), 255).save(tmp_path / "left" / f"{number:05d}.png")

@@ -118,7 +118,7 @@ def test_best_median_and_worst_are_of_the_frames_that_count(material):
     assert picked["median"][0] == sorted(values)[7]
 
 
-def test_masks_are_checked_against_the_record(material, tmp_path):
+def test_masks_are_checked_against_the_record(material):
     runs = read_runs(material.results[:1])
     truth = material.davis / "Annotations" / "480p"
     scenes = find_scenes(runs, truth)

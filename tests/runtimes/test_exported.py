@@ -112,7 +112,7 @@ def test_export_of_what_cannot_be_exported(tmp_path, monkeypatch, capsys, args, 
 
 
 def test_missing_files_and_runtimes_are_told_in_a_line(tmp_path, capsys):
-    with pytest.raises(InputError, match="no such file; make it with `3dcseg export`"):
+    with pytest.raises(InputError, match="no such file: make it with `3dcseg export`"):
         open_exported(tmp_path / "none.onnx")
     args = ["segment", str(EXAMPLE), "-o", str(tmp_path / "out"), "--runtime", "openvino"]
     assert main(args) == 2

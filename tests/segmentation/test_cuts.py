@@ -118,6 +118,23 @@ def test_post_processing_is_part_of_what_comes_out():
         assert cleaned[:, 10, 10].all() and not cleaned[:, 25, 41].any()
 
 
+def test_what_is_sure_in_one_shot_says_nothing_of_the_next():
+    frames = [*scene(BLUE, 9), *scene(GREEN, 9)]
+    for index, frame in enumerate(frames):
+        frame[4:20, 4:20] = RED
+        frame[4:20, 28:44] = RED if index < 9 else (186, 20, 20)
+
+    def reddish(clip):
+        return (clip[:, :1] - clip[:, 1:2] - 0.6) * 20
+
+    for shots, there in ((True, False), (False, True)):
+        found = maps(frames, replace(SETTINGS, shots=shots), reddish) > 0.5
+        assert found[:, 10, 10].all() and found[:9, 10, 36].all()
+        assert found[9, 10, 36] == there
+    everything = maps(frames, replace(SETTINGS, drop_unsure=0.0), reddish) > 0.5
+    assert everything[:, 10, 36].all()
+
+
 def test_cuts_are_recorded_and_reported(tmp_path):
     frames = [*scene(RED, 9), *scene(BLUE, 12), *scene(GREEN, 3)]
     source = write_video(tmp_path / "in.mp4", frames, options={"crf": "4"})
@@ -160,7 +177,9 @@ def test_objects_after_a_cut_are_new(tmp_path):
 
 def test_the_published_preset_knows_neither_shots_nor_guided_upsampling():
     assert not PUBLISHED.shots and PUBLISHED.upsampling == "nearest" and PUBLISHED.median == 1
-    assert PUBLISHED.keep_largest is None and not PUBLISHED.drop_specks
+    assert (
+        PUBLISHED.keep_largest is None and not PUBLISHED.drop_specks and not PUBLISHED.drop_unsure
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,6 +191,7 @@ def test_the_published_preset_knows_neither_shots_nor_guided_upsampling():
         ({"keep_largest": 0}, "1 or more"),
         ({"drop_specks": 1.0}, "0 or more, below 1"),
         ({"drop_specks": -0.1}, "0 or more, below 1"),
+        ({"drop_unsure": 1.0}, "0 or more, below 1"),
         ({"upsampling": "cubic"}, "guided, linear, nearest"),
     ],
 )

@@ -1,5 +1,5 @@
-import builtins
 import os
+import sys
 
 import pytest
 
@@ -36,16 +36,8 @@ def test_devices_that_a_cluster_does_not_give(device):
 
 
 def test_ray_is_an_extra(monkeypatch):
-    real = builtins.__import__
-
-    def without_ray(name, *args, **kwargs):
-        if name.split(".")[0] == "ray":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_ray)
-    monkeypatch.setattr("importlib.import_module", without_ray)
-    needed = r'--ray needs Ray: pip install "threedcseg\[ray\]"'
+    monkeypatch.setitem(sys.modules, "ray", None)
+    needed = r"--ray needs ray, which is not installed: pip install 'threedcseg\[ray\]'"
     with pytest.raises(InputError, match=needed), connected(HERE, None):
         pass
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"

@@ -11,6 +11,7 @@ from threedcseg.outputs.record import Provenance, RunRecord
 from threedcseg.outputs.rendering import Rendering
 from threedcseg.segmentation.batch import VideoOutcome, do_once
 from threedcseg.segmentation.task import Task
+from threedcseg.segmentation.video import VideoResult
 
 
 def brightness(clip):
@@ -38,7 +39,8 @@ def test_a_task_sent_elsewhere_does_what_its_terms_say(tmp_path: Path) -> None:
     outcome = do_once(video, folder, worker)
     record = RunRecord.read(folder)
     assert record is not None and record.source == str(video)
-    assert outcome == VideoOutcome("done", video, folder, 3, doubtful=record.doubtful)
+    assert outcome == VideoOutcome("done", video, folder, VideoResult.of(folder, record))
+    assert outcome.result is not None and outcome.result.num_frames == 3
     assert record.provenance.model == "brightness" and record.settings["short_edge"] == 32
     assert (folder / "boxes.csv").exists()
 
@@ -92,7 +94,8 @@ def test_one_file(tmp_path: Path) -> None:
     video, file = write_video(tmp_path / "in.mp4", gray_frames(3)), tmp_path / "to" / "cut.mp4"
     worker = replace(TASK, write=("cutout",)).start()
     outcome = do_once(video, file, worker.to_file)
-    assert replace(outcome, doubtful=()) == VideoOutcome("done", video, file, 3)
+    assert (outcome.kind, outcome.folder) == ("done", file)
+    assert outcome.result is not None and outcome.result.num_frames == 3
     assert [path.name for path in file.parent.iterdir()] == ["cut.mp4"]
     video.write_bytes(video.read_bytes()[:600])
     assert do_once(video, tmp_path / "to" / "new.mp4", worker.to_file).kind == "failed"

@@ -15,9 +15,11 @@ from made_videos import read_all, read_alpha, write_video
 from PIL import Image
 
 from threedcseg.errors import InputError
+from threedcseg.inference import on_device, predictor
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.formats import FORMATS, parse_outputs
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.segmentation import video
 from threedcseg.segmentation.video import segment_video
 
 HEIGHT, WIDTH, COUNT = 96, 128, 24
@@ -69,6 +71,17 @@ def written(request, source, tmp_path_factory) -> tuple[Path, str]:
 
 def read_masks(folder: Path) -> list[np.ndarray]:
     return [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted(folder.glob("*.png"))]
+
+
+def test_the_path_of_a_gpu_writes_the_same_masks(source, tmp_path, monkeypatch):
+    """As the CPU computes it where it is told to resize as a GPU does."""
+    segment_video(source, tmp_path / "cpu", redness, SETTINGS)
+    for module in (on_device, predictor, video):
+        monkeypatch.setattr(module, "resizes", lambda device: True)
+    segment_video(source, tmp_path / "gpu", redness, SETTINGS)
+    ours, theirs = (np.stack(read_masks(tmp_path / name)) for name in ("gpu", "cpu"))
+    assert len(ours) == COUNT and 0.02 < np.mean(ours > 0) < 0.5
+    assert np.mean(ours != theirs) < 1e-3
 
 
 def expected_alpha(folder: Path, edges: str) -> list[np.ndarray]:

@@ -12,7 +12,8 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 if DEVICE == "cpu":
     os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are declared
 
-from threedcseg.training.depthwise import depthwise, depthwise_torch  # noqa: E402
+from threedcseg.training.convolutions import by_torch  # noqa: E402
+from threedcseg.training.depthwise import depthwise  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_results_and_gradients_are_those_of_torch(shape, kernel, stride, relu6, 
 
     ours = depthwise(x, weight, bias, stride, padding, relu6)
     exact = [t.detach().double().requires_grad_() for t in inputs]
-    theirs = depthwise_torch(*exact[:2], exact[2] if has_bias else None, stride, padding, relu6)
+    theirs = by_torch(*exact[:2], exact[2] if has_bias else None, stride, padding, relu6)
     slope = normal(*theirs.shape).to(dtype)
     gradients = torch.autograd.grad(ours, inputs, slope)
     expected = torch.autograd.grad(theirs, exact, slope.double())

@@ -36,7 +36,7 @@ def test_natural_order_names_and_times(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("ignored")
     with open_video(tmp_path) as video:
         assert (video.height, video.width, video.num_frames) == (48, 64, 12)
-        assert video.rate == 24 and not video.has_audio and video.path == tmp_path
+        assert video.rate == 24 and video.path == tmp_path
         frames = list(video)
         assert len(list(video)) == 12
     assert [frame.name for frame in frames] == [f"shot{i}" for i in range(12)]

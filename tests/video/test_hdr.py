@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from av.sidedata.sidedata import Type
 
-from threedcseg.video.encoder import MP4
+from threedcseg.video.encoder import H264, MP4, PRORES_4444, VP9_ALPHA, VideoFormat
 from threedcseg.video.reader import open_video
 from threedcseg.video.writer import VideoWriter
 
@@ -51,3 +51,23 @@ def test_static_metadata_is_that_of_the_source(tmp_path: Path, said: tuple[str, 
             writer.write(frame.deep(), Fraction(number, 25))
     assert said_in(target) == said_in(source)
     assert (said_in(source)[0] is not None) == (MASTERING in said)
+
+
+@pytest.mark.parametrize(
+    ("format", "told"),
+    [(MP4, 0), (H264, 0), (PRORES_4444, 1), (VP9_ALPHA, 1)],
+    ids=["HEVC", "a matte", "ProRes", "VP9"],
+)
+def test_metadata_that_is_left_out_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, format: VideoFormat, told: int
+) -> None:
+    source = write_hdr(tmp_path / "in.mp4", MASTERING)
+    target = tmp_path / f"out{format.suffix}"
+    picture = np.zeros((64, 64, 4 if format.alpha else 3), np.uint8)
+    with open_video(source) as video, VideoWriter(target, video, format) as writer:
+        writer.write(picture, Fraction(0))
+    lines = [line for line in caplog.messages if "HDR display" in line]
+    assert lines == told * [
+        f"{source}, in {target.name}: "
+        "what it says of its HDR display and brightest light is left out"
+    ]

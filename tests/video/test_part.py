@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from made_videos import gray_frames, noisy_frames, read_all, write_video
+from PIL import Image
 
 from threedcseg.errors import InputError
 from threedcseg.video.frame import Frame
@@ -128,6 +129,36 @@ def test_a_folder_is_counted_by_its_rate(tmp_path: Path) -> None:
         (4 + i, f"f{4 + i}", Fraction(i, 10)) for i in range(4)
     ]
     assert video.num_frames == 4 and video.extent.before == Fraction(4, 10)
+
+
+def write_folder(path: Path) -> Path:
+    path.mkdir()
+    for i, image in enumerate(gray_frames(50)):
+        cv2.imwrite(str(path / f"{i}.png"), image)
+    return path
+
+
+def write_animation(path: Path) -> Path:
+    first, *rest = map(Image.fromarray, gray_frames(50))
+    first.save(path, save_all=True, append_images=rest, duration=40)
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: write_video(path / "v.mp4", gray_frames(50), rate=RATE),
+        lambda path: write_folder(path / "v"),
+        lambda path: write_animation(path / "v.webp"),
+    ],
+    ids=["a file", "a folder", "an animation"],
+)
+def test_an_end_beyond_the_end_is_told(tmp_path: Path, caplog, make) -> None:
+    path = make(tmp_path)
+    assert [frame.index for frame in read(path, "1.9", "2.5")] and not caplog.records
+    assert read(path, "1.9", "1:00")[-1].index == read(path, None, None)[-1].index
+    (told,) = caplog.messages
+    assert told.startswith(f"the end 00:01:00.000 is beyond that of {path}, which is 00:00:02.")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,6 @@ def test_frames_in_order_with_names_and_times(
         assert video.path == path
         assert video.rate == rate
         assert video.num_frames is not None and abs(video.num_frames - 30) <= 5
-        assert not video.has_audio
         frames = list(video)
         again = list(video)
     assert [frame.index for frame in frames] == list(range(30))
@@ -277,10 +276,6 @@ def test_pixel_aspect_turns_with_the_picture(tmp_path: Path) -> None:
     tall = write_video(tmp_path / "t.mp4", gray_frames(2), pixel_aspect=Fraction(4, 3), rotation=90)
     assert open_video(flat).pixel_aspect == Fraction(4, 3)
     assert open_video(tall).pixel_aspect == Fraction(3, 4)
-
-
-def test_sound_is_noticed(tmp_path: Path) -> None:
-    assert open_video(write_video(tmp_path / "s.mp4", gray_frames(5), audio="aac")).has_audio
 
 
 def test_a_name_that_ffmpeg_would_take_for_a_protocol_or_a_pattern(

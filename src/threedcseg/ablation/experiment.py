@@ -9,13 +9,7 @@ from pathlib import Path
 
 import torch
 
-from threedcseg.ablation.tables import (
-    PARAMETERS,
-    SECONDS_A_CLIP,
-    SECONDS_A_FRAME,
-    Row,
-    Table,
-)
+from threedcseg.ablation.tables import PARAMETERS, SECONDS_A_CLIP, SECONDS_A_FRAME, Row, Table
 from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 from threedcseg.evaluation.predict import score_sequences
@@ -114,7 +108,9 @@ class Ablation:
         if self.tiny:
             recipe = shrunk(recipe)
         if recipe.validation is None:
-            raise InputError(f"{row.recipe}.yaml: no validation, which says what is scored; add it")
+            raise InputError(
+                f"{row.recipe}.yaml: no validation, which says what is scored", "add it"
+            )
         check_inputs(recipe)
         open_source(recipe.data, _scored_data(row, recipe))
         return recipe
@@ -208,11 +204,7 @@ def shrunk(recipe: Recipe) -> Recipe:
 
     def small(stage: Stage) -> Stage:
         return dataclasses.replace(
-            stage,
-            size=(32, 64),
-            steps=min(stage.steps, 2),
-            batch_size=1,
-            warmup=0,
+            stage, size=(32, 64), steps=min(stage.steps, 2), batch_size=1, warmup=0
         )
 
     validation = recipe.validation

@@ -124,10 +124,7 @@ TABLES = {
         (
             Row("Ours", published.TABLE_4["3DC-Seg"], "final"),
             Row(
-                "Ours, dense",
-                published.TABLE_4["3DC-Seg, dense"],
-                "final",
-                settings={"overlap": 7},
+                "Ours, dense", published.TABLE_4["3DC-Seg, dense"], "final", settings={"overlap": 7}
             ),
         ),
     ),
@@ -150,5 +147,5 @@ def find_table(name: str) -> Table:
     key = name.lower().replace(" ", "")
     key = key if key.startswith("table") else f"table{key}"
     if key not in TABLES:
-        raise InputError(f"no table {name!r} to measure: choose one of {', '.join(TABLES)}")
+        raise InputError(f"no table {name!r} to measure", f"choose one of {', '.join(TABLES)}")
     return TABLES[key]

@@ -58,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
     needs_recipes = any(row.recipe for row in table.rows)
     if needs_recipes and not args.recipes.is_dir():
         raise InputError(
-            f"{args.recipes}: no such folder of recipes; run this in a clone of the repository, or "
-            "give --recipes DIR"
+            f"{args.recipes}: no such folder of recipes",
+            "run this in a clone of the repository, or give --recipes DIR",
         )
     if args.data is not None and not args.data.is_dir():
         raise InputError(f"{args.data}: no such folder; --data is the one that holds the data sets")
     if args.workers < 0:
-        raise InputError(f"--workers {args.workers}: give 0 or more")
+        raise InputError(f"--workers {args.workers}", "give 0 or more")
     from threedcseg.ablation.experiment import Ablation
     from threedcseg.ablation.write import check_folder, markdown, write_table
 

@@ -59,5 +59,5 @@ def _parse(text: str) -> tuple[str, float]:
     except ValueError:
         value = 0.0
     if not value > 0:
-        raise InputError(f"{text}: {share!r} is no share; give a number above 0 after the colon")
+        raise InputError(f"{text}: {share!r} is no share", "give a number above 0 after the colon")
     return file, value

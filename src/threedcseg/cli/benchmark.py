@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,6 @@ def run(args: argparse.Namespace) -> int:
     threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
     print(f"device {name}{threads}, {args.precision}, torch {torch.__version__}", file=sys.stderr)
     rows: list[dict[str, Any]] = []
-    first = True
     if args.video:
         names = (args.names or "compact").split(",")
         networks = (
@@ -89,9 +89,8 @@ def run(args: argparse.Namespace) -> int:
             args.names, (args.clip_length or 8, *size), device, dtype, args.repeats
         )
     for row in measured:
-        if first:
+        if not rows:
             print("| " + " | ".join(row) + " |\n|" + " --- |" * len(row))
-        first = False
         print("| " + " | ".join(str(cell) for cell in row.values()) + " |", flush=True)
         rows.append(row)
     if args.json:
@@ -113,18 +112,12 @@ def _of_clips(
     from threedcseg.published import TABLE_1, TABLE_4
     from threedcseg.segmentation.timing import seconds_a_frame, time_clip
 
-    frame_seconds = {"3dc-seg": TABLE_4["3DC-Seg"]["seconds a frame"]}
+    published = {name: f"{cost.seconds} a clip (Table 1)" for name, cost in TABLE_1.items()}
+    published["3dc-seg"] = f"{TABLE_4['3DC-Seg']['seconds a frame']} a frame (Table 4)"
     frames, height, width = shape
     for name, kind, build in _networks(names):
         network = prepare_for_inference(build()).to(device)
         timing = time_clip(network, frames, (height, width), device, dtype, repeats)
-        published = (
-            f"{TABLE_1[name].seconds} a clip (Table 1)"
-            if name in TABLE_1
-            else f"{frame_seconds[name]} a frame (Table 4)"
-            if name in frame_seconds
-            else ""
-        )
         yield {
             "network": name,
             "kind": kind,
@@ -132,7 +125,7 @@ def _of_clips(
             "seconds a clip": f"{timing.median:.3f}",
             "spread": _spread(timing),
             "seconds a frame": f"{seconds_a_frame(timing.median, frames):.4f}",
-            "paper, GTX 1080 Ti": published,
+            "paper, GTX 1080 Ti": published.get(name, ""),
         }
 
 
@@ -193,9 +186,9 @@ def _networks(names: str | None) -> Iterator[tuple[str, str, "Callable[[], nn.Mo
             ENCODERS[name]  # raises with the nearest names
     for name in wanted:
         if name in MODELS:
-            yield name, "model", lambda name=name: create_model(name)  # type: ignore[misc]
+            yield name, "model", partial(create_model, name)
         else:
-            yield name, "encoder", lambda name=name: ENCODERS.build(name)  # type: ignore[misc]
+            yield name, "encoder", partial(ENCODERS.build, name)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert one file and say what was kept and what was left out; returns 0."""
-    from threedcseg.errors import InputError
+    from threedcseg.errors import InputError, some
 
     if args.output.suffix != ".safetensors":
         raise InputError(f"{args.output}: the output's name must end in .safetensors")
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     write_weights(args.output, converted.state, converted.metadata, half=args.half)
     metadata = converted.metadata
     for reason, names in converted.dropped.items():
-        print(f"left out {len(names)} ({reason}): {_shown(names)}")
+        print(f"left out {len(names)} ({reason}): {some(names, 4)}")
     if "model" in metadata:
         options = ", ".join(metadata["options"].values())
         what = f"network {metadata['model']} ({options})"
@@ -58,7 +58,3 @@ def run(args: argparse.Namespace) -> int:
     print(f"licence of the source: {metadata['licence']}")
     print(f"{args.source} -> {args.output}")
     return 0
-
-
-def _shown(names: list[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted; returns 0."""
     from threedcseg.demo.uploads import Limits
-    from threedcseg.errors import InputError
+    from threedcseg.extras import not_installed
 
     limits = Limits(args.max_seconds, args.max_megabytes, args.keep_minutes)
     limits.check()
@@ -55,10 +55,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from threedcseg.demo.server import bind, serve
     except ImportError as error:
-        raise InputError(
-            f"3dcseg demo needs {error.name}, which is not installed: "
-            "pip install 'threedcseg[demo]'"
-        ) from None
+        raise not_installed(error.name, "demo", "3dcseg demo") from None
     with bind(args.host, args.port) as listening:
         network, _ = model.load()
         serve(network, model.name, choice.on(network), limits, listening, args.host)

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
             "give either PREDICTIONS GROUND_TRUTH, or --model NAME --data ROOT to predict first"
         )
     if reading and args.ground_truth is None:
-        raise InputError(f"{args.predictions} alone cannot be scored: give GROUND_TRUTH too")
+        raise InputError(f"{args.predictions} alone cannot be scored", "give GROUND_TRUTH too")
     settings = ScoringSettings(args.threshold, args.normalise)
     settings.check()
     if args.json is not None:
@@ -166,7 +166,7 @@ def _prepare(
 ) -> "tuple[Predict, dict[str, Any]]":
     """What predicts with a network, keeping files where asked to, and its provenance."""
     from threedcseg.evaluation.predict import predictions
-    from threedcseg.evaluation.record import software
+    from threedcseg.outputs.record import software
 
     network, provenance = model.load()
     settings = choice.on(network)
@@ -207,7 +207,7 @@ def _check_apart(output: Path, *folders: Path | None) -> None:
     for folder in folders:
         if folder is not None and output.resolve().is_relative_to(folder.resolve()):
             raise InputError(
-                f"{output} lies within {folder}, which is read only: give another name"
+                f"{output} lies within {folder}, which is read only", "give another name"
             )
 
 

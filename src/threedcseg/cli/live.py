@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +14,10 @@ from threedcseg.errors import InputError
 
 if TYPE_CHECKING:
     from threedcseg.inference.settings import Settings
-    from threedcseg.segmentation.task import Worker
+    from threedcseg.segmentation.task import Task, Worker
     from threedcseg.segmentation.video import VideoResult
     from threedcseg.video.frame import FrameSource
-    from threedcseg.video.live import LiveSource, WhenBehind
-    from threedcseg.video.pipe import PipeFormat, RawFormat
+    from threedcseg.video.live import LiveSource
 
 STDOUT = Path("-")
 _REPORT_EVERY = 2.0  # seconds
@@ -49,33 +47,6 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass(frozen=True)
-class LiveOptions:
-    """What the options of `add_live` mean."""
-
-    when_behind: "WhenBehind | None"
-    queue: int
-    raw: "RawFormat | None"
-    pipe_format: "PipeFormat"
-    quiet: bool
-
-
-def live_from(args: argparse.Namespace) -> LiveOptions:
-    """What the arguments of `add_live` mean; `InputError` for raw frames that cannot be."""
-    from threedcseg.video.pipe import RawFormat
-
-    raw = None
-    if args.size:
-        raw = RawFormat.parse(args.size, args.pixel_format or "rgb24", args.fps or "25")
-    return LiveOptions(
-        args.when_behind,
-        8 if args.queue is None else args.queue,
-        raw,
-        args.pipe_format or "y4m",
-        args.quiet,
-    )
-
-
 def check_live_options(args: argparse.Namespace, live: bool) -> None:
     """Raise `InputError` for options that would do nothing here."""
     of_live = "goes with a camera, a stream or standard input"
@@ -94,49 +65,56 @@ def check_live_options(args: argparse.Namespace, live: bool) -> None:
             raise InputError(f"--{option.replace('_', '-')} {why}", "leave it out")
 
 
-def run_live(name: str, options: LiveOptions, output: Path, worker: "Worker") -> int:
+def run_live(args: argparse.Namespace, task: "Task") -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
-    other end and its files are whole, but 3 where frames could not be decoded."""
+    other end and its files are whole, but 3 where frames could not be decoded. `InputError` for raw
+    frames that cannot be."""
     from threedcseg.outputs.doubt import to_check
     from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name, without_password
+    from threedcseg.video.pipe import RawFormat
 
+    (name,) = args.inputs
+    raw = None
+    if args.size:
+        raw = RawFormat.parse(args.size, args.pixel_format or "rgb24", args.fps or "25")
+    worker = task.start()
     segment = partial(
         segment_to_folder,
-        folder=output / live_name(name),
+        folder=args.output / live_name(name),
         network=worker.network,
         settings=worker.settings,
-        write=worker.task.write,
-        rendering=worker.task.rendering,
+        write=task.write,
+        rendering=task.rendering,
         provenance=worker.provenance,
-        redo=worker.task.redo,
-        reading=worker.task.reading,
+        redo=task.redo,
+        reading=task.reading,
     )
 
     def told(result: "VideoResult", shown: str, dropped: str = "") -> None:
         line = f"{result.num_frames} frames of {shown}{dropped} -> {result.folder}"
-        if not options.quiet:
+        if not args.quiet:
             print(f"{line}{to_check(result.doubtful)}", flush=True)
 
     if not is_live(name):
-        with worker.task.reading.open(name) as video:
-            if output == STDOUT:
-                return _to_pipe(video, worker, options, lambda source: None)
+        with task.reading.open(name) as video:
+            if args.output == STDOUT:
+                return _to_pipe(video, worker, args, lambda source: None)
             shown = without_password(name)
             told(segment(video, shown), shown)
         return _status(video)
     live = LiveSource(
         name,
-        raw=options.raw,
-        when_behind=options.when_behind,
-        queue=options.queue,
-        deinterlace=worker.task.reading.deinterlace,
-        max_pixels=worker.task.reading.max_pixels,
+        raw=raw,
+        when_behind=args.when_behind,
+        queue=8 if args.queue is None else args.queue,
+        deinterlace=task.reading.deinterlace,
+        max_pixels=task.reading.max_pixels,
     )
     with _stopped_by_signals(live), live as source:
-        report = _Report(source, worker.settings, options.quiet)
-        if output == STDOUT:
-            status = _to_pipe(source, worker, options, report)
+        report = _Report(source, worker.settings, args.quiet)
+        if args.output == STDOUT:
+            status = _to_pipe(source, worker, args, report)
             report.end()
             return status
         result = segment(source, source.shown, live=source.record, on_frame=report)
@@ -157,7 +135,7 @@ def _status(source: "FrameSource") -> int:
 def _to_pipe(
     source: "FrameSource",
     worker: "Worker",
-    options: LiveOptions,
+    args: argparse.Namespace,
     on_frame: Callable[["FrameSource"], None],
 ) -> int:
     from threedcseg.outputs.edges import grown, hard_alpha
@@ -165,14 +143,14 @@ def _to_pipe(
     from threedcseg.video.pipe import PipeWriter
 
     with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as stdout:
-        writer = PipeWriter(stdout, source.rate, options.pipe_format)
+        writer = PipeWriter(stdout, source.rate, args.pipe_format or "y4m")
         try:
             for _, probabilities in segment_source(source, worker.network, worker.settings):
                 mask = worker.settings.mask(probabilities)
                 writer.write(hard_alpha(grown(mask, worker.task.rendering.grow)))
                 on_frame(source)
         except BrokenPipeError:  # the program behind has seen enough
-            if not options.quiet:
+            if not args.quiet:
                 print("nobody reads standard output any more: stopped", file=sys.stderr)
     return _status(source)
 

@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     from threedcseg.report.scenes import find_scenes
 
     if args.width < 16:
-        raise InputError(f"--width {args.width} is out of range: give 16 or more")
+        raise InputError(f"--width {args.width} is out of range", "give 16 or more")
     if args.ground_truth is None and (args.predictions or args.frames or args.split):
-        raise InputError("pictures need the ground truth as well: give --ground-truth")
+        raise InputError("pictures need the ground truth as well", "give --ground-truth")
     workers = threads(args.workers)
     check_replaceable(args.output)
     runs = read_runs(args.runs, args.names and [name.strip() for name in args.names.split(",")])

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from threedcseg.cli.live import STDOUT, add_live, check_live_options, live_from, run_live
+from threedcseg.cli.live import STDOUT, add_live, check_live_options, run_live
 from threedcseg.cli.options import ModelChoice, add_model, add_settings, model_from, settings_from
 from threedcseg.errors import InputError
 
@@ -355,7 +355,7 @@ def _run(args: argparse.Namespace) -> int:
         args.corrected,
     )
     if alone:
-        return run_live(args.inputs[0], live_from(args), output, task.start())
+        return run_live(args, task)
     if args.ray is not None:
         return _run_on_ray(jobs, task, args.ray, args.ray_workers, model.device, report)
     if args.manifest is not None:
@@ -461,28 +461,20 @@ class _Report:
             facts: dict[str, object] = {"video": str(outcome.video), "folder": str(outcome.folder)}
             if outcome.kind == "failed":
                 print_event("failed", self._stdout, **facts, reason=outcome.reason)
-            elif outcome.kind == "elsewhere":
+            elif outcome.result is None:
                 print_event("elsewhere", self._stdout, **facts)
             else:
-                facts |= {"frames": outcome.num_frames, "cuts": outcome.cuts}
-                facts["damage"] = asdict(outcome.damage) if outcome.damage else None
-                facts["doubtful"] = [(each.first, each.last) for each in outcome.doubtful]
-                before = outcome.kind == "before"
-                print_event("done", self._stdout, **facts, done_before=before)
-        elif outcome.kind in ("failed", "elsewhere"):
+                done = outcome.result
+                facts |= {"frames": done.num_frames, "cuts": done.cuts}
+                facts["damage"] = asdict(done.damage) if done.damage else None
+                facts["doubtful"] = [(each.first, each.last) for each in done.doubtful]
+                print_event("done", self._stdout, **facts, done_before=done.done_before)
+        elif outcome.result is None:
             print(f"error: {outcome}", file=sys.stderr, flush=True)
         elif outcome.damage and self._quiet:
             print(f"damaged: {outcome}", file=sys.stderr, flush=True)
         elif not self._quiet and (outcome.kind == "done" or self._tells_done_before):
-            print(outcome, file=self._stdout, flush=True)
-            if self._lists_objects:
-                self._list_objects(outcome.folder)
+            from threedcseg.outputs.objects import lasting_objects
 
-    def _list_objects(self, folder: Path) -> None:
-        from threedcseg.outputs.objects import TABLE
-
-        table = [line.split(",") for line in (folder / TABLE).read_text("utf-8").splitlines()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for row in table:
-            line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            print(line, file=self._stdout, flush=True)
+            lines = lasting_objects(outcome.folder) if self._lists_objects else ()
+            print(outcome, *lines, sep="\n", file=self._stdout, flush=True)

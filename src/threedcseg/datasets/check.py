@@ -1,6 +1,6 @@
 """Is a data set on a disk whole? Finds what it holds, what is missing or damaged, what to do."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from threedcseg.datasets.kinds import KINDS, Kind
 from threedcseg.datasets.masks import VOID, Mask, read_mask
 from threedcseg.datasets.registry import detect, find_kind, open_dataset
 from threedcseg.datasets.sequence import Sequence, list_folders
-from threedcseg.errors import InputError
+from threedcseg.errors import InputError, some
 from threedcseg.video.images import read_image
 from threedcseg.video.paths import expand_inputs
 
@@ -218,7 +218,7 @@ def _findings(
         yield Finding(
             "warning",
             split,
-            f"{len(missing)} of the {len(published)} published sequences missing: {_some(missing)}",
+            f"{len(missing)} of the {len(published)} published sequences missing: {some(missing)}",
             "complete the download, or figures will not compare with others'",
         )
     bare = [s.name for s in sequences if not any(mask is not None for mask in s.masks)]
@@ -226,7 +226,7 @@ def _findings(
         yield Finding(
             "error" if len(bare) == len(sequences) else "warning",
             split,
-            f"{len(bare)} of {len(sequences)} sequences without masks: {_some(bare)}",
+            f"{len(bare)} of {len(sequences)} sequences without masks: {some(bare)}",
             "they can be segmented, but neither trained on nor scored; complete the annotations or "
             "take them out of the split",
         )
@@ -244,7 +244,7 @@ def _findings(
             yield Finding(
                 "warning",
                 sequence.name,
-                f"frames of {len(sizes)} sizes: {_some(map(_size, sorted(sizes)))}",
+                f"frames of {len(sizes)} sizes: {some(map(_size, sorted(sizes)))}",
                 "a video has one size; make them alike",
             )
 
@@ -260,7 +260,7 @@ def _pairing(kind: Kind, sequence: Sequence) -> Iterator[Finding]:
         yield Finding(
             "warning",
             sequence.name,
-            f"{len(bare)} of {len(sequence.frames)} frames without a mask: {_some(bare)}",
+            f"{len(bare)} of {len(sequence.frames)} frames without a mask: {some(bare)}",
             "they are left out of training and scores; complete the annotations if there are more",
         )
     if sequence.strays:
@@ -268,7 +268,7 @@ def _pairing(kind: Kind, sequence: Sequence) -> Iterator[Finding]:
             "warning",
             sequence.name,
             f"{_count(len(sequence.strays), 'mask')} without a frame: "
-            f"{_some(map(str, sequence.strays))}",
+            f"{some(map(str, sequence.strays))}",
             "give each the name of its frame, or complete the frames",
         )
 
@@ -290,21 +290,21 @@ def _decoding(where: str, decoded: list[tuple[str, Decoded]]) -> Iterator[Findin
             "error",
             where,
             f"{_count(len(unlike), 'mask')} of another size than the frame ({_size(mask)}, not "
-            f"{_size(frame)}): {_some(name for name, _ in unlike)}",
+            f"{_size(frame)}): {some(name for name, _ in unlike)}",
             "take frames and masks of the same resolution",
         )
     if void:
         yield Finding(
             "error",
             where,
-            f"{_count(len(void), 'mask')} of void pixels (255) without objects: {_some(void)}",
+            f"{_count(len(void), 'mask')} of void pixels (255) without objects: {some(void)}",
             "masks of 0 and 255 are those of DAVIS 2016; use --kind davis16 and its lists",
         )
     if empty:
         yield Finding(
             "warning",
             where,
-            f"{_count(len(empty), 'empty mask')}: {_some(empty)}",
+            f"{_count(len(empty), 'empty mask')}: {some(empty)}",
             "right if nothing stands out there, as in 15 frames of DAVIS 2016 train; otherwise "
             "replace them",
         )
@@ -312,12 +312,6 @@ def _decoding(where: str, decoded: list[tuple[str, Decoded]]) -> Iterator[Findin
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
-
-
-def _some(names: Iterable[str], at_most: int = 5) -> str:
-    names = list(names)
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return ", ".join(names[:at_most]) + more
 
 
 def _count(number: int, thing: str) -> str:

@@ -18,7 +18,9 @@ from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import foreground
 from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
+from threedcseg.extras import package
 from threedcseg.reading import parsed, read_bounded, shortly
+from threedcseg.run_lengths import coco_mask
 
 MAX_LISTING = 4 << 30  # bytes
 MAX_PIXELS = 1 << 28
@@ -62,7 +64,7 @@ class InstanceMask:
                 here |= masks.decode(masks.merge(masks.frPyObjects(polygons, height, width))) > 0
             for part in self.parts:
                 if not isinstance(part, np.ndarray):
-                    here |= _of_runs(part["counts"], height, width)
+                    here |= coco_mask(part["counts"], height, width)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.name}: an outline that cannot be drawn ({shortly(error)})", "replace it"
@@ -79,32 +81,6 @@ def _checked(polygon: np.ndarray) -> np.ndarray:
     if not np.abs(points).max() <= MAX_OUTLINE or not around <= MAX_OUTLINE:
         raise ValueError("longer than any outline")
     return polygon
-
-
-def _of_runs(counts: Any, height: int, width: int) -> np.ndarray:
-    """``(H, W)`` bool of lengths of runs, column by column, the first of background.
-
-    As text, five bits a character, each but the first three as the difference from the last but
-    one.
-    """
-    lengths = list(counts) if isinstance(counts, list) else []
-    value = shift = 0
-    for character in counts if not isinstance(counts, list) else "":
-        bits = ord(character) - 48
-        value |= (bits & 31) << shift
-        shift += 5
-        if shift > 40:
-            raise ValueError("a run without end")
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
-        value = shift = 0
-    if sum(lengths) != height * width or min(lengths) < 0:
-        raise ValueError(f"runs of other than {width}x{height} pixels")
-    values = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(values, lengths).reshape(width, height).T
 
 
 def coco_splits(root: Path) -> list[str]:
@@ -133,12 +109,7 @@ def coco_instances(
     (`PUBLISHED_CATEGORIES` as published). Raises `InputError` where pycocotools or a file is
     missing, or nothing is left.
     """
-    try:
-        import pycocotools.mask  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "COCO's masks need a package that is not installed", "pip install 'threedcseg[coco]'"
-        ) from None
+    package("pycocotools.mask", "coco", "COCO")  # before the listing, which takes its time, is read
     root = Path(root)
     listing = root / "annotations" / f"instances_{split}.json"
     content = _read(listing)

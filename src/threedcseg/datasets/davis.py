@@ -19,9 +19,8 @@ from typing import Any
 
 from threedcseg.datasets.kinds import Reader, register_kind
 from threedcseg.datasets.masks import LabelFile, Mask
-from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
-from threedcseg.errors import InputError
-from threedcseg.reading import read_text
+from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, listed, pair
+from threedcseg.errors import InputError, some
 
 VOID_LABEL = 255
 LISTS_2016 = {
@@ -65,7 +64,7 @@ class Davis:
         if missing:
             raise InputError(
                 f"{folder}: no frames of {len(missing)} of the {len(names)} sequences that the "
-                f"split {split!r} lists ({', '.join(missing[:5])})",
+                f"split {split!r} lists ({some(missing)})",
                 "complete the download or choose another resolution",
             )
         return [
@@ -120,11 +119,10 @@ class Davis:
                 f"{', '.join(self.splits(root)) or 'none'})",
                 "give the root of this DAVIS and one of its splits",
             )
-        words = [line.split()[0] for line in read_text(found).splitlines() if line.strip()]
-        names = [Path(word).parent.name if "/" in word else word for word in words]
+        names = listed(found)
         if not names:
             raise InputError(f"{found}: the split is empty", "name one sequence a line")
-        return list(dict.fromkeys(names))
+        return names
 
 
 def _register(name: str, title: str, davis: Davis, lists: str) -> Reader:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import LabelFile, Mask
-from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
+from threedcseg.datasets.sequence import Sequence, last_number, list_folders, list_frames, pair
 from threedcseg.errors import InputError
 from threedcseg.reading import read_bounded
 from threedcseg.video.paths import list_images
@@ -68,12 +68,6 @@ def fbms(root: str | Path, split: str = "test") -> list[Sequence]:
     return sequences
 
 
-def last_number(path: Path) -> int | None:
-    """The last number in a file's name: 1 of ``bear01_0001_gt.ppm``; None without digits."""
-    numbers = re.findall(r"\d+", path.stem)
-    return int(numbers[-1]) if numbers else None
-
-
 def _sequence(folder: Path) -> Sequence:
     masks: dict[int | None, Mask] = {}
     truth = folder / "GroundTruth"
@@ -81,12 +75,12 @@ def _sequence(folder: Path) -> Sequence:
     background = _background(truth)
     for suffix in _PREFERENCE:
         for path in files:
-            number = last_number(path)
+            number = last_number(path.stem)
             if path.suffix.lower() == suffix and number is not None and "PROB" not in path.stem:
                 default = WHITE if suffix == ".ppm" else 0
                 named = background if suffix != ".png" else None
                 masks.setdefault(number, LabelFile(path, default if named is None else named))
-    return pair(folder.name, list_frames(folder), masks, last_number)
+    return pair(folder.name, list_frames(folder), masks, lambda path: last_number(path.stem))
 
 
 def _background(truth: Path) -> int | None:

@@ -1,5 +1,6 @@
 """What every data set is to the rest of the code: named sequences of frames and their masks."""
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from threedcseg.datasets.masks import Mask
+from threedcseg.reading import read_text
 from threedcseg.video.paths import list_images
 
 
@@ -27,10 +29,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def pair(
-    name: str,
-    frames: Items[Path],
-    masks: Mapping[Key, Mask],
-    key: Callable[[Path], Key],
+    name: str, frames: Items[Path], masks: Mapping[Key, Mask], key: Callable[[Path], Key]
 ) -> Sequence:
     """A sequence in which each frame has the mask of its ``key``, such as its stem or number."""
     keys = [key(frame) for frame in frames]
@@ -41,6 +40,19 @@ def pair(
         tuple(masks.get(k) for k in keys),
         tuple(mask for k, mask in masks.items() if k in strays),
     )
+
+
+def listed(path: Path) -> list[str]:
+    """The sequences that a list names, each once: one a line, or, as in DAVIS 2016, one
+    ``/JPEGImages/480p/SEQ/FRAME.jpg /Annotations/...`` a line. Raises as `read_text`."""
+    words = [line.split()[0] for line in read_text(path).splitlines() if line.strip()]
+    return list(dict.fromkeys(Path(word).parent.name if "/" in word else word for word in words))
+
+
+def last_number(name: str) -> int | None:
+    """The last number in a name: 1 of ``bear01_0001_gt``; None without digits."""
+    numbers = re.findall(r"\d+", name)
+    return int(numbers[-1]) if numbers else None
 
 
 def list_frames(folder: Path) -> list[Path]:

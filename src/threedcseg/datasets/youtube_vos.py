@@ -10,7 +10,7 @@ from pathlib import Path
 from threedcseg.datasets.kinds import register_kind
 from threedcseg.datasets.masks import Mask
 from threedcseg.datasets.sequence import Sequence, list_folders, list_frames, pair
-from threedcseg.errors import InputError
+from threedcseg.errors import InputError, some
 from threedcseg.reading import read_json
 
 MAX_META = 512 << 20  # bytes
@@ -53,7 +53,7 @@ def youtube_vos(
     if missing:
         raise InputError(
             f"{folder / 'JPEGImages'}: no frames of {len(missing)} of the {len(names)} videos "
-            f"listed ({', '.join(missing[:5])})",
+            f"listed ({some(missing)})",
             "complete the download",
         )
     truth = folder / annotations

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -53,25 +54,58 @@ def create_app(
     whom a machine may have many, may send theirs. ``sample``: a video to try. ``is_stopping``:
     asked, so that pages which listen do not hold up the end.
     """
+    addresses = _Addresses(jobs, about, local, sample, is_stopping)
+    app = Starlette(
+        routes=[
+            Route("/", addresses.page),
+            Route("/about", addresses.tell_about),
+            Route("/assets/{name}", addresses.asset),
+            Route("/jobs", addresses.post_video, methods=["POST"]),
+            Route("/sample", addresses.post_sample, methods=["POST"]),
+            Route("/jobs/{id}", addresses.delete, methods=["DELETE"]),
+            Route("/jobs/{ids}/events", addresses.events),
+            Route("/paths", addresses.post_path, methods=["POST"]),
+            Route("/jobs/{id}/frames/{number}.{kind}", addresses.preview),
+            Route("/jobs/{id}/outputs/{format}", addresses.post_output, methods=["POST"]),
+            Route("/jobs/{id}/outputs/{number}", addresses.output),
+        ],
+        exception_handlers={HTTPException: _as_json},
+        lifespan=addresses.lifespan,
+    )
+    return Guard(app, host, token, needed=not local)
 
-    async def page(request: Request) -> Response:
+
+@dataclass(frozen=True)
+class _Addresses:
+    """What answers at each address; the fields are as for `create_app`."""
+
+    jobs: Jobs
+    about: Mapping[str, Any]
+    local: bool
+    sample: Path | None
+    is_stopping: Callable[[], bool]
+
+    async def page(self, request: Request) -> Response:
         return _asset("page.html")
 
-    async def asset(request: Request) -> Response:
+    async def asset(self, request: Request) -> Response:
         return _asset(request.path_params["name"])
 
-    async def tell_about(request: Request) -> Response:
-        limits = vars(jobs.limits)
-        formats = [_described(format) for format in _offered()]
-        offers = {"sample": sample is not None, "paths": local and is_known(request)}
-        return JSONResponse({**about, **limits, **offers, "formats": formats})
+    async def tell_about(self, request: Request) -> Response:
+        limits = vars(self.jobs.limits)
+        formats = [  # special ones are for annotators and researchers
+            {"name": each.name, "summary": each.summary, "special": each.needs_objects}
+            for each in _offered()
+        ]
+        offers = {"sample": self.sample is not None, "paths": self.local and is_known(request)}
+        return JSONResponse({**self.about, **limits, **offers, "formats": formats})
 
-    async def post_video(request: Request) -> Response:
+    async def post_video(self, request: Request) -> Response:
         name = shown_name(request.query_params.get("name", ""))
         announced = _number(request.headers.get("content-length", ""))
-        num_bytes = jobs.limits.max_bytes if announced is None else announced
-        _checked(jobs.limits.check_bytes, num_bytes, status=413)
-        job = _received(jobs, name, num_bytes, request)
+        num_bytes = self.jobs.limits.max_bytes if announced is None else announced
+        _checked(self.jobs.limits.check_bytes, num_bytes, status=413)
+        job = self._received(name, num_bytes, request)
         now = asyncio.get_running_loop().time
         try:
             received, latest = 0, now() + ABANDONED_SECONDS
@@ -82,48 +116,48 @@ def create_app(
                             raise TimeoutError
                         job.seen = time.monotonic()
                         received += len(chunk)
-                        _checked(jobs.limits.check_bytes, received, status=413)
+                        _checked(self.jobs.limits.check_bytes, received, status=413)
                         await run_in_threadpool(file.write, chunk)
                         in_time = latest + received / MIN_RATE
                         deadline.reschedule(min(now() + ABANDONED_SECONDS, in_time))
         except TimeoutError:
-            jobs.discard(job)
+            self.jobs.discard(job)
             raise HTTPException(408, "The video came too slowly.") from None
         except ClientDisconnect:
-            jobs.discard(job)
+            self.jobs.discard(job)
             return Response(status_code=400)
         except OSError as error:
-            raise _not_stored(jobs, job, error) from None
+            raise self._not_stored(job, error) from None
         except BaseException:
-            jobs.discard(job)
+            self.jobs.discard(job)
             raise
-        return await _submitted(jobs, job)
+        return await self._submitted(job)
 
-    async def post_sample(request: Request) -> Response:
-        if sample is None:
+    async def post_sample(self, request: Request) -> Response:
+        if (sample := self.sample) is None:
             raise HTTPException(404, "There is no example here.")
-        job = _received(jobs, sample.name, sample.stat().st_size, request)
+        job = self._received(sample.name, sample.stat().st_size, request)
         try:
             await run_in_threadpool(lambda: job.video.write_bytes(sample.read_bytes()))
         except OSError as error:
-            raise _not_stored(jobs, job, error) from None
-        return await _submitted(jobs, job)
+            raise self._not_stored(job, error) from None
+        return await self._submitted(job)
 
-    async def post_path(request: Request) -> Response:
-        if not (local and is_known(request)):
+    async def post_path(self, request: Request) -> Response:
+        if not (self.local and is_known(request)):
             raise HTTPException(403, "This page takes no paths.")
         try:
             path = await run_in_threadpool(local_file, request.query_params.get("path", ""))
         except InputError as error:
             raise HTTPException(404, str(error)) from None
         with _room():
-            job = jobs.receive(shown_name(path.name), 0, path=path)
-        return await _submitted(jobs, job)
+            job = self.jobs.receive(shown_name(path.name), 0, path=path)
+        return await self._submitted(job)
 
-    async def events(request: Request) -> Response:
+    async def events(self, request: Request) -> Response:
         """Of one video, or of several: a browser keeps few connections."""
         ids = request.path_params["ids"].split(",")[:MAX_WATCHED]
-        found = {id: job for id in ids if (job := jobs.get(id)) is not None}
+        found = {id: job for id in ids if (job := self.jobs.get(id)) is not None}
         if not found:
             raise HTTPException(404, "This video is no longer here.")
 
@@ -133,12 +167,12 @@ def create_app(
                 yield _event({"id": id, "state": "cancelled"})
             with ExitStack() as watching:
                 for job in found.values():
-                    watching.enter_context(jobs.watching(job))
-                while not is_stopping():
+                    watching.enter_context(self.jobs.watching(job))
+                while not self.is_stopping():
                     # Before the snapshots, which then say the last word.
                     settled = all(job.is_settled for job in found.values())
                     for id, job in found.items():
-                        snapshot = {"id": id, **jobs.snapshot(job)}
+                        snapshot = {"id": id, **self.jobs.snapshot(job)}
                         shown = {**snapshot, "seconds": 0, "seconds_left": 0, "seconds_kept": 0}
                         shown["speed"] = None  # changes all the time; a frame is news enough
                         if shown != last.get(id) or quiet >= 1:
@@ -151,18 +185,18 @@ def create_app(
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
-    async def preview(request: Request) -> Response:
-        job = _job(request, jobs)
+    async def preview(self, request: Request) -> Response:
+        job = self._job(request)
         number, kind = _number(request.path_params["number"]), request.path_params["kind"]
         if number is None or number >= job.num_done or kind not in ("jpg", "png"):
             raise HTTPException(404, "There is no such frame.")
         return FileResponse(job.previews / f"{number:05d}.{kind}")
 
-    async def post_output(request: Request) -> Response:
-        job = _job(request, jobs)
+    async def post_output(self, request: Request) -> Response:
+        job = self._job(request)
         name = request.path_params["format"]
         background = request.query_params.get("background", "#000000")
-        if name not in [format.name for format in _offered()]:
+        if name not in [each.name for each in _offered()]:
             raise HTTPException(404, "There is no such output.")
         if not re.fullmatch("#[0-9a-fA-F]{6}|blur|gray", background):  # never the name of a file
             raise HTTPException(422, "The colour must look like #00b140.")
@@ -176,49 +210,52 @@ def create_app(
         if job.state != "done":
             raise HTTPException(409, "This video is not finished.")
         with _room():
-            return JSONResponse({"number": jobs.make(job, name, rendering, left_out)}, 202)
+            return JSONResponse({"number": self.jobs.make(job, name, rendering, left_out)}, 202)
 
-    async def output(request: Request) -> Response:
-        job = _job(request, jobs)
+    async def output(self, request: Request) -> Response:
+        job = self._job(request)
         number = _number(request.path_params["number"])
-        outputs = jobs.snapshot(job)["outputs"]
+        outputs = self.jobs.snapshot(job)["outputs"]
         if number is None or number >= len(outputs) or outputs[number]["state"] != "ready":
             raise HTTPException(404, "There is no such file.")
         path = job.outputs[number].path
         assert path is not None
         return FileResponse(path, filename=outputs[number]["name"])
 
-    async def delete(request: Request) -> Response:
-        await run_in_threadpool(jobs.discard, _job(request, jobs))
+    async def delete(self, request: Request) -> Response:
+        await run_in_threadpool(self.jobs.discard, self._job(request))
         return Response(status_code=204)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        tidying = asyncio.create_task(_tidy(jobs))
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        tidying = asyncio.create_task(_tidy(self.jobs))
         try:
             yield
         finally:
             tidying.cancel()
-            await run_in_threadpool(jobs.close)
+            await run_in_threadpool(self.jobs.close)
 
-    app = Starlette(
-        routes=[
-            Route("/", page),
-            Route("/about", tell_about),
-            Route("/assets/{name}", asset),
-            Route("/jobs", post_video, methods=["POST"]),
-            Route("/sample", post_sample, methods=["POST"]),
-            Route("/jobs/{id}", delete, methods=["DELETE"]),
-            Route("/jobs/{ids}/events", events),
-            Route("/paths", post_path, methods=["POST"]),
-            Route("/jobs/{id}/frames/{number}.{kind}", preview),
-            Route("/jobs/{id}/outputs/{format}", post_output, methods=["POST"]),
-            Route("/jobs/{id}/outputs/{number}", output),
-        ],
-        exception_handlers={HTTPException: _as_json},
-        lifespan=lifespan,
-    )
-    return Guard(app, host, token, needed=not local)
+    def _job(self, request: Request) -> Job:
+        job = self.jobs.get(request.path_params["id"])
+        if job is None:
+            raise HTTPException(404, "This video is no longer here.")
+        return job
+
+    def _received(self, name: str, num_bytes: int, request: Request) -> Job:
+        with _room():
+            return self.jobs.receive(name, num_bytes, client_of(request.client))
+
+    def _not_stored(self, job: Job, error: OSError) -> HTTPException:
+        self.jobs.discard(job)
+        return HTTPException(507, f"The video could not be stored: {error.strerror}.")
+
+    async def _submitted(self, job: Job) -> Response:
+        try:
+            with _room():
+                await run_in_threadpool(self.jobs.submit, job)
+        except InputError as error:
+            raise HTTPException(415, str(error)) from None
+        return JSONResponse({"id": job.id}, 201)
 
 
 async def _as_json(request: Request, error: Exception) -> Response:
@@ -243,30 +280,9 @@ def _offered() -> list[Format]:
     return [format for format in FORMATS.values() if format.is_installed]
 
 
-def _described(format: Format) -> dict[str, Any]:
-    """What the page tells of a format; ``special`` ones are for annotators and researchers."""
-    return {
-        "name": format.name,
-        "summary": format.summary,
-        "special": format.needs_objects,
-    }
-
-
-def _job(request: Request, jobs: Jobs) -> Job:
-    job = jobs.get(request.path_params["id"])
-    if job is None:
-        raise HTTPException(404, "This video is no longer here.")
-    return job
-
-
 def _number(text: str) -> int | None:
     """A number of a file, a frame or bytes, where it is one; so long ones there are not."""
     return int(text) if re.fullmatch("[0-9]{1,15}", text) else None
-
-
-def _received(jobs: Jobs, name: str, num_bytes: int, request: Request) -> Job:
-    with _room():
-        return jobs.receive(name, num_bytes, client_of(request.client))
 
 
 @contextmanager
@@ -275,20 +291,6 @@ def _room() -> Iterator[None]:
         yield
     except Busy as busy:
         raise HTTPException(503, str(busy)) from None
-
-
-def _not_stored(jobs: Jobs, job: Job, error: OSError) -> HTTPException:
-    jobs.discard(job)
-    return HTTPException(507, f"The video could not be stored: {error.strerror}.")
-
-
-async def _submitted(jobs: Jobs, job: Job) -> Response:
-    try:
-        with _room():
-            await run_in_threadpool(jobs.submit, job)
-    except InputError as error:
-        raise HTTPException(415, str(error)) from None
-    return JSONResponse({"id": job.id}, 201)
 
 
 def _checked(check: Callable[..., None], *values: Any, status: int) -> None:

@@ -15,11 +15,7 @@ from typing import Any
 from threedcseg.demo.job import FoundObject, Job, Output
 from threedcseg.demo.outputs import KEPT, make_output
 from threedcseg.demo.previews import MOST_OBJECTS, PreviewWriter
-from threedcseg.demo.uploads import (
-    Limits,
-    check_video,
-    safe_stem,
-)
+from threedcseg.demo.uploads import Limits, check_video, safe_stem
 from threedcseg.errors import InputError
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings

@@ -19,6 +19,7 @@ from threedcseg.demo.connections import Connection
 from threedcseg.demo.jobs import Jobs
 from threedcseg.demo.uploads import Limits
 from threedcseg.errors import InputError
+from threedcseg.inference.on_device import device_of
 from threedcseg.inference.predictor import Network
 from threedcseg.inference.settings import Settings
 
@@ -54,7 +55,7 @@ def serve(
     machine does, it lets its user name files that lie here (`create_app`). Ends the process
     where a network is still at work on a clip, which nobody waits for.
     """
-    about = {"model": model, "device": device_of(network)}
+    about = {"model": model, "device": in_words(device_of(network))}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     token = secrets.token_urlsafe(16)
     with scratch_folder(Path(tempfile.gettempdir()), PREFIX) as folder:
@@ -111,11 +112,8 @@ def find_sample() -> Path | None:
     return path if path.is_file() else None
 
 
-def device_of(network: Network) -> str:
-    """In words, for people; exported networks run on the CPU."""
-    device = torch.device("cpu")
-    if isinstance(network, torch.nn.Module):
-        device = next(network.parameters()).device
+def in_words(device: torch.device) -> str:
+    """A device as people call it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":

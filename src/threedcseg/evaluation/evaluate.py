@@ -107,12 +107,13 @@ def evaluate_dataset(
     rules = PROTOCOLS[protocol]
     if rules.foreground == "labels":
         raise InputError(
-            f"{protocol} scores numbered objects, and a network makes masks: write objects with "
-            "`3dcseg segment FRAMES -o DIR --write palette` and score DIR/SEQ/palette"
+            f"{protocol} scores numbered objects, and a network makes masks",
+            "write objects with `3dcseg segment FRAMES -o DIR --write palette` and score "
+            "DIR/SEQ/palette",
         )
     dataset = find_dataset(root, rules.data, split)
     if dataset is None:
-        raise InputError(f"{root}: no data set known here; see `3dcseg data check`")
+        raise InputError(f"{root}: no data set known here", "see `3dcseg data check`")
     truth = truth_of_dataset(dataset, rules.foreground).of(sequences)
     by_name = {sequence.name: sequence for sequence in dataset.sequences}
     predict, provenance = prepare()

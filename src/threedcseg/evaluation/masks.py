@@ -51,7 +51,8 @@ class MaskScorer(SequenceScorer):
         if total < 3:
             raise InputError(
                 f"{self.name}: {total} frame(s) with ground truth, and davis16 leaves out the "
-                "first and the last: give at least 3, or choose the protocol saliency"
+                "first and the last",
+                "give at least 3, or choose the protocol saliency",
             )
         columns = list(zip(*self._values, strict=True))
         figures: Figures = {}

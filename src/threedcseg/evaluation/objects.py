@@ -51,14 +51,14 @@ class ObjectScorer(SequenceScorer):
         for labels in (prediction, ground_truth):
             if labels.ndim != 2 or labels.dtype.kind not in "bui":
                 raise InputError(
-                    f"labels {labels.shape} {labels.dtype}, expected (H, W) integers: give object "
-                    "numbers, not probabilities"
+                    f"labels {labels.shape} {labels.dtype}, expected (H, W) integers",
+                    "give object numbers, not probabilities",
                 )
         highest = int(prediction.max(initial=0))
         if highest > MAX_PROPOSALS:
             raise InputError(
-                f"object number {highest} is above {MAX_PROPOSALS}, the most proposals that count: "
-                "number the objects from 1"
+                f"object number {highest} is above {MAX_PROPOSALS}, the most proposals that count",
+                "number the objects from 1",
             )
         void = ground_truth == VOID
         proposals, objects = _numbers(prediction, void), _numbers(ground_truth, void)
@@ -79,8 +79,8 @@ class ObjectScorer(SequenceScorer):
         num_objects = max(frames[0].objects)
         if num_objects == 0:
             raise InputError(
-                f"{self.name}/{self.frames[0]}: the ground truth of the first frame has no object; "
-                "leave the sequence out"
+                f"{self.name}/{self.frames[0]}: the ground truth of the first frame has no object",
+                "leave the sequence out",
             )
         num_proposals = max(num_objects, *(frame.highest for frame in frames))
         scores = np.stack([_spread(frame, num_proposals, num_objects) for frame in frames], axis=-1)

@@ -1,6 +1,5 @@
 """Folders of predictions and of ground truth to pairs of files, sequence by sequence."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,19 +8,17 @@ import numpy as np
 
 from threedcseg.datasets.fbms import FOLDERS
 from threedcseg.datasets.registry import KINDS, Dataset, detect, open_dataset
-from threedcseg.datasets.sequence import list_folders, list_frames
-from threedcseg.errors import InputError
+from threedcseg.datasets.sequence import last_number, list_folders, list_frames, listed
+from threedcseg.errors import InputError, some
 from threedcseg.evaluation.protocols import Foreground
 from threedcseg.evaluation.reading import MapFile, ObjectFile, ReadAs, read_values, truth_of
 from threedcseg.evaluation.scorer import Readable
 from threedcseg.evaluation.scoring import Pair
-from threedcseg.reading import read_text
 
 PROBABILITIES = "probabilities"
 """The folder within a sequence's predictions that `3dcseg segment --probabilities` writes."""
 
 _LARGEST_LABEL = 20  # gray values up to it may be labels, if there are no others
-_NAMED = 5  # how many missing things an error names
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,7 @@ class GroundTruth:
         wanted = sequence_names(names)
         unknown = [name for name in wanted if name not in self.sequences]
         if unknown:
-            raise InputError(
-                f"no ground truth of {_some(unknown)}; there is {_some(list(self.sequences))}"
-            )
+            raise InputError(f"no ground truth of {some(unknown)}; there is {some(self.sequences)}")
         return GroundTruth(self.name, {name: self.sequences[name] for name in wanted})
 
 
@@ -75,16 +70,16 @@ def find_ground_truth(
         InputError: there is none, or the split must be named.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder of ground truth; check the path")
+        raise InputError(f"{root}: no such folder of ground truth", "check the path")
     dataset = find_dataset(root, data, split)
     if dataset is not None:
         return truth_of_dataset(dataset, foreground)
     if split is not None:
-        raise InputError(f"{root}: no data set with splits; leave --split out, or give its root")
+        raise InputError(f"{root}: no data set with splits", "leave --split out, or give its root")
     files = list_frames(root)
     folders = [root] if files else [f for f in list_folders(root) if list_frames(f)]
     if not folders:
-        raise InputError(f"{root}: no masks and no folders of masks; check the path")
+        raise InputError(f"{root}: no masks and no folders of masks", "check the path")
     sequences = {
         folder.resolve().name: {f.stem: truth_of(f, foreground) for f in list_frames(folder)}
         for folder in folders
@@ -108,11 +103,13 @@ def find_dataset(root: Path, data: str | None = None, split: str | None = None) 
         kind = data if data in kinds else kinds[0]
     splits = KINDS[kind].splits(root)
     if split is None and len(splits) != 1:
-        raise InputError(f"{root} has the splits {', '.join(splits)}: choose one with --split")
+        raise InputError(f"{root} has the splits {', '.join(splits)}", "choose one with --split")
     dataset = open_dataset(kind, root, split or splits[0])
     annotated = [s for s in dataset.sequences if any(mask is not None for mask in s.masks)]
     if not annotated:
-        raise InputError(f"{root}: no ground truth in the split {dataset.split!r}; choose another")
+        raise InputError(
+            f"{root}: no ground truth in the split {dataset.split!r}", "choose another"
+        )
     return replace(dataset, sequences=annotated)
 
 
@@ -130,13 +127,11 @@ def truth_of_dataset(dataset: Dataset, foreground: Foreground) -> GroundTruth:
 
 
 def sequence_names(text: str) -> list[str]:
-    """Names with commas between, or those of a list file: one a line, or, as in DAVIS 2016, one
-    ``/JPEGImages/480p/SEQ/FRAME.jpg /Annotations/...`` a line."""
+    """Names with commas between, or those of a list file (`listed`)."""
     listing = Path(text)
-    if not listing.is_file():
-        return [name.strip() for name in text.split(",") if name.strip()]
-    words = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
-    return list(dict.fromkeys(Path(word).parent.name if "/" in word else word for word in words))
+    if listing.is_file():
+        return listed(listing)
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def find_predictions(
@@ -151,7 +146,7 @@ def find_predictions(
         InputError: there are none at all.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder of predictions; check the path")
+        raise InputError(f"{root}: no such folder of predictions", "check the path")
     found = {}
     for name in sequences:
         places = [root / name, root] if len(sequences) == 1 else [root / name]
@@ -185,8 +180,8 @@ def pair_files(
     if absent and not allow_missing:
         raise InputError(
             f"no predictions for {len(absent)} of {len(truth.sequences)} sequences "
-            f"({_some(absent)}): add them, choose with --sequences, or count them as empty with "
-            "--allow-missing"
+            f"({some(absent)})",
+            "add them, choose with --sequences, or count them as empty with --allow-missing",
         )
     paired, missing = [], []
     for name, truths in truth.sequences.items():
@@ -199,8 +194,8 @@ def pair_files(
         paired.append((name, [Pair(f, readers.get(f), reader) for f, reader in truths.items()]))
     if missing and not allow_missing:
         raise InputError(
-            f"{len(missing)} frames have no prediction ({_some(missing)}): add them, or count them "
-            "as empty with --allow-missing"
+            f"{len(missing)} frames have no prediction ({some(missing)})",
+            "add them, or count them as empty with --allow-missing",
         )
     if read_as == "auto" and not objects:
         _check_gray(predictions)
@@ -230,8 +225,8 @@ def match(truths: Collection[str], maps: Mapping[str, Path]) -> dict[str, Path]:
     by_name = {frame: maps[frame] for frame in truths if frame in maps}
     if by_name:
         return by_name
-    numbers = [_number(frame) for frame in truths]
-    numbered = {_number(name): path for name, path in maps.items()}
+    numbers = [last_number(frame) for frame in truths]
+    numbered = {last_number(name): path for name, path in maps.items()}
     if None in numbers or len(set(numbers)) < len(numbers) or len(numbered) < len(maps):
         return {}
     return {
@@ -239,12 +234,6 @@ def match(truths: Collection[str], maps: Mapping[str, Path]) -> dict[str, Path]:
         for frame, number in zip(truths, numbers, strict=True)
         if number in numbered
     }
-
-
-def _number(name: str) -> int | None:
-    """The last number in a name: 1 of ``bear01_0001_gt``; None without digits."""
-    numbers = re.findall(r"\d+", name)
-    return int(numbers[-1]) if numbers else None
 
 
 def _check_gray(predictions: Mapping[str, PredictionFolder]) -> None:
@@ -262,10 +251,7 @@ def _check_gray(predictions: Mapping[str, PredictionFolder]) -> None:
                 return
     if highest:
         raise InputError(
-            f"{example}: no value above {highest} of 255 there or in any other map looked at, so "
-            "these may be labels: say --read-as labels or --read-as probabilities"
+            f"{example}: no value above {highest} of 255 there or in any other map looked at, "
+            "so these may be labels",
+            "say --read-as labels or --read-as probabilities",
         )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -1,7 +1,7 @@
 """The named protocols: everything that decides a figure besides the predictions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from threedcseg.evaluation.masks import MaskScorer
@@ -16,15 +16,7 @@ from threedcseg.metrics.flicker import FLICKER
 from threedcseg.metrics.measure import Measure
 from threedcseg.metrics.pooled import F1, F1_MAX, MAE_HARD, POOLED_MAE
 from threedcseg.metrics.region import MEAN_J, J
-from threedcseg.metrics.saliency import (
-    ADAPTIVE_E,
-    ADAPTIVE_F,
-    E_CURVE,
-    F_CURVE,
-    MAE,
-    WEIGHTED_F,
-    S,
-)
+from threedcseg.metrics.saliency import ADAPTIVE_E, ADAPTIVE_F, E_CURVE, F_CURVE, MAE, WEIGHTED_F, S
 
 Foreground = Literal["zero", "half", "labels"]
 """Which pixels of a ground-truth file are foreground: all but "zero", those above "half" the range
@@ -82,23 +74,20 @@ class EvaluationProtocol:
         return self.binarisation.format(threshold=settings.threshold, normalisation=normalisation)
 
 
-def _map_protocol(
-    name: str, summary: str, frames: str, foreground: Foreground, data: str | None
-) -> EvaluationProtocol:
-    return EvaluationProtocol(
-        name=name,
-        summary=summary,
-        frames=frames,
-        averaging="frames",
-        binarisation="maps {normalisation}; 256 thresholds (max, mean) and twice the mean "
-        "(adaptive); J: p > {threshold}",
-        foreground=foreground,
-        data=data,
-        measures=(MAE, F_CURVE, ADAPTIVE_F, WEIGHTED_F, S, E_CURVE, ADAPTIVE_E, MEAN_J),
-        scored_by=MapScorer,
-        chief="S",
-    )
-
+_SALIENCY = EvaluationProtocol(
+    name="saliency",
+    summary="MAE, F (beta^2 = 0.3), weighted F, S, E; J; all frames",
+    frames="all with ground truth",
+    averaging="frames",
+    binarisation="maps {normalisation}; 256 thresholds (max, mean) and twice the mean "
+    "(adaptive); J: p > {threshold}",
+    foreground="half",
+    data=None,
+    measures=(MAE, F_CURVE, ADAPTIVE_F, WEIGHTED_F, S, E_CURVE, ADAPTIVE_E, MEAN_J),
+    scored_by=MapScorer,
+    chief="S",
+)
+_SPARSE = replace(_SALIENCY, summary="the same on sparse ground truth", frames="the annotated ones")
 
 PROTOCOLS: dict[str, EvaluationProtocol] = {
     protocol.name: protocol
@@ -129,23 +118,15 @@ PROTOCOLS: dict[str, EvaluationProtocol] = {
             chief="J&F",
             every_frame=True,
         ),
-        _map_protocol(
-            "saliency",
-            "MAE, F (beta^2 = 0.3), weighted F, S, E; J; all frames",
-            "all with ground truth",
-            "half",
-            None,
+        _SALIENCY,
+        replace(
+            _SPARSE,
+            name="fbms",
+            frames="the annotated ones, about every 20th",
+            foreground="zero",
+            data="fbms",
         ),
-        _map_protocol(
-            "fbms",
-            "the same on sparse ground truth",
-            "the annotated ones, about every 20th",
-            "zero",
-            "fbms",
-        ),
-        _map_protocol(
-            "visal", "the same on sparse ground truth", "the annotated ones", "half", "visal"
-        ),
+        replace(_SPARSE, name="visal", data="visal"),
         EvaluationProtocol(
             name="3dc-seg-published",
             summary="the paper's Table 5: F (beta^2 = 1) and MAE, all pixels in one pool",

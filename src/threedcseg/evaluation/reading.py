@@ -71,8 +71,8 @@ class TruthFile:
         if self.path.suffix.lower() == ".ppm" and (labels == WHITE).any():
             if (labels == 0).any():
                 raise InputError(
-                    f"{self.path}: both black and white, so the background is in doubt: give the "
-                    "root of FBMS-59, or convert it to PNG with a background of 0"
+                    f"{self.path}: both black and white, so the background is in doubt",
+                    "give the root of FBMS-59, or convert it to PNG with a background of 0",
                 )
             return labels != WHITE
         return labels != 0
@@ -86,7 +86,8 @@ class TruthFile:
         if values.any() and not foreground.any():
             raise InputError(
                 f"{self.path}: ground truth with values up to {values.max()}, and this protocol "
-                f"takes those above {HALF} for foreground: convert it to 0 and 255"
+                f"takes those above {HALF} for foreground",
+                "convert it to 0 and 255",
             )
         return foreground
 
@@ -96,7 +97,9 @@ def truth_of(mask: Mask, foreground: Foreground) -> Readable:
     if foreground == "labels":
         path = mask if isinstance(mask, Path) else getattr(mask, "path", None)
         if path is None:
-            raise InputError(f"{mask}: objects are merged in this data set: give another protocol")
+            raise InputError(
+                f"{mask}: objects are merged in this data set", "give another protocol"
+            )
         return ObjectFile(path)
     if not isinstance(mask, Path):
         return mask
@@ -124,7 +127,7 @@ def read_values(path: Path) -> np.ndarray:
         raise
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise
         reason = "no such file" if isinstance(error, FileNotFoundError) else "not a readable image"
-        raise InputError(f"{path}: {reason}; replace the file") from None
+        raise InputError(f"{path}: {reason}", "replace the file") from None
     if mode in ("PA", "LA"):
         values = values[..., 0]
     if mode in ("P", "PA"):
@@ -133,12 +136,12 @@ def read_values(path: Path) -> np.ndarray:
         return values
     if mode.startswith("I"):  # 16 bits, in older Pillow within 32
         if values.min() < 0 or values.max() > 65535:
-            raise InputError(f"{path}: 32 bits a pixel, expected 8 or 16: save it as 16-bit PNG")
+            raise InputError(f"{path}: 32 bits a pixel, expected 8 or 16", "save it as 16-bit PNG")
         return values.astype(np.uint16)
     if mode in ("RGB", "RGBA") and (values[..., :1] == values[..., :3]).all():
         return values[..., 0]
     raise InputError(
-        f"{path}: a colour image ({mode}), expected gray or a palette: save masks as 0 and 255"
+        f"{path}: a colour image ({mode}), expected gray or a palette", "save masks as 0 and 255"
     )
 
 
@@ -153,13 +156,13 @@ def _read_npy(path: Path) -> np.ndarray:
     try:
         values = np.load(io.BytesIO(read_bounded(path, MAX_ARRAY)), allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; replace the file") from None
+        raise InputError(f"{path}: no such file", "replace the file") from None
     except InputError:
         raise
     except Exception:  # its header is a text of Python's, which can fail in many ways
-        raise InputError(f"{path}: not an array of numbers; save it with numpy.save") from None
+        raise InputError(f"{path}: not an array of numbers", "save it with numpy.save") from None
     if not isinstance(values, np.ndarray):  # an .npz by that name
-        raise InputError(f"{path}: several arrays in one file, expected .npy; save one a frame")
+        raise InputError(f"{path}: several arrays in one file, expected .npy", "save one a frame")
     if values.dtype.kind not in "biuf":
-        raise InputError(f"{path}: an array of {values.dtype}, expected numbers; save those")
+        raise InputError(f"{path}: an array of {values.dtype}, expected numbers", "save those")
     return values

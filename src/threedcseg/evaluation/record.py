@@ -4,22 +4,12 @@ docs/metrics.md describes the file.
 """
 
 import json
-import platform
 from collections.abc import Iterable
 from dataclasses import fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
@@ -28,10 +18,9 @@ from threedcseg.evaluation.reading import ReadAs
 from threedcseg.evaluation.results import Result, SequenceResult
 from threedcseg.evaluation.scorer import ScoringSettings, in_words
 from threedcseg.inference.settings import Settings
-from threedcseg.outputs.record import RunRecord
+from threedcseg.outputs.record import MAX_RECORD, RecordPart, RunRecord, software
 from threedcseg.reading import read_json
 
-MAX_RECORD = 256 << 20  # bytes
 FAMILY = "3dcseg evaluation"
 FORMAT: Literal["3dcseg evaluation 2"] = "3dcseg evaluation 2"
 
@@ -50,16 +39,7 @@ PROVENANCE = (
 _AGAIN = "evaluate again with 3dcseg evaluate --json"
 
 
-def software() -> str:
-    """This program and the Python it runs on."""
-    return f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SequenceRecord(_Part):
+class SequenceRecord(RecordPart):
     """The figures of one sequence; the fields are those of `SequenceResult`."""
 
     frames_counted: int
@@ -93,7 +73,7 @@ class SequenceRecord(_Part):
         return self
 
 
-class EvaluationRecord(_Part):
+class EvaluationRecord(RecordPart):
     """A result, what defines its figures, and how its predictions were made.
 
     Attributes:
@@ -215,15 +195,17 @@ class EvaluationRecord(_Part):
         try:
             content = read_json(path, MAX_RECORD)
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}; give a JSON of 3dcseg evaluate") from None
+            raise InputError(
+                f"{path}: {error.strerror}", "give a JSON of 3dcseg evaluate"
+            ) from None
         except InputError as error:
             raise InputError(error.what, "give what 3dcseg evaluate --json wrote") from None
         if not _is_record(content):
-            raise InputError(f"{path} is no record of an evaluation: {_AGAIN}")
+            raise InputError(f"{path} is no record of an evaluation", _AGAIN)
         if content["format"] != FORMAT:
             raise InputError(
-                f"{path} is in the format {content['format']!r}, and this version reads "
-                f"{FORMAT!r}: {_AGAIN}"
+                f"{path} is in the format {content['format']!r}, and this version reads {FORMAT!r}",
+                _AGAIN,
             )
         try:
             return cls.model_validate(content)
@@ -231,7 +213,7 @@ class EvaluationRecord(_Part):
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             what = f"{place}: {first['msg']}" if place else first["msg"]
-            raise InputError(f"{path} is not whole ({what}): {_AGAIN}") from None
+            raise InputError(f"{path} is not whole ({what})", _AGAIN) from None
 
     def write(self, path: Path) -> None:
         """Write the record as JSON, whole or not at all; raises as `check_writable`."""
@@ -244,9 +226,9 @@ class EvaluationRecord(_Part):
 def check_writable(path: Path) -> None:
     """Raise `InputError` if the folder is missing or ``path`` is anything but a former record."""
     if path.exists() and not is_evaluation(path):
-        raise InputError(f"{path} exists and is no evaluation: give another name")
+        raise InputError(f"{path} exists and is no evaluation", "give another name")
     if not path.parent.is_dir():
-        raise InputError(f"{path}: no such folder {path.parent}; make it, or give another name")
+        raise InputError(f"{path}: no such folder {path.parent}", "make it, or give another name")
 
 
 def is_evaluation(path: Path) -> bool:

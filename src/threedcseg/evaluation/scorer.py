@@ -36,7 +36,7 @@ class ScoringSettings:
     def check(self) -> None:
         """Raise `InputError` for values that cannot work."""
         if not 0 <= self.threshold < 1:
-            raise InputError(f"threshold {self.threshold} is out of range: give 0 <= p < 1")
+            raise InputError(f"threshold {self.threshold} is out of range", "give 0 <= p < 1")
 
 
 class SequenceScorer(ABC):
@@ -47,9 +47,9 @@ class SequenceScorer(ABC):
     order.
 
     >>> scorer = PROTOCOLS["davis16"].scorer("dog")  # doctest: +SKIP
-    >>> for prediction, ground_truth in pairs:
+    >>> for prediction, ground_truth in pairs:  # doctest: +SKIP
     ...     scorer.score(prediction, ground_truth)
-    >>> scorer.result().figures["J_mean"]
+    >>> scorer.result().figures["J_mean"]  # doctest: +SKIP
     """
 
     derived: ClassVar[tuple[Figure, ...]] = ()
@@ -107,7 +107,8 @@ class SequenceScorer(ABC):
         if self._size is not None and self._size != size:
             raise InputError(
                 f"{self.name}/{frame} is {in_words(size)}, the frames before it "
-                f"{in_words(self._size)}: give frames of one size"
+                f"{in_words(self._size)}",
+                "give frames of one size",
             )
         self._size = size
         self._add(measurement)
@@ -118,7 +119,7 @@ class SequenceScorer(ABC):
     def result(self) -> SequenceResult:
         """The score of the frames so far; raises `InputError` where they are too few."""
         if self._size is None:
-            raise InputError(f"{self.name}: no frames with ground truth; check the folders")
+            raise InputError(f"{self.name}: no frames with ground truth", "check the folders")
         return self._result()
 
     def _made(
@@ -148,7 +149,8 @@ def check_same_size(prediction: np.ndarray, ground_truth: np.ndarray) -> None:
         sizes = [in_words(array.shape[1::-1]) for array in (prediction, ground_truth)]
         raise InputError(
             f"the prediction is {sizes[0]}, the ground truth {sizes[1]}, and nothing is resized "
-            "here: give predictions of the ground truth's size"
+            "here",
+            "give predictions of the ground truth's size",
         )
 
 

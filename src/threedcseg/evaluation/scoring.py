@@ -64,7 +64,7 @@ def score(
                 on_frame(name)
         scored.append(scorer.result())
     if not scored:
-        raise InputError("no sequences to score: check the folders")
+        raise InputError("no sequences to score", "check the folders")
     return Result(protocol.name, protocol.overall(scored), tuple(scored))
 
 
@@ -84,7 +84,7 @@ def davis16(
         workers: threads, as in `score`.
 
     >>> result = davis16({"dog": (predictions, ground_truth)})  # doctest: +SKIP
-    >>> result.overall["J&F"], result.sequences[0].figures["J_mean"]
+    >>> result.overall["J&F"], result.sequences[0].figures["J_mean"]  # doctest: +SKIP
     """
     if isinstance(sequences, Mapping):
         sequences = ((name, *frames) for name, frames in sequences.items())
@@ -122,7 +122,7 @@ def _measure(scorer: SequenceScorer, pair: Pair) -> _Measured:
             prediction = _read(pair.prediction)
         return _Measured(scorer.measure(prediction, truth), truth.shape)
     except InputError as error:
-        raise InputError(f"{scorer.name}/{pair.frame}: {error}") from None
+        raise InputError(f"{scorer.name}/{pair.frame}: {error.what}", error.remedy) from None
 
 
 def _read(source: np.ndarray | Readable) -> np.ndarray:

@@ -1,15 +1,12 @@
 """From a frame's size to the network's and back: resize, pad, and their inverses."""
 
 from dataclasses import dataclass
-
-import cv2
-import numpy as np
+from typing import Any
 
 from threedcseg.errors import InputError
 from threedcseg.inference.guided import upsample_guided
+from threedcseg.inference.resizing import PictureT, pad, resize
 from threedcseg.inference.settings import Upsampling
-
-_CV2 = {"linear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST_EXACT}  # as PIL does
 
 
 @dataclass(frozen=True)
@@ -48,22 +45,18 @@ class Geometry:
         padding = (top, missing[0] - top, left, missing[1] - left)
         return cls((height, width), (size[0], size[1]), padding)
 
-    def to_network(self, frame: np.ndarray) -> np.ndarray:
+    def to_network(self, frame: PictureT) -> PictureT:
         """``(H, W, 3)`` uint8 to ``(h, w, 3)`` uint8 at the network's size."""
-        rows, columns = self.resized
-        shrinking = rows < frame.shape[0]
-        method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        small = cv2.resize(frame, (columns, rows), interpolation=method)
-        if any(self.padding):
-            small = cv2.copyMakeBorder(small, *self.padding, cv2.BORDER_CONSTANT, value=0)
-        return small
+        shrinking = self.resized[0] < frame.shape[0]
+        small = resize(frame, self.resized, "area" if shrinking else "linear")
+        return pad(small, self.padding) if any(self.padding) else small
 
     def to_source(
         self,
-        probabilities: np.ndarray,
+        probabilities: PictureT,
         upsampling: Upsampling = "linear",
-        image: np.ndarray | None = None,
-    ) -> np.ndarray:
+        image: PictureT | None = None,
+    ) -> PictureT:
         """``(h, w)`` float32 probabilities to ``(H, W)`` float32 at the source's size.
 
         "guided" lets the edges follow ``image``, the frame ``(H, W, 3)`` uint8 RGB; the others need
@@ -71,10 +64,12 @@ class Geometry:
         """
         top, _, left, _ = self.padding
         rows, columns = self.resized
-        inner = probabilities[top : top + rows, left : left + columns]
+        inner: Any = probabilities[top : top + rows, left : left + columns]
         if upsampling == "guided":
             if image is None:
                 raise ValueError("guided upsampling needs the frame")
-            return upsample_guided(inner, image)
-        height, width = self.source
-        return cv2.resize(inner, (width, height), interpolation=_CV2[upsampling])
+            inner = upsample_guided(inner, image)
+        else:
+            inner = resize(inner, self.source, upsampling)
+        full: PictureT = inner
+        return full

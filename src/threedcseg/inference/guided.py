@@ -5,8 +5,15 @@ the probabilities are fitted by ``a * luma + b``; ``a`` and ``b``, which are smo
 and the luma of the whole frame gives the detail.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from threedcseg.inference.resizing import Picture, PictureT, resize
 
 RADIUS = 2
 """Of the square windows of the fit, in pixels of the map at half its size, where it is made."""
@@ -14,34 +21,59 @@ EPSILON = 1e-3
 """Weighs against steep fits: the variance of luma, in [0, 1], below which an area is even."""
 SURE = 0.05
 """Probabilities this near to 0 or 1 stay what they are: the fit is for edges."""
+_RED, _GREEN, _BLUE = 9798 / 2**15, 19235 / 2**15, 3735 / 2**15
 
 
-def upsample_guided(probabilities: np.ndarray, image: np.ndarray) -> np.ndarray:
+def upsample_guided(probabilities: PictureT, image: PictureT) -> PictureT:
     """``(h, w)`` float32 probabilities in [0, 1] to the size of ``image``, ``(H, W, 3)`` uint8 RGB.
 
-    Returns ``(H, W)`` float32 in [0, 1].
+    Returns ``(H, W)`` float32 in [0, 1]. In float32 also on a GPU, without products of matrices,
+    which it may take in TF32: an error of a thousandth is multiplied by the fit.
     """
-    half = tuple(max(1, side // 2) for side in probabilities.shape[::-1])
-    height, width = image.shape[:2]
-    enlarged = cv2.resize(probabilities, (width, height), interpolation=cv2.INTER_LINEAR)
+    values: Any = probabilities
+    found: Any
+    if isinstance(image, np.ndarray):
+        found = _of_arrays(values, image)
+    else:
+        found = _of_tensors(values, image)
+    return found
+
+
+def _of_arrays(probabilities: np.ndarray, image: np.ndarray) -> np.ndarray:
+    size = image.shape[0], image.shape[1]
+    enlarged = resize(probabilities, size, "linear")
     unsure = cv2.inRange(enlarged, SURE, 1 - SURE)
     if not cv2.countNonZero(unsure):
         return enlarged
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    slope, offset = _fit(
-        cv2.resize(luma, half, interpolation=cv2.INTER_AREA).astype(np.float32) / 255,
-        cv2.resize(probabilities, half, interpolation=cv2.INTER_AREA),
+    slope, offset = (
+        resize(x, size, "linear") for x in _fit(luma.astype(np.float32), probabilities)
     )
-    slope = cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
-    offset = cv2.resize(offset, (width, height), interpolation=cv2.INTER_LINEAR)
     fitted = cv2.multiply(slope, luma, dst=slope, scale=1 / 255, dtype=cv2.CV_32F)
     fitted = cv2.add(fitted, offset, dst=fitted)
     cv2.copyTo(np.clip(fitted, 0, 1, out=fitted), unsure, enlarged)
     return enlarged
 
 
-def _fit(luma: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and offset, ``(h, w)`` each, of the linear fits around every pixel, averaged."""
+def _of_tensors(probabilities: Tensor, image: Tensor) -> Tensor:
+    size = image.shape[0], image.shape[1]
+    enlarged = resize(probabilities, size, "linear")
+    red, green, blue = image.unbind(-1)
+    luma = (red * _RED + green * _GREEN + blue * _BLUE + 0.5).floor()  # exact, as OpenCV's integers
+    slope, offset = (resize(x, size, "linear") for x in _fit(luma, probabilities))
+    fitted = (slope * luma / 255 + offset).clamp(0, 1)
+    unsure = (enlarged >= SURE) & (enlarged <= 1 - SURE)
+    return torch.where(unsure, fitted, enlarged)
+
+
+def _fit(image: Any, map_: Any) -> tuple[Any, Any]:
+    """Slope and offset of the linear fits around every pixel, averaged: ``(h / 2, w / 2)`` each.
+
+    From luma ``(H, W)`` float32 of 0 to 255, for slopes of 1 a unit of luma in [0, 1], and
+    probabilities ``(h, w)``.
+    """
+    half = tuple(max(1, side // 2) for side in map_.shape)
+    luma, probabilities = resize(image, half, "area") / 255, resize(map_, half, "area")
     mean_luma, mean_probability = _mean(luma), _mean(probabilities)
     covariance = _mean(luma * probabilities) - mean_luma * mean_probability
     variance = _mean(luma * luma) - mean_luma * mean_luma
@@ -49,6 +81,8 @@ def _fit(luma: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.nd
     return _mean(slope), _mean(mean_probability - slope * mean_luma)
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def _mean(values: Picture) -> Picture:
     side = 2 * RADIUS + 1
-    return cv2.blur(values, (side, side), borderType=cv2.BORDER_REPLICATE)
+    if isinstance(values, np.ndarray):
+        return cv2.blur(values, (side, side), borderType=cv2.BORDER_REPLICATE)
+    return F.avg_pool2d(F.pad(values[None], [RADIUS] * 4, mode="replicate"), side, stride=1)[0]

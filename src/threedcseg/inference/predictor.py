@@ -1,12 +1,13 @@
 """Frames in, probabilities out: clips, network, stitching (section 3.3 of the paper)."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, repeat
+from itertools import groupby, islice, repeat
 from operator import attrgetter, itemgetter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -15,9 +16,17 @@ from torch import Tensor
 
 from threedcseg.errors import InputError
 from threedcseg.inference.geometry import Geometry
-from threedcseg.inference.postprocessing import drop_regions, median_over_time
+from threedcseg.inference.on_device import (
+    PIXELS_AT_ONCE,
+    device_of,
+    downloaded,
+    resizes,
+    uploaded,
+)
+from threedcseg.inference.postprocessing import drop_regions, drop_unsure, median_over_time
+from threedcseg.inference.resizing import Picture, PictureT, stack
 from threedcseg.inference.settings import Settings
-from threedcseg.inference.shots import mark_shots
+from threedcseg.inference.shots import Thumbnail, mark_shots
 from threedcseg.inference.stitch import Stitcher
 from threedcseg.inference.tta import Network, mean_logits
 from threedcseg.inference.windows import iter_clips
@@ -63,13 +72,15 @@ class Item(Generic[KeyT]):
     """A frame on its way to its probabilities.
 
     ``key`` is what comes out with them, ``image`` ``(H, W, 3)`` the frame where it guides the
-    upsampling, ``small`` ``(h, w, 3)`` what the network sees; uint8 RGB both.
+    upsampling, ``small`` ``(h, w, 3)`` what the network sees; uint8 RGB both, arrays, or tensors
+    on a device that resizes. ``thumbnail``: for finding cuts.
     """
 
     key: KeyT
     index: int
-    image: np.ndarray | None
-    small: np.ndarray
+    image: Picture | None
+    small: Picture
+    thumbnail: Thumbnail | None
     geometry: Geometry
 
 
@@ -83,10 +94,11 @@ def segment(
 
     ``frames``: ``(H, W, 3)`` uint8 RGB, all of one size, any number of them; at most
     ``clip_length * stride + median // 2 + 2`` are held at a time, and ``stride`` is smaller where
-    that would take more than `HELD_BYTES`. ``probabilities``: ``(H, W)`` float32 in
-    [0, 1]. ``settings``: by default what the network's file recommends. ``on_shot`` is called with
-    each `Shot`, the first one too, before its probabilities are yielded. Raises `InputError` for an
-    array of another shape or dtype, or a change of size.
+    that would take more than `HELD_BYTES`. From a network on a CUDA GPU, frames come up to
+    ``clip_length * stride`` later, unless ``emit`` is "early". ``probabilities``: ``(H, W)``
+    float32 in [0, 1]. ``settings``: by default what the network's file recommends. ``on_shot`` is
+    called with each `Shot`, the first one too, before its probabilities are yielded. Raises
+    `InputError` for an array of another shape or dtype, or a change of size.
     """
     if isinstance(frames, str | os.PathLike):
         raise InputError(
@@ -103,18 +115,26 @@ def segment_keyed(
 ) -> Iterator[tuple[KeyT, np.ndarray]]:
     """`segment` for frames that come with something, a name say, which comes out with theirs."""
     settings = settings or Settings.recommended_by(network)
-    items = _with_shots(_shrunk(frames, settings), settings)
+    device = device_of(network)
+    items = _with_shots(_shrunk(frames, settings, device), settings)
     for shot, members in groupby(items, key=itemgetter(0)):
         if on_shot is not None:
             on_shot(shot)
         windowing = settings.clip_length, settings.overlap, settings.tail, shot.stride
         clips = iter_clips(map(itemgetter(1), members), *windowing)
-        maps = median_over_time(_stitched(clips, network, settings), settings.median)
-        for item, probabilities in maps:
-            yield item.key, _at_source(item, probabilities, settings)
+        at_once = shot.stride if resizes(device) else 1  # all windows of a block
+        maps = median_over_time(_stitched(clips, network, settings, at_once), settings.median)
+        patient = resizes(device) and settings.emit == "final"
+        in_flight = settings.clip_length * shot.stride if patient else 0
+        full = downloaded(_at_source(maps, settings), in_flight)
+        rule = settings.threshold, settings.drop_unsure, settings.short_edge
+        for key, probabilities in drop_unsure(full, *rule):
+            yield key, _finished(probabilities, settings)
 
 
-def _shrunk(frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings) -> Iterator[Item[KeyT]]:
+def _shrunk(
+    frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings, device: torch.device
+) -> Iterator[Item[KeyT]]:
     geometry = None
     for index, (key, frame) in enumerate(frames):
         if not isinstance(frame, np.ndarray):
@@ -134,8 +154,12 @@ def _shrunk(frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings) -> It
                 f"{geometry.source[1]}x{geometry.source[0]}",
                 "all frames of a video must have one size",
             )
-        image = frame if settings.upsampling == "guided" else None
-        yield Item(key, index, image, geometry.to_network(frame), geometry)
+        image = uploaded(frame, device)
+        small = geometry.to_network(image)
+        seen = small if isinstance(small, np.ndarray) else frame
+        thumbnail = Thumbnail.of(seen) if settings.shots else None
+        guide = image if settings.upsampling == "guided" else None
+        yield Item(key, index, guide, small, thumbnail, geometry)
 
 
 def _no_array(index: int, frame: object) -> InputError:
@@ -152,7 +176,7 @@ def _no_array(index: int, frame: object) -> InputError:
 def _with_shots(
     items: Iterator[Item[KeyT]], settings: Settings
 ) -> Iterator[tuple[Shot, Item[KeyT]]]:
-    marked = mark_shots(items, attrgetter("small")) if settings.shots else zip(repeat(0), items)
+    marked = mark_shots(items, attrgetter("thumbnail")) if settings.shots else zip(repeat(0), items)
     shot = None
     for number, item in marked:
         if shot is None or shot.number != number:
@@ -166,38 +190,64 @@ def _affordable_stride(settings: Settings, geometry: Geometry) -> int:
 
 
 def _stitched(
-    clips: Iterable[tuple[tuple[int, ...], list[Item[KeyT]], int]],
+    clips: Iterator[tuple[tuple[int, ...], list[Item[KeyT]], int]],
     network: Network,
     settings: Settings,
-) -> Iterator[tuple[Item[KeyT], np.ndarray]]:
-    """Every frame of a shot with its probabilities ``(h, w)``, at the network's size."""
-    stitcher: Stitcher[Item[KeyT]] = Stitcher()
-    for window, clip, settled in clips:
-        frames = np.stack([item.small for item in clip])
-        probabilities = predict_clip(frames, network, settings.tta, settings.multiple)
-        stitcher.add(window, clip, probabilities)
-        del clip  # else its frames are held while the next ones are read
-        yield from stitcher.finish(settled if settings.emit == "final" else None)
+    at_once: int,
+) -> Iterator[tuple[Item[KeyT], Picture]]:
+    """Every frame of a shot with its probabilities ``(h, w)``, at the network's size.
+
+    ``at_once`` clips, at most, are a batch.
+    """
+    stitcher: Stitcher[Item[KeyT], Picture] = Stitcher()
+    while batch := list(islice(clips, at_once)):
+        frames = stack([item.small for _, clip, _ in batch for item in clip])
+        frames = frames.reshape(len(batch), settings.clip_length, *frames.shape[1:])
+        predicted = predict_clips(frames, network, settings.tta, settings.multiple)
+        for (window, clip, settled), probabilities in zip(batch, predicted, strict=True):
+            stitcher.add(window, clip, probabilities)
+            del clip  # else its frames are held while the next ones are read
+            yield from stitcher.finish(settled if settings.emit == "final" else None)
+        batch.clear()
     yield from stitcher.finish()
 
 
-def _at_source(item: Item[KeyT], probabilities: np.ndarray, settings: Settings) -> np.ndarray:
-    """``(h, w)`` to ``(H, W)``, without the regions that are not wanted."""
-    full = item.geometry.to_source(probabilities, settings.upsampling, item.image)
+def _at_source(
+    maps: Iterable[tuple[Item[KeyT], Picture]], settings: Settings
+) -> Iterator[tuple[KeyT, Picture]]:
+    """Maps ``(h, w)`` at the size of their frames, ``(H, W)``."""
+    for item, probabilities in maps:
+        full = item.geometry.to_source(probabilities, settings.upsampling, item.image)
+        yield item.key, full
+
+
+def _finished(full: np.ndarray, settings: Settings) -> np.ndarray:
+    """``(H, W)`` without the regions that are not wanted; `InputError` for what is no numbers."""
+    if math.isnan(full.min()):  # asked here, where a GPU has been waited for
+        raise InputError("the network's output is no numbers (NaN)", "use other weights")
     return drop_regions(full, settings.threshold, settings.keep_largest, settings.drop_specks)
 
 
-@torch.inference_mode()
 def predict_clip(
     clip: np.ndarray, network: Network, tta: int = 1, multiple: int = 16
 ) -> np.ndarray:
     """``(T, h, w, 3)`` uint8 RGB to foreground probabilities ``(T, h, w)`` float32."""
-    device = next(network.parameters()).device if isinstance(network, torch.nn.Module) else None
-    batch = torch.from_numpy(clip).to(device).permute(3, 0, 1, 2)[None]  # (1, 3, T, h, w)
-    logits = mean_logits(batch.float() / 255, network, tta, multiple)  # (1, K, T, h, w)
-    if bool(logits.isnan().any()):
-        raise InputError("the network's output is no numbers (NaN)", "use other weights")
-    return to_probabilities(logits)[0].float().cpu().numpy()
+    return predict_clips(clip[None], network, tta, multiple)[0]
+
+
+@torch.inference_mode()
+def predict_clips(clips: PictureT, network: Network, tta: int = 1, multiple: int = 16) -> PictureT:
+    """``(B, T, h, w, 3)`` uint8 RGB to foreground probabilities ``(B, T, h, w)`` float32.
+
+    Arrays to arrays; tensors to tensors, where they are, without waiting for a GPU.
+    """
+    batch = torch.as_tensor(clips, device=device_of(network)).permute(0, 4, 1, 2, 3)
+    logits = [  # (B, K, T, h, w)
+        mean_logits(part.float() / 255, network, tta, multiple)
+        for part in batch.split(max(1, PIXELS_AT_ONCE // batch[0, 0].numel()))
+    ]
+    found: Any = to_probabilities(torch.cat(logits)).float()
+    return found.cpu().numpy() if isinstance(clips, np.ndarray) else found
 
 
 def to_probabilities(logits: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ VIEWS = ((1.0, False), (0.6, True), (0.6, False), (1.0, True))
 """The views of a clip, the most useful first: size against the clip's, and whether mirrored."""
 
 WINDOWS = "windows and resolution"
-POST_PROCESSING = "post-processing: off by default (docs/outputs.md)"
+POST_PROCESSING = "post-processing (docs/outputs.md)"
 
 Emit = Literal["final", "early"]
 Upsampling = Literal["guided", "linear", "nearest"]
@@ -88,6 +88,10 @@ class Settings:
     With ``shots``, windows begin anew at every hard cut, as at the beginning of a video: no clip
     mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
 
+    ``drop_unsure`` drops the regions of a mask, connected, whose probabilities are below it on
+    average over the frames so far, edges aside; the surest stays, and with 0 all do
+    (`drop_unsure` of `threedcseg.inference.postprocessing`).
+
     ``median`` is a number of frames, odd: each probability becomes the median of those around it
     in time, within the shot, and ``median // 2`` more frames are awaited. ``keep_largest`` is the
     number of connected regions of a mask that stay, ``drop_specks`` the share of the frame below
@@ -130,6 +134,16 @@ class Settings:
     shots: Annotated[bool, Option("begin anew at every hard cut, or let clips run across cuts")] = (
         True
     )
+    drop_unsure: Annotated[
+        float,
+        Option(
+            "drop regions whose mean probability is below P, edges aside; 0: none",
+            "P",
+            POST_PROCESSING,
+            least=0,
+            below=1,
+        ),
+    ] = 0.9
     median: Annotated[
         int,
         Option(
@@ -230,6 +244,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pad": True,
         "upsampling": "nearest",
         "shots": False,
+        "drop_unsure": 0.0,
     },
     # For live input: less delay and less work; clips overlap as in the paper.
     "live": {"overlap": 3, "stride": 1, "tta": 1, "emit": "early", "short_edge": 256},

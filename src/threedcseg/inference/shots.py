@@ -19,21 +19,23 @@ RECENT = 8
 """Steps from frame to frame, cuts left out, that say how much there is going on."""
 FLASH = 2
 """A picture that comes back after at most so many frames was interrupted by a flash, not a cut."""
-
+LARGE = 400
+"""Pixels of the shorter side from which a frame is halved first, which OpenCV does faster."""
 
 FrameT = TypeVar("FrameT")
 
 
 def mark_shots(
-    frames: Iterable[FrameT], image: Callable[[FrameT], Any] = lambda frame: frame
+    frames: Iterable[FrameT], thumbnail_of: "Callable[[FrameT], Thumbnail] | None" = None
 ) -> Iterator[tuple[int, FrameT]]:
     """Yield ``(shot, frame)`` for every frame, in order; ``shot`` counts from 0.
 
-    ``image(frame)``: ``(H, W, 3)`` uint8 RGB. A frame is handed on as it comes; only at one that
-    may begin a shot are up to `FLASH` further ones read first.
+    Frames are ``(H, W, 3)`` uint8 RGB, or anything with its `Thumbnail`. One is handed on as it
+    comes; only at one that may begin a shot are up to `FLASH` further ones read first.
     """
     dissimilarity = Dissimilarity()
-    stream = ((frame, Thumbnail.of(image(frame))) for frame in frames)
+    of: Callable[[Any], Thumbnail] = thumbnail_of or Thumbnail.of
+    stream = ((frame, of(frame)) for frame in frames)
     waiting: deque[tuple[FrameT, Thumbnail]] = deque()
     recent: deque[float] = deque(maxlen=RECENT)
     last: Thumbnail | None = None  # of the shot, flashes left out
@@ -74,6 +76,8 @@ class Thumbnail:
     @classmethod
     def of(cls, frame: np.ndarray) -> "Thumbnail":
         """Of a frame ``(H, W, 3)`` uint8 RGB of any size."""
+        while min(frame.shape[:2]) >= LARGE:
+            frame = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         image = cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA)
         luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         shades = cv2.calcHist([luma], [0], None, [32], [0, 256])

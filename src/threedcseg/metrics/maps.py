@@ -37,7 +37,8 @@ def to_foreground(values: np.ndarray) -> np.ndarray:
     if values.dtype != np.uint8 or values.ndim != 2 or 0 < values.max(initial=0) < 127:
         raise InputError(
             f"ground truth {_words(values)} with values up to {values.max(initial=0)}, expected "
-            "(H, W) bool or uint8 {0, 255}: binarise it"
+            "(H, W) bool or uint8 {0, 255}",
+            "binarise it",
         )
     return values > 127
 
@@ -45,17 +46,22 @@ def to_foreground(values: np.ndarray) -> np.ndarray:
 def check_map(values: np.ndarray) -> None:
     """Raise `InputError` for what `to_mask` cannot take."""
     if values.ndim != 2 or values.size == 0:
-        raise InputError(f"a map of shape {values.shape}, expected (H, W): give one value a pixel")
+        raise InputError(
+            f"a map of shape {values.shape}, expected (H, W)", "give one value a pixel"
+        )
     if values.dtype in (np.bool_, np.uint8, np.uint16):
         return
     if values.dtype.kind != "f":
         raise InputError(
-            f"a map of {values.dtype}, expected bool, uint8, uint16 or floats in [0, 1]: convert it"
+            f"a map of {values.dtype}, expected bool, uint8, uint16 or floats in [0, 1]",
+            "convert it",
         )
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 1):  # also where NaN
         found = "NaN" if low != low or high != high else f"{low:.3g} to {high:.3g}"
-        raise InputError(f"values {found}, expected probabilities in [0, 1]: see what made the map")
+        raise InputError(
+            f"values {found}, expected probabilities in [0, 1]", "see what made the map"
+        )
 
 
 def _words(values: np.ndarray) -> str:

@@ -221,9 +221,7 @@ ADAPTIVE_F = Measure(
     lambda pair: pair.saliency.adaptive_f,
 )
 WEIGHTED_F = Measure(
-    "Fbeta_w",
-    (Figure("Fbeta_w", symbol="Fβ weighted"),),
-    lambda pair: pair.saliency.weighted_f,
+    "Fbeta_w", (Figure("Fbeta_w", symbol="Fβ weighted"),), lambda pair: pair.saliency.weighted_f
 )
 E_CURVE = Measure(
     "E", (Figure("E_max"), Figure("E_mean")), lambda pair: pair.saliency.e_curve, _best_and_mean

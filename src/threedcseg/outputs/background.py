@@ -106,17 +106,14 @@ class _Blurred:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         # The edge is never quite where the alpha has it: a little more is left out.
-        kept = cv2.erode(
-            cv2.resize(255 - alpha, size, interpolation=cv2.INTER_AREA), np.ones((3, 3))
-        )
-        weight = kept.astype(np.float32) / 255 + 1e-3  # a frame full of object is blurred whole
+        kept = cv2.resize(255 - alpha, size, interpolation=cv2.INTER_AREA)
+        kept = cv2.erode(kept, np.ones((3, 3))).astype(np.float32)
+        weight = kept / 255 + 1e-3  # a frame full of object is blurred whole
         sigma = max(1.0, _BLUR * min(size))
         weighed = cv2.GaussianBlur(small * weight[..., None], (0, 0), sigma)
         blurred = weighed / cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
-        large = cv2.resize(
-            np.rint(blurred).astype(picture.dtype), (width, height), interpolation=cv2.INTER_CUBIC
-        )
-        return large
+        blurred = np.rint(blurred).astype(picture.dtype)
+        return cv2.resize(blurred, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 class _Moving:

@@ -85,32 +85,26 @@ class Pick:
     @classmethod
     def parse(cls, text: str) -> "Pick":
         """What `ObjectChoice` says may be written."""
-        where, at, when = text.partition("@")
-        parts = [part.strip() for part in where.split(",")]
-        if re.fullmatch("[0-9]{1,9}", where.strip()) and not at:
+        where, at, when = (part.strip() for part in text.partition("@"))
+        if not at and re.fullmatch("[0-9]{1,9}", where):
             return cls(text, track=int(where))
-        if len(parts) not in (2, 4) or not all(
-            re.fullmatch(r"[0-9]+(\.[0-9]*)?%?", part) for part in parts
-        ):
+        parts = [part.strip() for part in where.split(",")]
+        percent = all(part.endswith("%") for part in parts)
+        number = re.compile(r"[0-9]+(\.[0-9]*)?" + "%" * percent)
+        if len(parts) not in (2, 4) or not all(map(number.fullmatch, parts)):
             raise InputError(f"cannot tell where {text!r} is", _FORMS)
-        percent = {part.endswith("%") for part in parts}
-        values = tuple(float(part.removesuffix("%")) for part in parts)
-        shares = "." in where and max(values) <= 1
-        if percent == {True}:
-            values, shares = tuple(value / 100 for value in values), True
-        if len(percent) > 1 or (percent == {True} and max(values) > 1):
+        place = tuple(float(part.removesuffix("%")) / (100 if percent else 1) for part in parts)
+        if percent and max(place) > 1:
             raise InputError(f"cannot tell where {text!r} is", _FORMS)
-        if len(values) == 4 and not (values[0] < values[2] and values[1] < values[3]):
+        if len(place) == 4 and not (place[0] < place[2] and place[1] < place[3]):
             raise InputError(
                 f"the box {text!r} is empty", "give left, top, right and bottom in this order"
             )
-        when = when.strip()
-        if not at:
-            return cls(text, None, values, shares)
-        if re.fullmatch("#[0-9]{1,9}", when):
-            return cls(text, None, values, shares, int(when[1:]))
-        moment = Moment.parse(when, f"the time in {text!r},")
-        return cls(text, None, values, shares, None, moment)
+        shares = percent or ("." in where and max(place) <= 1)
+        frame = int(when[1:]) if re.fullmatch("#[0-9]{1,9}", when) else None
+        is_time = at and frame is None
+        moment = Moment.parse(when, f"the time in {text!r},") if is_time else None
+        return cls(text, None, place, shares, frame, moment)
 
     def seconds(self, source: FrameSource) -> Fraction | None:
         """When it is meant for, from the beginning of what is read; about so for a frame."""
@@ -218,8 +212,7 @@ class Chooser:
     def _after_the_end(self, pick: Pick, num_frames: int) -> InputError:
         seconds = float(self._seconds(num_frames))
         return InputError(
-            f"{pick.text} is after the end",
-            f"{num_frames} frames are read, {seconds:.2f} seconds",
+            f"{pick.text} is after the end", f"{num_frames} frames are read, {seconds:.2f} seconds"
         )
 
 

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from threedcseg.errors import InputError
-from threedcseg.reading import parsed, read_bounded, read_json
+from threedcseg.reading import parse_json, parsed, read_bounded
+from threedcseg.run_lengths import coco_mask, mask_of
 from threedcseg.video.frame import Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.paths import list_images
@@ -70,24 +71,16 @@ def read_corrections(path: str | Path) -> Corrections:
         for image in images:
             digest.update(f"{image.name}\0".encode("utf-8", "surrogateescape"))
             digest.update(hashlib.sha256(read_bounded(image, MAX_BYTES)).digest())
-        return _unless_empty(Corrections(path, digest.hexdigest(), masks))
-    if not path.exists():
+    elif path.exists():
+        content = read_bounded(path, MAX_BYTES)
+        digest = hashlib.sha256(content)
+        is_xml = content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+        masks = _read_cvat(content, path) if is_xml else _read_coco(content, path)
+    else:
         raise InputError(f"{path} does not exist", "check the name")
-    content = read_bounded(path, MAX_BYTES)
-    digest = hashlib.sha256(content)
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return _unless_empty(Corrections(path, digest.hexdigest(), _read_cvat(content, path)))
-    return _unless_empty(
-        Corrections(path, digest.hexdigest(), _read_coco(read_json(path, MAX_BYTES), path))
-    )
-
-
-def _unless_empty(corrections: Corrections) -> Corrections:
-    if not corrections.masks:
-        raise InputError(
-            f"{corrections.path} holds no corrected frame", "give masks, COCO JSON or XML of CVAT"
-        )
-    return corrections
+    if not masks:
+        raise InputError(f"{path} holds no corrected frame", "give masks, COCO JSON or XML of CVAT")
+    return Corrections(path, digest.hexdigest(), masks)
 
 
 def _from_image(path: Path) -> Draw:
@@ -95,8 +88,7 @@ def _from_image(path: Path) -> Draw:
         image = read_image(path)
         _check_size(f"{path}", image.shape[1], image.shape[0], width, height)
         blurred = path.suffix.lower() in (".jpg", ".jpeg")
-        mask: np.ndarray = image.max(axis=2) > (127 if blurred else 0)
-        return mask
+        return image.max(axis=2) > (127 if blurred else 0)
 
     return draw
 
@@ -112,7 +104,7 @@ def _check_size(what: str, width: int, height: int, needed_width: int, needed_he
 # ---- COCO
 
 
-def _read_coco(values: Any, path: Path) -> dict[str | int, Draw]:
+def _read_coco(content: bytes, path: Path) -> dict[str | int, Draw]:
     def read(values: Any) -> dict[str | int, Draw]:
         images = {image["id"]: image for image in values["images"]}
         segmentations: dict[Any, list[Any]] = {key: [] for key in images}
@@ -128,6 +120,7 @@ def _read_coco(values: Any, path: Path) -> dict[str | int, Draw]:
             for key, image in images.items()
         }
 
+    values = parse_json(content, path)
     return parsed(read, values, path, "COCO", also=(LookupError, TypeError, AttributeError))
 
 
@@ -141,38 +134,14 @@ def _from_segmentations(what: str, width: int, height: int, parts: list[Any]) ->
                     points = np.array(polygon, float).reshape(-1, 2)
                     _fill(mask, points)
             else:
-                mask |= _run_lengths(part, height, width)
+                if tuple(part["size"]) != (height, width):
+                    raise ValueError(f"run lengths of another size, {part['size']}")
+                mask |= coco_mask(part["counts"], height, width)
         return mask
 
     return lambda height, width: parsed(
         lambda size: draw(*size), (height, width), what, "outlines", also=(LookupError, TypeError)
     )
-
-
-def _run_lengths(part: Any, height: int, width: int) -> np.ndarray:
-    """COCO's: columns from top to bottom; lists of lengths, or compressed to a text."""
-    if tuple(part["size"]) != (height, width):
-        raise ValueError(f"run lengths of another size, {part['size']}")
-    counts = part["counts"]
-    if not isinstance(counts, list):
-        try:
-            from pycocotools import mask as coco
-        except ImportError:
-            raise InputError(
-                "compressed run lengths need pycocotools, which is not installed",
-                "pip install 'threedcseg[coco]'",
-            ) from None
-        return np.asarray(coco.decode({"size": [height, width], "counts": counts})) > 0
-    return _runs(counts, height * width).reshape(width, height).T
-
-
-def _runs(counts: list[int], total: int) -> np.ndarray:
-    """Runs of 0 and 1 by turns, as ``(total,)`` bool."""
-    lengths = np.array(counts, np.int64)
-    if lengths.min(initial=0) < 0 or lengths.sum() > total:
-        raise ValueError("run lengths that do not fit")
-    runs = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return np.concatenate([runs, np.zeros(total - len(runs), bool)])
 
 
 # ---- CVAT
@@ -261,7 +230,7 @@ def _from_shapes(
                 if min(left, top, across, down) < 0 or left + across > width or top + down > height:
                     raise ValueError("a mask that is not inside of the frame")
                 runs = [int(number) for number in attributes["rle"].split(",")]
-                part = _runs(runs, across * down).reshape(down, across)
+                part = mask_of(runs, across * down).reshape(down, across)
                 mask[top : top + down, left : left + across] |= part
         return mask
 

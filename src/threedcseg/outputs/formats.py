@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.extras import not_installed
 from threedcseg.outputs.edges import feathered, grown, hard_alpha, soft_alpha
 from threedcseg.outputs.foreground import foreground_colors
 from threedcseg.outputs.matting import Matting
@@ -114,7 +115,8 @@ class Format:
         summary: one line on what it is.
         open: opens the first of ``files`` (for images, their folder) for the frames of a source.
         needs_objects: whether frames must come with their connected objects.
-        drawn_by: names of the rendering options that decide what is in it (default: all).
+        drawn_by: names of the rendering options that decide what is in it (default: all); ``grow``,
+            which is of every format, among them.
         extra: the extra of this package that brings ``module``, without which it cannot be written.
     """
 
@@ -163,7 +165,8 @@ def output_format(
     """Declares the format that the decorated function opens; see `Format`."""
 
     def declare(open: Open) -> Open:
-        FORMATS[name] = Format(name, files, summary, open, needs_objects, drawn_by, extra, module)
+        drawn = (*drawn_by, "grow")
+        FORMATS[name] = Format(name, files, summary, open, needs_objects, drawn, extra, module)
         return open
 
     return declare
@@ -227,11 +230,8 @@ def check_outputs(names: Sequence[str]) -> None:
             like = [f"{f.name} ({f.summary})" for f in FORMATS.values() if f.name.startswith(stem)]
             choice = " or ".join(like) if stem and like else ", ".join(FORMATS)
             raise InputError(f"cannot write {name!r}", f"choose from {choice}")
-        if not FORMATS[name].is_installed:
-            raise InputError(
-                f"{name} needs {FORMATS[name].module}, which is not installed",
-                f"pip install 'threedcseg[{FORMATS[name].extra}]'",
-            )
+        if not (wanted := FORMATS[name]).is_installed:
+            raise not_installed(wanted.module, wanted.extra or "", name)
 
 
 def describe_formats() -> str:

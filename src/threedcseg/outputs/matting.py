@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from threedcseg.outputs.edges import disk, soft_alpha
+from threedcseg.outputs.regions import of_nearest
 
 WORKED_AT = 540  # pixels of the shorter side, at the most; larger frames get its colour lines
 UNSURE = (
@@ -150,9 +151,10 @@ def _mixtures(
     rows, columns = np.nonzero(inside)
     height, width = inside.shape
     channels = np.ascontiguousarray(image.transpose(2, 0, 1).reshape(3, -1))  # (3, h * w)
+    flat = np.arange(height * width).reshape(height, width)
     samples = []
     for side in sure:
-        nearest = _nearest(side)
+        nearest = of_nearest(flat, side)
         places = [
             nearest[
                 np.clip(rows + round(reach * down), 0, height - 1),
@@ -178,16 +180,6 @@ def _mixtures(
             for kept, value in found:
                 np.copyto(kept, value, where=better)
     return alpha, MIXED * np.exp(-error / (2 * FIT**2)) * np.minimum(1, contrast / 0.05)
-
-
-def _nearest(sure: np.ndarray) -> np.ndarray:
-    """``(h, w)``: where in the flattened picture the nearest sure pixel is."""
-    _, labels = cv2.distanceTransformWithLabels(
-        (~sure).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    places = np.zeros(labels.max() + 1, np.int64)
-    places[labels[sure]] = np.flatnonzero(sure)
-    return places[labels]
 
 
 class _ColorLines:

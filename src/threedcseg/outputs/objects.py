@@ -15,6 +15,7 @@ from threedcseg.outputs.overlay import overlay
 from threedcseg.outputs.palette import davis_palette
 from threedcseg.outputs.regions import TrackedObject
 from threedcseg.outputs.rendering import Rendering
+from threedcseg.outputs.tracking import YOUNG
 from threedcseg.video.frame import FrameSource
 
 COLUMNS = ("object", "first_frame", "last_frame", "frames", "width", "height", "area", "share")
@@ -108,6 +109,19 @@ def open_objects(path: Path, source: FrameSource, rendering: Rendering) -> Itera
             writer.writerows(objects.rows(source.width * source.height))
         _, png = cv2.imencode(".png", cv2.cvtColor(objects.sheet(), cv2.COLOR_RGB2BGR))
         sheet.write_bytes(png.tobytes())
+
+
+def lasting_objects(folder: Path) -> Iterator[str]:
+    """The table in a folder of results, for people: without what flickers up, which is counted."""
+    heading, *rows = (line.split(",") for line in (folder / TABLE).read_text("utf-8").splitlines())
+    place = COLUMNS.index("frames")
+    least = min(YOUNG, max((int(row[place]) for row in rows), default=0))
+    lasting = [row for row in rows if int(row[place]) >= least]
+    widths = [max(map(len, column)) for column in zip(heading, *lasting, strict=True)]
+    for row in (heading, *lasting):
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    if brief := len(rows) - len(lasting):
+        yield f"and {brief} more, seen in less than {least} frames: {folder / TABLE}"
 
 
 def _picture(result: SegmentedFrame, item: TrackedObject) -> np.ndarray:

@@ -31,11 +31,18 @@ def _below(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_below)]
 
 
-class _Part(BaseModel):
+def software() -> str:
+    """This program and the Python it runs on."""
+    return f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
+
+
+class RecordPart(BaseModel):
+    """What records are made of: values that do not change, under names that are known."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Provenance(_Part):
+class Provenance(RecordPart):
     """The network that made the masks; None where it is not known."""
 
     model: str | None = None
@@ -45,14 +52,14 @@ class Provenance(_Part):
     runtime: str | None = None
 
 
-class ShotRecord(_Part):
+class ShotRecord(RecordPart):
     """From which frame on, and how it was segmented where that may differ from the settings."""
 
     first_frame: int
     stride: int
 
 
-class DelayRecord(_Part):
+class DelayRecord(RecordPart):
     """How far masks came behind a live source; milliseconds."""
 
     max_frames: int
@@ -60,7 +67,7 @@ class DelayRecord(_Part):
     mean_ms: float
 
 
-class LiveRecord(_Part):
+class LiveRecord(RecordPart):
     """How a run on a live source went; see `threedcseg.video.live.LiveSource`. ``pixel_format`` is
     of raw frames."""
 
@@ -74,7 +81,7 @@ class LiveRecord(_Part):
     delay: DelayRecord
 
 
-class RunTerms(_Part):
+class RunTerms(RecordPart):
     """What is asked of a run: results by the same terms are the same.
 
     Attributes:
@@ -130,10 +137,7 @@ class RunTerms(_Part):
             and self.reading == other.reading
             and self.choice == other.choice
             and (self.corrected or ("", ""))[1] == (other.corrected or ("", ""))[1]
-            and all(
-                getattr(self.rendering, n) == getattr(other.rendering, n)
-                for n in (*drawn_by, "grow")
-            )
+            and all(getattr(self.rendering, n) == getattr(other.rendering, n) for n in drawn_by)
         )
 
 
@@ -162,11 +166,7 @@ class RunRecord(RunTerms):
     live: LiveRecord | None = None
     damage: Damage | None = None
     chosen: Chosen | None = None
-    software: str = Field(
-        default_factory=lambda: (
-            f"threedcseg {version('threedcseg')}, Python {platform.python_version()}"
-        )
-    )
+    software: str = Field(default_factory=software)
 
     @classmethod
     def read(cls, folder: str | Path) -> Self | None:

@@ -41,16 +41,18 @@ def number_map(objects: Sequence[TrackedObject], height: int, width: int) -> np.
 def nearest_number(numbers: np.ndarray) -> np.ndarray:
     """``(H, W)`` int32: the number of the object that is nearest to each pixel of a `number_map`,
     in which there is one at least."""
+    return of_nearest(numbers, numbers > 0)
+
+
+def of_nearest(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """``(H, W)``: for each pixel, of ``(H, W)`` ``values``, that of the nearest pixel that is
+    ``inside``, bool, of which there is one at least."""
     _, nearest = cv2.distanceTransformWithLabels(
-        (numbers <= 0).view(np.uint8),
-        cv2.DIST_L2,
-        cv2.DIST_MASK_5,
-        labelType=cv2.DIST_LABEL_PIXEL,
+        (~inside).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    inside = numbers > 0
-    number_of = np.zeros(int(nearest.max()) + 1, np.int32)
-    number_of[nearest[inside]] = numbers[inside]
-    return number_of[nearest]
+    value_of = np.zeros(int(nearest.max()) + 1, values.dtype)
+    value_of[nearest[inside]] = values[inside]
+    return value_of[nearest]
 
 
 def objects_of(numbers: np.ndarray) -> list[TrackedObject]:

@@ -176,8 +176,7 @@ class Grid:
 
     def region(self, label: int) -> np.ndarray:
         """``(h, w)`` bool."""
-        region: np.ndarray = self.labels == label
-        return region
+        return self.labels == label
 
     def colors(self, where: np.ndarray) -> np.ndarray:
         """Shares of the colours where a grid ``(h, w)`` bool is."""

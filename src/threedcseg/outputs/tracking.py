@@ -139,12 +139,7 @@ class ObjectTracker:
         ]
 
     def _divide(
-        self,
-        grid: Grid,
-        label: int,
-        claimants: list[Track],
-        coming: list[Track],
-        found: _Findings,
+        self, grid: Grid, label: int, claimants: list[Track], coming: list[Track], found: _Findings
     ) -> None:
         """Between the claimants, or those of them that are not hidden by others."""
         every = [*claimants, *coming]

@@ -9,6 +9,7 @@ from threedcseg.atomic import replacing
 from threedcseg.errors import InputError
 from threedcseg.evaluation.pairing import find_predictions, match
 from threedcseg.evaluation.reading import read_values
+from threedcseg.extras import package
 from threedcseg.metrics.maps import to_mask
 from threedcseg.outputs.overlay import overlay
 from threedcseg.report.pictures import shrink
@@ -43,18 +44,20 @@ def grid(
             a sequence has fewer frames.
     """
     if count < 1:
-        raise InputError(f"{count} frames a sequence: give 1 or more")
+        raise InputError(f"{count} frames a sequence", "give 1 or more")
     if not frames.is_dir():
-        raise InputError(f"{frames}: no such folder of frames; check the path")
+        raise InputError(f"{frames}: no such folder of frames", "check the path")
     folders = _sequence_folders(frames)
     names = _choose(folders, masks) if sequences is None else list(sequences)
     unknown = next((name for name in names if name not in folders), None)
     if unknown is not None or not names:
-        raise InputError(f"{frames}: no frames of {unknown or 'any sequence'}; check the names")
+        raise InputError(f"{frames}: no frames of {unknown or 'any sequence'}", "check the names")
     found = find_predictions(masks, names)
     bare = next((name for name in names if name not in found), None)
     if bare is not None:
-        raise InputError(f"{masks}: no masks of {bare}; complete them, or choose with --sequences")
+        raise InputError(
+            f"{masks}: no masks of {bare}", "complete them, or choose with --sequences"
+        )
     return [(name, _row(name, folders[name], found[name].maps, count)) for name in names]
 
 
@@ -76,17 +79,18 @@ def _row(name: str, folder: Path, maps: Mapping[str, Path], count: int) -> list[
     masks = match(images, maps)
     frames = list(images)
     if len(frames) < count:
-        raise InputError(f"{folder} has {len(frames)} frames, {count} were asked for: give fewer")
+        raise InputError(f"{folder} has {len(frames)} frames, {count} were asked for", "give fewer")
     cells = []
     for index in evenly_spaced(len(frames), count):
         frame = frames[index]
         if frame not in masks:
-            raise InputError(f"no mask of {name}/{frame}: complete the masks")
+            raise InputError(f"no mask of {name}/{frame}", "complete the masks")
         image, mask = read_image(images[frame]), to_mask(read_values(masks[frame]))
         if image.shape[:2] != mask.shape:
             raise InputError(
                 f"{masks[frame]} is {mask.shape[1]}x{mask.shape[0]}, its frame "
-                f"{image.shape[1]}x{image.shape[0]}: give masks of the frames' size"
+                f"{image.shape[1]}x{image.shape[0]}",
+                "give masks of the frames' size",
             )
         cells.append(overlay(shrink(image, CELL_WIDTH), shrink(mask, CELL_WIDTH)))
     return cells
@@ -110,20 +114,14 @@ def write_figure(rows: Sequence[Row], outputs: Sequence[Path], *, labels: bool =
     ending, a missing folder, or where matplotlib is missing.
     """
     check_outputs(outputs)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            "3dcseg figure needs matplotlib, which is not installed: "
-            "pip install 'threedcseg[report]'"
-        ) from None
+    drawing = package("matplotlib.figure", "report", "3dcseg figure")
     left = _LABEL_INCHES if labels else 0.0
     count = max(len(cells) for _, cells in rows)
     width = (PAGE_INCHES - left - _GAP * (count - 1)) / count
     # Each row is as high as its own pictures ask for; sequences may differ in shape.
     heights = [width * cells[0].shape[0] / cells[0].shape[1] for _, cells in rows]
     total = sum(heights) + _GAP * (len(rows) - 1)
-    figure = Figure(figsize=(PAGE_INCHES, total))
+    figure = drawing.Figure(figsize=(PAGE_INCHES, total))
     top = total
     for (name, cells), height in zip(rows, heights, strict=True):
         top -= height
@@ -150,6 +148,6 @@ def check_outputs(outputs: Sequence[Path]) -> None:
     """Raise `InputError` for an ending that is not of `FORMATS`, or a missing folder."""
     for output in outputs:
         if output.suffix.lower() not in FORMATS:
-            raise InputError(f"{output}: figures are {' or '.join(FORMATS)}; give such a name")
+            raise InputError(f"{output}: figures are {' or '.join(FORMATS)}", "give such a name")
         if not output.resolve().parent.is_dir():
-            raise InputError(f"{output}: no such folder {output.parent}; make it first")
+            raise InputError(f"{output}: no such folder {output.parent}", "make it first")

@@ -11,6 +11,7 @@ from typing import Any
 from threedcseg.atomic import scratch_folder
 from threedcseg.errors import InputError
 from threedcseg.evaluation.protocols import PROTOCOLS
+from threedcseg.extras import package
 from threedcseg.metrics.figure import Figure
 from threedcseg.reading import read_bounded
 from threedcseg.report.charts import HEIGHT, WIDTH, drawn, panels
@@ -90,16 +91,18 @@ def write_report(
 def check_replaceable(output: Path) -> None:
     """Raise `InputError` unless ``output`` is free, empty, or a former report."""
     if not output.resolve().parent.is_dir():
-        raise InputError(f"{output}: no such folder {output.parent}; make it, or give another name")
+        raise InputError(
+            f"{output}: no such folder {output.parent}", "make it, or give another name"
+        )
     if not output.exists():
         return
     if not output.is_dir():
-        raise InputError(f"{output} is a file: give a folder for the report")
+        raise InputError(f"{output} is a file", "give a folder for the report")
     index = output / "index.html"
     if any(output.iterdir()) and not (
         index.is_file() and MARK.encode() in read_bounded(index, MAX_PAGE)
     ):
-        raise InputError(f"{output} holds something else than a report: give another folder")
+        raise InputError(f"{output} holds something else than a report", "give another folder")
 
 
 def _replace(output: Path, part: Path) -> None:
@@ -116,12 +119,7 @@ def _replace(output: Path, part: Path) -> None:
 
 
 def _template() -> Any:
-    try:
-        import jinja2
-    except ImportError:
-        raise InputError(
-            "3dcseg report needs jinja2, which is not installed: pip install 'threedcseg[report]'"
-        ) from None
+    jinja2 = package("jinja2", "report", "3dcseg report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("threedcseg.report", "assets"),
         autoescape=True,

@@ -41,10 +41,10 @@ def read_runs(paths: Sequence[Path], names: Sequence[str] | None = None) -> list
     """
     names = _names(paths) if names is None else names
     if len(names) != len(paths):
-        raise InputError(f"{len(names)} names for {len(paths)} runs: give one a run")
+        raise InputError(f"{len(names)} names for {len(paths)} runs", "give one a run")
     alike = next((name for name in names if names.count(name) > 1 or not name), None)
     if alike is not None:
-        raise InputError(f"several runs are named {alike!r}: give different names with --names")
+        raise InputError(f"several runs are named {alike!r}", "give different names with --names")
     records = map(EvaluationRecord.read, paths)
     return [Run(*run) for run in zip(names, paths, records, strict=True)]
 

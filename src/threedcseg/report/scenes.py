@@ -64,7 +64,8 @@ class Scene:
         if image.shape[:2] != truth.shape:
             raise InputError(
                 f"{self.images[frame]} is {image.shape[1]}x{image.shape[0]}, its ground truth "
-                f"{truth.shape[1]}x{truth.shape[0]}: give the frames that the masks are of"
+                f"{truth.shape[1]}x{truth.shape[0]}",
+                "give the frames that the masks are of",
             )
         return Picture(
             image, truth, tuple(self._mask(i, index, truth) for i in range(len(self.runs)))
@@ -84,8 +85,8 @@ class Scene:
             j is not None and abs(region_similarity(mask, truth) - j) > _SAME
         ):
             raise InputError(
-                f"{files[frame]} is not what {run.path} was made from, or the ground truth is not: "
-                "name the folders that were scored with --predictions and --ground-truth"
+                f"{files[frame]} is not what {run.path} was made from, or the ground truth is not",
+                "name the folders that were scored with --predictions and --ground-truth",
             )
         return mask
 
@@ -119,7 +120,7 @@ def find_scenes(
     """
     if predictions and len(predictions) != len(runs):
         raise InputError(
-            f"{len(predictions)} folders of predictions for {len(runs)} runs: name one for each"
+            f"{len(predictions)} folders of predictions for {len(runs)} runs", "name one for each"
         )
     names = list(dict.fromkeys(name for run in runs for name in run.sequences))
     foreground: Foreground = "half" if runs[0].protocol.foreground == "half" else "zero"
@@ -145,15 +146,15 @@ def _scene(
     odd = next((run for run in having if run.sequences[name].frames != order), None)
     if odd is not None:
         raise InputError(
-            f"{having[0].path} and {odd.path} have different frames of {name}: "
-            "report on them one by one"
+            f"{having[0].path} and {odd.path} have different frames of {name}",
+            "report on them one by one",
         )
     truths = truth.sequences.get(name, {})
     absent = next((frame for frame in order if frame not in truths), None)
     if absent is not None:
         raise InputError(
-            f"{truth_folder}: no ground truth of {name}/{absent}, which {having[0].path} has: give "
-            "the folder that was scored, with its --split"
+            f"{truth_folder}: no ground truth of {name}/{absent}, which {having[0].path} has",
+            "give the folder that was scored, with its --split",
         )
     return Scene(
         name,
@@ -177,8 +178,8 @@ def _recorded_folder(run: Run) -> Path:
     place = next((place for place in places if place.is_dir()), None)
     if place is None:
         raise InputError(
-            f"{run.path}: its predictions, {str(named)!r}, are not there: name the folder of each "
-            "run with --predictions"
+            f"{run.path}: its predictions, {str(named)!r}, are not there",
+            "name the folder of each run with --predictions",
         )
     return place
 
@@ -199,11 +200,11 @@ def _images_of(
             continue  # the ground truth itself
         missing = next((frame for frame in order if frame not in images), None)
         if images and missing is not None:
-            raise InputError(f"{place}: no frame {missing}; complete it, or give --frames")
+            raise InputError(f"{place}: no frame {missing}", "complete it, or give --frames")
         if images:
             return images
     where = f"beside {truth_folder}" if frames is None else f"in {frames}"
-    raise InputError(f"no frames of {name} {where}: name the folder of SEQ/*.jpg with --frames")
+    raise InputError(f"no frames of {name} {where}", "name the folder of SEQ/*.jpg with --frames")
 
 
 def _frame_folders(name: str, root: Path, beside_truth: bool) -> list[Path]:

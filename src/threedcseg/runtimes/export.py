@@ -25,7 +25,7 @@ from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.models.loading import load_network
 from threedcseg.models.loading import provenance as weights_provenance
 from threedcseg.models.shipped import card_of
-from threedcseg.runtimes.exported import ENDINGS, HEADER, open_exported, package
+from threedcseg.runtimes.exported import ENDINGS, HEADER, open_exported, runtime_package
 from threedcseg.runtimes.quantize import calibration_clips, quantize
 from threedcseg.video.reader import open_video
 
@@ -69,14 +69,15 @@ def export(
     if path.suffix not in ENDINGS:
         raise InputError(f"{path}", f"give a name that ends in {' or '.join(ENDINGS)}")
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file")
+        raise InputError(f"{path}: is a folder", "give the name of a file")
     if calibration is not None and path.suffix != ".onnx":
         raise InputError(
             f"{path}: int8 is written as .onnx only; OpenVINO reads that too (--runtime openvino)"
         )
-    package("onnx", "onnx"), package("onnxscript", "onnx"), package("onnxruntime", "onnx")
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        runtime_package(name)
     if path.suffix == ".xml":
-        package("openvino", "openvino")
+        runtime_package("openvino")
     network, _ = load_network(name_or_path, weights)
     given: dict[str, Any] = {} if clip_length is None else {"clip_length": clip_length}
     settings = Settings.recommended_by(network, **given)
@@ -145,7 +146,7 @@ def _write_onnx(network: nn.Module, path: Path, clip_length: int) -> None:
 
 
 def _add_header(path: Path, about: dict[str, Any]) -> None:
-    onnx = package("onnx", "onnx")
+    onnx = runtime_package("onnx")
     model = onnx.load(path)
     entry = model.metadata_props.add()
     entry.key, entry.value = HEADER, json.dumps(about)
@@ -153,7 +154,7 @@ def _add_header(path: Path, about: dict[str, Any]) -> None:
 
 
 def _write_openvino(path: Path, about: dict[str, Any]) -> None:
-    openvino = package("openvino", "openvino")
+    openvino = runtime_package("openvino")
     model = openvino.convert_model(str(path.with_suffix(".onnx")))
     model.set_rt_info(json.dumps(about), [HEADER])
     openvino.save_model(model, str(path), compress_to_fp16=False)

@@ -1,7 +1,6 @@
 """Exported networks as callables from clips to logits, like any other network."""
 
 import hashlib
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
 from threedcseg.errors import InputError
+from threedcseg.extras import package
 from threedcseg.reading import shortly
 
 Runtime = Literal["onnxruntime", "openvino"]
@@ -90,9 +90,9 @@ def open_exported(path: str | Path, runtime: Runtime | None = None) -> ExportedN
     if runtime is None:
         raise InputError(f"{path}: exported networks end in {' or '.join(ENDINGS)}")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; make it with `3dcseg export`")
+        raise InputError(f"{path}: no such file", "make it with `3dcseg export`")
     if runtime == "onnxruntime" and path.suffix != ".onnx":
-        raise InputError(f"{path}: ONNX Runtime reads .onnx files only; try --runtime openvino")
+        raise InputError(f"{path}: ONNX Runtime reads .onnx files only", "try --runtime openvino")
     try:
         return _open_onnx(path) if runtime == "onnxruntime" else _open_openvino(path)
     except InputError:
@@ -100,7 +100,7 @@ def open_exported(path: str | Path, runtime: Runtime | None = None) -> ExportedN
     except Exception as error:  # both runtimes have exceptions of their own for damaged files
         reason = shortly(error) or repr(error)
         raise InputError(
-            f"{path}: cannot be read by {runtime} ({reason}); export it again"
+            f"{path}: cannot be read by {runtime} ({reason})", "export it again"
         ) from None
 
 
@@ -121,20 +121,17 @@ def provenance(path: str | Path, runtime: Runtime | None = None) -> dict[str, st
     return {"model": path.name, "runtime": runtime, "weights_sha256": digest.hexdigest()}
 
 
-def package(name: str, extra: str) -> ModuleType:
-    """Import an optional package; raises `InputError` saying how to get it."""
-    try:
-        module = importlib.import_module(name)
-    except ImportError:
-        missing = name.partition(".")[0]
-        raise InputError(f"{missing} is not installed: pip install 'threedcseg[{extra}]'") from None
+def runtime_package(name: str) -> ModuleType:
+    """Import a package of a runtime; raises `InputError` saying how to get it."""
+    extra = "openvino" if name == "openvino" else "onnx"
+    module = package(name, extra, "an exported network")
     if hasattr(module, "disable_telemetry_events"):  # ONNX Runtime's, which tells its makers of use
         module.disable_telemetry_events()
     return module
 
 
 def _open_onnx(path: Path) -> ExportedNetwork:
-    onnxruntime = package("onnxruntime", "onnx")
+    onnxruntime = runtime_package("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     options.intra_op_num_threads = torch.get_num_threads()
@@ -146,11 +143,11 @@ def _open_onnx(path: Path) -> ExportedNetwork:
 
 
 def _open_openvino(path: Path) -> ExportedNetwork:
-    openvino = package("openvino", "openvino")
+    openvino = runtime_package("openvino")
     core = openvino.Core()
     model = core.read_model(str(path))
     if path.suffix == ".onnx":
-        header = package("onnxruntime", "onnx").InferenceSession(str(path)).get_modelmeta()
+        header = runtime_package("onnxruntime").InferenceSession(str(path)).get_modelmeta()
         about = _header(path, header.custom_metadata_map.get(HEADER))
     else:
         given = model.has_rt_info([HEADER])

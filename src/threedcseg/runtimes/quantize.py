@@ -10,7 +10,7 @@ from threedcseg.datasets.sequence import Sequence
 from threedcseg.errors import InputError
 from threedcseg.inference.geometry import Geometry
 from threedcseg.inference.settings import Settings
-from threedcseg.runtimes.exported import package
+from threedcseg.runtimes.exported import runtime_package
 from threedcseg.video.images import read_image
 
 SEQUENCES = 10
@@ -28,7 +28,7 @@ def calibration_clips(root: str | Path, clip_length: int) -> list[np.ndarray]:
     root = Path(root)
     kinds = detect(root)
     if not kinds:
-        raise InputError(f"{root}: no data set known here; see `3dcseg data check`")
+        raise InputError(f"{root}: no data set known here", "see `3dcseg data check`")
     kind = KINDS[kinds[0]]
     splits = kind.splits(root)
     split = "train" if "train" in splits else splits[0]
@@ -47,16 +47,16 @@ def quantize(source: Path, target: Path, clips: list[np.ndarray]) -> None:
     as `calibration_clips` gives them, say what range each activation has. The header is not kept.
     Raises `InputError` for a network without 2D convolutions.
     """
-    onnx, tools = package("onnx", "onnx"), package("onnxruntime.quantization", "onnx")
+    onnx, tools = runtime_package("onnx"), runtime_package("onnxruntime.quantization")
     prepared = source.with_suffix(".prepared.onnx")
-    shapes = package("onnxruntime.quantization.shape_inference", "onnx")
+    shapes = runtime_package("onnxruntime.quantization.shape_inference")
     shapes.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     convolutions = [node for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
     flat = [node.name for node in convolutions[STEM:] if _axes(node) == 2]
     if not flat:
         raise InputError(
-            "int8: this network has 3D convolutions only, which are slower in int8; "
-            "leave out --quantize"
+            "int8: this network has 3D convolutions only, which are slower in int8",
+            "leave out --quantize",
         )
     tools.quantize_static(
         str(prepared),

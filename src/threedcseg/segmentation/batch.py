@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from threedcseg.errors import InputError
-from threedcseg.outputs.doubt import DoubtfulFrames, to_check
+from threedcseg.outputs.doubt import to_check
 from threedcseg.outputs.result_folder import FolderInUse
 from threedcseg.segmentation.video import VideoResult
 from threedcseg.video.damage import Damage
@@ -24,17 +24,19 @@ class VideoOutcome:
     """What became of one video.
 
     ``done`` now, done ``before``, being done ``elsewhere`` by another process, or ``failed``:
-    then ``reason`` is one line on why. ``damage``: what of a video that is done was lost.
+    then ``reason`` is one line on why. ``result``: of a video that is done.
     """
 
     kind: Literal["done", "before", "elsewhere", "failed"]
     video: Path
     folder: Path
-    num_frames: int = 0
-    cuts: tuple[int, ...] = ()
-    doubtful: tuple[DoubtfulFrames, ...] = ()
+    result: VideoResult | None = None
     reason: str = ""
-    damage: Damage | None = None
+
+    @property
+    def damage(self) -> Damage | None:
+        """What of the video was lost; None where nothing was."""
+        return None if self.result is None else self.result.damage
 
     def __str__(self) -> str:
         """One line for people."""
@@ -44,16 +46,17 @@ class VideoOutcome:
         if self.kind == "failed":
             named = "" if str(self.video) in self.reason else f"{self.video}: "
             return f"{named}{self.reason}"
-        if self.kind == "elsewhere":
+        if self.result is None:
             return f"{self.video}: another run is writing into {self.folder}"
-        shots = f" in {len(self.cuts) + 1} shots" if self.cuts else ""
+        done = self.result
+        shots = f" in {len(done.cuts) + 1} shots" if done.cuts else ""
         before = ", done before (--redo does it again)" if self.kind == "before" else ""
         if is_picture(self.video):
             still = "a picture shows no motion: its mask is weaker than a video's"
             return f"{self.video} -> {self.folder} ({still}){before}"
-        damage = f" ({self.damage})" if self.damage else ""
-        said = f"{self.num_frames} frames{shots} of {self.video} -> {self.folder}{before}{damage}"
-        return f"{said}{to_check(self.doubtful)}"
+        damage = f" ({done.damage})" if done.damage else ""
+        said = f"{done.num_frames} frames{shots} of {self.video} -> {self.folder}{before}{damage}"
+        return f"{said}{to_check(done.doubtful)}"
 
 
 @dataclass
@@ -115,16 +118,7 @@ def do_once(video: Path, folder: Path, work: Work) -> VideoOutcome:
     except Exception as error:
         logging.exception("%s", video)
         return failure(video, folder, f"{type(error).__name__}: {error}")
-    kind: Literal["done", "before"] = "before" if result.done_before else "done"
-    return VideoOutcome(
-        kind,
-        video,
-        folder,
-        result.num_frames,
-        result.cuts,
-        result.doubtful,
-        damage=result.damage,
-    )
+    return VideoOutcome("before" if result.done_before else "done", video, folder, result)
 
 
 def failure(video: Path, folder: Path, reason: str) -> VideoOutcome:

@@ -133,13 +133,11 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
     within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     beyond = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     shifted = within - beyond + np.where(mask, np.float32(-0.5), np.float32(0.5))
-    distance: np.ndarray = np.clip(shifted, -_FAR, _FAR)
-    return distance
+    return np.clip(shifted, -_FAR, _FAR)
 
 
 def _probability(distance: np.ndarray) -> np.ndarray:
-    probability: np.ndarray = np.clip(0.5 + distance / (2 * _SOFT), 0, 1)
-    return probability.astype(np.float32)
+    return np.clip(0.5 + distance / (2 * _SOFT), 0, 1).astype(np.float32)
 
 
 def _centres(objects: Sequence[TrackedObject]) -> dict[int, np.ndarray]:

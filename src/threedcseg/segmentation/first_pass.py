@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import TracebackType
 from typing import Self
 
 from threedcseg.outputs.choice import Chooser, Chosen, ObjectChoice, only_chosen
@@ -43,12 +42,7 @@ class FirstPass:
             self._corrected = CorrectedFrames(self._corrections, self._stored)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def add(self, found: SegmentedFrame, begins_shot: bool) -> None:

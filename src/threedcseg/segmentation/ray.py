@@ -5,7 +5,6 @@ Ray is the extra ``[ray]``. The actors do what one process does for a video of i
 worker died is begun anew by the next one.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -14,20 +13,24 @@ import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from threedcseg.allocation import keep_freed_memory
 from threedcseg.errors import InputError
-from threedcseg.outputs.doubt import DoubtfulFrames
+from threedcseg.extras import package
 from threedcseg.segmentation.batch import VideoOutcome, do_once, failure
 from threedcseg.segmentation.task import Task, Worker
-from threedcseg.video.damage import Damage
+from threedcseg.segmentation.video import VideoResult
 
 HERE = "here"
 """The address that means a cluster of this machine alone, started now and ended with the run."""
+
+_RESULT = TypeAdapter(VideoResult)  # travels as JSON, without its folder
 
 TRIES = 3
 """How often a video is begun if its worker dies each time: it may be the video that kills them."""
@@ -133,11 +136,9 @@ def over_cluster(
             if row["kind"] == "OSError":
                 raise OSError(row["reason"])
             video, folder = waiting.pop(row["job"])
-            cuts = tuple(map(int, row["cuts"].split()))
-            doubtful = tuple(DoubtfulFrames(*each) for each in json.loads(row["doubtful"]))
-            damage = Damage(**json.loads(row["damage"])) if row["damage"] else None
-            done = row["kind"], video, folder, row["num_frames"], cuts, doubtful, row["reason"]
-            yield VideoOutcome(*done, damage=damage)
+            found = json.loads(row["result"])
+            result = found and _RESULT.validate_python({"folder": folder, **found})
+            yield VideoOutcome(row["kind"], video, folder, result, row["reason"])
     for video, folder in waiting.values():
         yield failure(video, folder, "its worker died and could not be started again")
 
@@ -165,17 +166,15 @@ class _Actor:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         try:
             done = self._outcome(row["job"], Path(row["video"]), Path(row["folder"]))
-            outcome = {"kind": done.kind, "num_frames": done.num_frames, "reason": done.reason}
-            outcome["cuts"] = " ".join(map(str, done.cuts))
-            outcome["doubtful"] = json.dumps([astuple(each) for each in done.doubtful])
-            outcome["damage"] = json.dumps(asdict(done.damage)) if done.damage else ""
+            outcome = {"kind": done.kind, "reason": done.reason}
+            if done.result is not None:
+                outcome["result"] = _RESULT.dump_json(done.result, exclude={"folder"}).decode()
         except InputError as error:
             outcome = {"kind": "InputError", "reason": error.what, "remedy": error.remedy}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             outcome = {"kind": "OSError", "reason": f"{where}{error.strerror or error}"}
-        nothing = {"remedy": "", "num_frames": 0, "cuts": "", "doubtful": "[]", "damage": ""}
-        return {"job": row["job"], **nothing, **outcome}
+        return {"job": row["job"], "remedy": "", "result": "null", **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
         if self._worker is None:
@@ -205,7 +204,4 @@ def _import_ray(name: str = "ray") -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # phones nobody
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it writes to our terminal
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise InputError("--ray needs Ray", 'pip install "threedcseg[ray]"') from None
+    return package(name, "ray", "--ray")

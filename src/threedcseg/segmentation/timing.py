@@ -43,19 +43,16 @@ class Timing:
         return max(self.seconds)
 
 
-def time_repeats(
-    work: Callable[[], object], device: torch.device, repeats: int, warm_up: int = 1
-) -> Timing:
-    """Time ``work``, waiting for the device before and after; warm-up runs are not counted."""
+def time_repeats(work: Callable[[], object], device: torch.device, repeats: int) -> Timing:
+    """Time ``work``, waiting for the device before and after; a first run is not counted."""
     seconds = []
-    for repeat in range(warm_up + repeats):
+    for _ in range(1 + repeats):
         _synchronise(device)
         start = time.perf_counter()
         work()
         _synchronise(device)
-        if repeat >= warm_up:
-            seconds.append(time.perf_counter() - start)
-    return Timing(tuple(seconds))
+        seconds.append(time.perf_counter() - start)
+    return Timing(tuple(seconds[1:]))
 
 
 def time_clip(
@@ -101,22 +98,30 @@ class PathTiming:
     end_to_end: Timing
 
 
+class Stopwatch:
+    """Adds up the seconds of its blocks."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+
+
 class FirstFrames:
     """A video as if it ended after ``count`` frames; a `FrameSource`."""
 
     def __init__(self, source: FrameSource, count: int) -> None:
-        self.source, self.count = source, count
-        self.reading = 0.0  # seconds that the last iteration waited for frames
+        self._source, self._count = source, count
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.source, name)
+        return getattr(self._source, name)
 
     def __iter__(self) -> Iterator[Frame]:
-        self.reading, start = 0.0, time.perf_counter()
-        for frame in islice(self.source, self.count):
-            self.reading += time.perf_counter() - start
-            yield frame
-            start = time.perf_counter()
+        return islice(self._source, self._count)
 
 
 def time_video(
@@ -135,62 +140,79 @@ def time_video(
     up; one block and one repeat at least. Raises `InputError` where the video cannot be read.
     """
     began = time.perf_counter()
-    parts: dict[str, list[float]] = {
-        name: [] for name in ("reading", "network", "resizing", "writing", "end_to_end")
-    }
-    spent = 0.0
-
-    def timed(clip: Tensor) -> Tensor:
-        nonlocal spent
-        _synchronise(device)
-        start = time.perf_counter()
-        logits = network(clip)
-        _synchronise(device)
-        spent += time.perf_counter() - start
-        return logits
-
     block = settings.clip_length * settings.stride
     with tempfile.TemporaryDirectory() as folder, open_video(path) as video:
-        start = time.perf_counter()
-        num_frames = sum(1 for _ in segment_source(FirstFrames(video, block), timed, settings))
-        warming = time.perf_counter() - start
+        warming = Stopwatch()
+        with warming:
+            num_frames = sum(1 for _ in segment_source(islice(video, block), network, settings))
         if num_frames == block:
-            affordable = budget / 4 / warming  # blocks: the parts and the whole take as long each
+            # Blocks: the parts and the whole take as long each.
+            affordable = budget / 4 / warming.seconds
             count = block * max(1, int(affordable)) if math.isfinite(affordable) else sys.maxsize
-            num_frames = _count(video, count)
-        source = FirstFrames(video, num_frames)
+            num_frames = sum(1 for _ in islice(video, count))
+        rounds: list[list[float]] = []
         taken = 0.0
-        while not parts["reading"] or (
-            len(parts["reading"]) < repeats and time.perf_counter() - began + taken < budget
+        while not rounds or (
+            len(rounds) < repeats and time.perf_counter() - began + taken < budget
         ):
-            start = round_start = time.perf_counter()
-            spent = writing = 0.0
-            with ExitStack() as stack:
-                place = Path(folder) / "parts"
-                place.mkdir(exist_ok=True)
-                sink = stack.enter_context(FORMATS[write].open_in(place, source, Rendering()))
-                for frame, probabilities in segment_source(source, timed, settings):
-                    writing_start = time.perf_counter()
-                    mask = settings.mask(probabilities)
-                    sink(SegmentedFrame(frame, probabilities, mask, ()))
-                    writing += time.perf_counter() - writing_start
-                closing = time.perf_counter()
-            writing += time.perf_counter() - closing
-            apart = time.perf_counter() - start
-            resizing = apart - source.reading - spent - writing
-            values = [source.reading, spent, resizing, writing]
             start = time.perf_counter()
-            whole = Path(folder) / "whole"
-            segment_to_folder(source, str(path), whole, network, settings, write=(write,))
-            values.append(time.perf_counter() - start)
-            for name, value in zip(parts, values, strict=True):
-                parts[name].append(value / num_frames)
-            taken = time.perf_counter() - round_start
-    return PathTiming(num_frames, **{name: Timing(tuple(v)) for name, v in parts.items()})
+            source = FirstFrames(video, num_frames)
+            rounds.append(_round(source, network, settings, device, write, Path(folder)))
+            taken = time.perf_counter() - start
+    parts = zip(*rounds, strict=True)
+    return PathTiming(num_frames, *(Timing(tuple(s / num_frames for s in each)) for each in parts))
 
 
-def _count(source: FrameSource, most: int) -> int:
-    return sum(1 for _ in islice(source, most))
+def _round(
+    source: FirstFrames,
+    network: Network,
+    settings: Settings,
+    device: torch.device,
+    write: str,
+    folder: Path,
+) -> list[float]:
+    """Seconds of reading, network, resizing and writing, one after the other; and of all at once,
+    as they are for users."""
+    reading, computing, writing, apart, whole = (Stopwatch() for _ in range(5))
+
+    def read() -> Iterator[Frame]:
+        frames = iter(source)
+        while True:
+            with reading:
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+    timed = _Timed(network, device, computing)
+    place = folder / "parts"
+    place.mkdir(exist_ok=True)
+    with apart, ExitStack() as stack:
+        sink = stack.enter_context(FORMATS[write].open_in(place, source, Rendering()))
+        for frame, probabilities in segment_source(read(), timed, settings):
+            with writing:
+                sink(SegmentedFrame(frame, probabilities, settings.mask(probabilities)))
+        with writing:
+            stack.close()
+    with whole:
+        segment_to_folder(source, "video", folder / "whole", network, settings, write=(write,))
+    resizing = apart.seconds - reading.seconds - computing.seconds - writing.seconds
+    return [reading.seconds, computing.seconds, resizing, writing.seconds, whole.seconds]
+
+
+class _Timed(nn.Module):
+    """A network, on the device that it is on; ``watch`` runs while it computes."""
+
+    def __init__(self, network: Network, device: torch.device, watch: Stopwatch) -> None:
+        super().__init__()
+        self.network, self.device, self.watch = network, device, watch
+
+    def forward(self, clip: Tensor) -> Tensor:
+        _synchronise(self.device)
+        with self.watch:
+            logits: Tensor = self.network(clip)
+            _synchronise(self.device)
+        return logits
 
 
 def _synchronise(device: torch.device) -> None:

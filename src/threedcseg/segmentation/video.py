@@ -10,26 +10,16 @@ from typing import Any
 import numpy as np
 
 from threedcseg.errors import InputError
+from threedcseg.inference.on_device import device_of, resizes
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
 from threedcseg.outputs.corrections import Corrections, read_corrections
 from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
-from threedcseg.outputs.formats import (
-    FORMATS,
-    Renderer,
-    SegmentedFrame,
-    Sink,
-    check_outputs,
-)
+from threedcseg.outputs.formats import FORMATS, Renderer, SegmentedFrame, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.result_folder import (
-    begin_run,
-    claimed_folder,
-    finish_run,
-    kept_outputs,
-)
+from threedcseg.outputs.result_folder import begin_run, claimed_folder, finish_run, kept_outputs
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.pipelining import ahead, behind
 from threedcseg.segmentation.first_pass import FirstPass
@@ -40,8 +30,10 @@ from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
 
+AHEAD = 8
+"""Frames read ahead, and results that wait to be written; with a GPU, a block of windows."""
 AHEAD_BYTES = 100_000_000
-"""What is read ahead, and what waits to be written, may take so much each, but for one frame."""
+"""Both may take so much each, but for one frame."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +78,8 @@ def segment_video(
 ) -> VideoResult:
     """Segment a video file or a folder of frames, frame by frame, in constant memory.
 
-    Frames are read and results written while the network computes (`AHEAD_BYTES`): ``on_frame``
-    and ``also`` are called in another thread, one call at a time.
+    Frames are read and results written while the network computes (`AHEAD_BYTES`): ``on_frame`` is
+    called in another thread.
 
     ``folder`` receives what ``write`` names, any of `formats.FORMATS`
     (docs/outputs.md): ``NAME.png`` masks (0 and 255, the source's size and frame names),
@@ -153,13 +145,13 @@ def segment_to_folder(
     redo: bool = False,
     live: Callable[[], dict[str, Any]] | None = None,
     on_frame: Callable[[FrameSource], None] | None = None,
-    on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
     reading: Reading | None = None,
 ) -> VideoResult:
     """`segment_video` for an open source, live ones too, which the record calls
     ``source_name``; ``live`` is asked at the end for the fields of its `LiveRecord`, and ``also``
-    are given the results of each frame, with its objects, besides what is written."""
+    are given the results of each frame, with its objects, besides what is written, in another
+    thread but for live sources."""
     check_outputs(write)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
     terms = run_terms(source_name, None, settings, write, rendering, provenance, reading)
@@ -174,7 +166,6 @@ def segment_to_folder(
             kept,
             live=live,
             on_frame=on_frame,
-            on_shot=on_shot,
             also=also,
         )
 
@@ -189,7 +180,7 @@ def _write_results(
     *,
     corrections: Corrections | None = None,
     live: Callable[[], dict[str, Any]] | None = None,
-    on_frame: Callable[[FrameSource], None] | None = None,
+    on_frame: Callable[[FrameSource], None] | None,
     on_shot: Callable[[Shot], None] | None = None,
     also: Sequence[Sink] = (),
 ) -> VideoResult:
@@ -206,14 +197,6 @@ def _write_results(
     )
     num_frames = 0
     shots: list[ShotRecord] = []
-    begun: Shot | None = None
-
-    def begin(shot: Shot) -> None:
-        nonlocal begun
-        begun = shot = replace(shot, first=source.extent.first + shot.first)
-        if on_shot is not None:
-            on_shot(shot)
-
     formats = [FORMATS[name] for name in outputs]
     renderer, doubt = Renderer(rendering), DoubtMeter(settings.threshold)
     first_pass = None  # which refuses what cannot be, before anything is cleared away
@@ -229,13 +212,11 @@ def _write_results(
             sink(result)
 
     def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
-        nonlocal num_frames
         frame, probabilities, begins_shot = segmented
         mask = settings.mask(probabilities)
         objects = () if tracker is None else tracker.update(mask, frame.image, begins_shot)
         found = SegmentedFrame(frame, probabilities, mask, objects)
         (write if first_pass is None else first_pass.add)(found, begins_shot)
-        num_frames += 1
         if on_frame is not None:
             on_frame(source)
 
@@ -246,19 +227,26 @@ def _write_results(
         if first_pass is not None:
             stack.enter_context(first_pass)
         frames: Iterable[Frame] = source
+        # A GPU has computed a block before the next one is read, and this one written.
+        on_gpu = resizes(device_of(network))
+        most = settings.clip_length * settings.stride if on_gpu else AHEAD
         if live is None:  # else a frame that waits here would be one that is not dropped in time
             pixels = source.height * source.width
-            frames = stack.enter_context(ahead(source, _affordable(3 * pixels)))
+            frames = stack.enter_context(ahead(source, _affordable(3 * pixels, most)))
         with ExitStack() as writing:
             later: Callable[[tuple[Frame, np.ndarray, bool]], None] = finish
             if live is None:
-                later = writing.enter_context(behind(finish, _affordable(8 * pixels)))
-            for frame, probabilities in segment_source(frames, network, settings, begin):
-                new_shot = begun is not None
-                if begun is not None:  # by the source's number, which dropped frames have, too
-                    shots.append(ShotRecord(first_frame=frame.index, stride=begun.stride))
-                    begun = None
-                later((frame, probabilities, new_shot))
+                later = writing.enter_context(behind(finish, _affordable(8 * pixels, most)))
+            begun: list[Shot] = []  # of which the first frame is to come
+            for frame, probabilities in segment_source(frames, network, settings, begun.append):
+                begins_shot = bool(begun)
+                for shot in begun:  # by the source's number, which dropped frames have, too
+                    shots.append(ShotRecord(first_frame=frame.index, stride=shot.stride))
+                    if on_shot is not None:
+                        on_shot(replace(shot, first=source.extent.first + shot.first))
+                begun.clear()
+                later((frame, probabilities, begins_shot))
+                num_frames += 1
         if first_pass is not None:
             for found, begins_shot in first_pass.frames(source):
                 write(found, begins_shot)
@@ -316,8 +304,8 @@ def _frame_names(source: FrameSource) -> tuple[str, ...] | None:
     return None if all(name == f"{i:05d}" for i, name in enumerate(names, first)) else names
 
 
-def _affordable(num_bytes: int) -> int:
-    return max(1, min(8, AHEAD_BYTES // num_bytes))
+def _affordable(num_bytes: int, most: int) -> int:
+    return max(1, min(most, AHEAD_BYTES // num_bytes))
 
 
 def segment_source(

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 try:
     import triton
@@ -43,19 +42,6 @@ def depthwise(
         raise ValueError(f"kernel of {weight.shape[3]} columns; there are at most {WIDEST}")
     out: Tensor = _Depthwise.apply(x, weight, bias, stride, padding, relu6)
     return out
-
-
-def depthwise_torch(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int = 1,
-    padding: tuple[int, int] = (0, 0),
-    relu6: bool = False,
-) -> Tensor:
-    """The same by torch."""
-    y = F.conv2d(x, weight, bias, stride, padding, 1, len(weight))
-    return F.relu6(y) if relu6 else y
 
 
 class _Depthwise(torch.autograd.Function):

@@ -107,12 +107,14 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
         decays = recipe.optimizer == "adam" or parameter.ndim > 1
         groups.setdefault((decays, *rates), []).append(parameter)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
+    on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
     return kind(
         [
             {"params": some, "weight_decay": recipe.weight_decay if decays else 0.0}
             for (decays, *_), some in groups.items()
         ],
         lr=0.0,
+        fused=on_cpu or None,  # by itself torch takes one parameter after the other there
     )
 
 

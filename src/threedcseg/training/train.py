@@ -18,8 +18,9 @@ from threedcseg.training.batch import Batch
 from threedcseg.training.clips.loader import ClipLoader
 from threedcseg.training.clips.on_device import DeviceBatches
 from threedcseg.training.clips.sources import open_source
+from threedcseg.training.convolutions import fastest_convolution
 from threedcseg.training.distributed import World, joined
-from threedcseg.training.folding import fastest_depthwise, fold
+from threedcseg.training.folding import fold
 from threedcseg.training.log import TrainingLog
 from threedcseg.training.loop import Record, fit, precision_of
 from threedcseg.training.preview import Preview
@@ -49,7 +50,7 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
         validate = None
         if recipe.validation is not None:
             validate = validation(recipe.data, recipe.validation, world)
-        by, line = fastest_depthwise(where, precision_of(recipe, where))
+        by, line = fastest_convolution(where, precision_of(recipe, where))
         fold(network.to(where), by)
         batches = StageBatches(recipe, world, where, workers)
         preview = _preview(recipe, output) if world.writes else None

@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from threedcseg.errors import InputError
 from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
-from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there, tell_if_beyond
 from threedcseg.video.size import MAX_PIXELS, open_image
 from threedcseg.video.structure import flaw_of
 
@@ -20,7 +20,6 @@ class AnimationReader:
     """The frames of an animated image as a `FrameSource`, each shown for its own time."""
 
     address: str | None = None
-    has_audio = False
     start = Fraction(0)
     time_base = Fraction(1, 1000)
     pixel_aspect = Fraction(1)
@@ -56,6 +55,7 @@ class AnimationReader:
         found = [(frame.index, frame.time) for frame in self]
         if not found:
             raise nothing_there(part, str(self.path), length)
+        tell_if_beyond(end, str(self.path), length)
         first, before = found[0]
         self.extent = Extent(first, before, None if end is None else end - before)
         self.num_frames = len(found)

@@ -54,6 +54,11 @@ class VideoFormat:
     tag: str | None = None
     deep: "VideoFormat | None" = None
 
+    @property
+    def keeps_hdr(self) -> bool:
+        """Whether it carries what HDR video says of its display and brightest light."""
+        return "x265-params" in self.options
+
     def for_source(self, source: FrameSource) -> "VideoFormat":
         """The format for what a source gives."""
         small = min(source.width, source.height) < 64  # x265 writes beyond its memory there
@@ -154,7 +159,7 @@ class VideoEncoder:
         # No random identifiers: made again, it is the same.
         self.container.flags |= Flags.bitexact.value  # type: ignore[operator]
         options = {**format.options, **(_rate_cap(source) if format.codec in _CAPPED else {})}
-        if "x265-params" in options and color.hdr:
+        if format.keeps_hdr and color.hdr:
             options["x265-params"] += f":{color.hdr}"
         stream = self.container.add_stream(
             format.codec,

@@ -14,7 +14,7 @@ from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Color, Frame
 from threedcseg.video.images import read_image
 from threedcseg.video.kinds import named
-from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there, tell_if_beyond
 from threedcseg.video.paths import list_files
 from threedcseg.video.size import MAX_PIXELS
 
@@ -35,7 +35,6 @@ class FolderReader:
 
     address: str | None = None
     num_frames: int | None
-    has_audio = False
     start = Fraction(0)
     pixel_aspect = Fraction(1)
     color = Color()
@@ -89,8 +88,10 @@ class FolderReader:
         start, end = part.bounds(self.rate, None, str(self.path))
         first = self._nearest(start)
         files = self._files[first : None if end is None else self._nearest(end)]
+        length = len(self._files) / self.rate
         if not files:
-            raise nothing_there(part, str(self.path), len(self._files) / self.rate)
+            raise nothing_there(part, str(self.path), length)
+        tell_if_beyond(end, str(self.path), length)
         self._files = files
         self.extent = Extent(first, first / self.rate, len(files) / self.rate)
 

@@ -63,7 +63,6 @@ class FrameSource(Protocol):
         height, width: of every frame, upright, in pixels.
         rate: average number of frames per second, exact.
         num_frames: an estimate to show progress with; None if unknown.
-        has_audio: whether there is a sound track.
         time_base: seconds; the clock in whose ticks the frames' times are counted.
         start: seconds; the file's own time that is 0 here (that of its first frame or sound).
         pixel_aspect: width over height of one pixel.
@@ -80,7 +79,6 @@ class FrameSource(Protocol):
     width: int
     rate: Fraction
     num_frames: int | None
-    has_audio: bool
     time_base: Fraction
     start: Fraction
     pixel_aspect: Fraction

@@ -19,8 +19,10 @@ def x265_hdr(frame: VideoFrame) -> str:
         # as ratios of 32-bit numbers, and whether there are primaries and luminances.
         numbers = struct.unpack_from("=22i", bytes(mastering))
         ratios = [n / d if d else 0.0 for n, d in zip(numbers[:20:2], numbers[1:20:2], strict=True)]
-        x_y = [f"({round(x * _CHROMA)},{round(y * _CHROMA)})" for x, y in _pairs(ratios[:8])]
-        red, green, blue, white = x_y
+        red, green, blue, white = (
+            f"({round(x * _CHROMA)},{round(y * _CHROMA)})"
+            for x, y in zip(ratios[:8:2], ratios[1:8:2], strict=True)
+        )
         least, most = (round(luminance * _LUMA) for luminance in ratios[8:])
         if numbers[20] and numbers[21]:
             options.append(f"master-display=G{green}B{blue}R{red}WP{white}L({most},{least})")
@@ -28,7 +30,3 @@ def x265_hdr(frame: VideoFrame) -> str:
         brightest, mean = struct.unpack_from("=2I", bytes(light))
         options.append(f"max-cll={brightest},{mean}")
     return ":".join(options)
-
-
-def _pairs(values: list[float]) -> list[tuple[float, float]]:
-    return list(zip(values[::2], values[1::2], strict=True))

@@ -8,7 +8,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from threedcseg.errors import InputError
+from threedcseg.errors import InputError, some
 from threedcseg.video.opening import open_input
 
 Kind = Literal["image", "video", "other"]
@@ -65,13 +65,10 @@ def is_still(container: InputContainer) -> bool:
     return container.duration is None and container.metadata.get("major_brand") in _STILL_BRANDS
 
 
-def named(files: Iterable[Path], most: int = 5) -> str:
+def named(files: Iterable[Path]) -> str:
     """How many, and the names of the first."""
     names = [file.name for file in files]
-    more = ", ..." if len(names) > most else ""
-    return (
-        f"{len(names)} {'file' if len(names) == 1 else 'files'} ({', '.join(names[:most])}{more})"
-    )
+    return f"{len(names)} file{'s' * (len(names) != 1)} ({some(names)})"
 
 
 def _head(path: Path, size: int) -> bytes:

@@ -143,7 +143,6 @@ class LiveSource:
 
     address: str | None = None
     num_frames: int | None = None
-    has_audio = False
     start = Fraction(0)
     num_bytes: int | None = None
     extent = WHOLE

@@ -1,5 +1,6 @@
 """The part of a recording that is read: from when to when."""
 
+import logging
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -7,6 +8,8 @@ from typing import Self
 
 from threedcseg.errors import InputError
 from threedcseg.video.timecode import frames_of
+
+_log = logging.getLogger(__name__)
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 _TIMECODE = re.compile(r"\d{1,2}:\d\d:\d\d[:;]\d{2,3}")
@@ -128,6 +131,13 @@ def nothing_there(part: Part, shown: str, length: Fraction | None) -> InputError
     """That ``shown``, of ``length`` seconds, has no frame in ``part``."""
     known = "" if length is None else f", which is {clock(length)} long"
     return InputError(f"no frame {part} in {shown}{known}", "give an earlier start or a later end")
+
+
+def tell_if_beyond(end: Fraction | None, shown: str, length: Fraction | None) -> None:
+    """Say that ``shown``, of about ``length`` seconds, is over long before ``end``."""
+    if end is not None and length is not None and end > length + 1:
+        told = clock(end), shown, clock(length)
+        _log.warning("the end %s is beyond that of %s, which is %s long", *told)
 
 
 def clock(seconds: Fraction) -> str:

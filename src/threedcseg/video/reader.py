@@ -24,7 +24,7 @@ from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.kinds import is_animated_webp, is_picture, is_still, kind_of
 from threedcseg.video.live import is_web, live_name, without_password
 from threedcseg.video.opening import is_list, open_input
-from threedcseg.video.part import WHOLE, Extent, Part, nothing_there
+from threedcseg.video.part import WHOLE, Extent, Part, nothing_there, tell_if_beyond
 from threedcseg.video.picture import PictureFormat
 from threedcseg.video.seeking import frames_from
 from threedcseg.video.size import MAX_PIXELS, check_pixels
@@ -152,10 +152,8 @@ class VideoReader:
             self.pixel_aspect, self.color, self.depth = form.pixel_aspect, form.color, form.depth
             self.num_frames = _estimated_frames(container, stream, self.rate)
             self.time_base = form.time_base
-            tracks = audio_streams(container)
-            self.has_audio = bool(tracks)
             self.start = self._first_time = decoding.origin or Fraction(0)
-            for track in tracks:
+            for track in audio_streams(container):
                 # Sound may begin before the picture. Encoders put a little priming before time 0.
                 if track.start_time is not None and track.time_base is not None:
                     self.start = min(
@@ -194,6 +192,7 @@ class VideoReader:
         length = None if self.num_frames is None else self.num_frames / self.rate
         if first is None:
             raise nothing_there(part, self.shown, length)
+        tell_if_beyond(end, self.shown, length)
         self.start += first.time
         self.extent = Extent(first.index, first.time, None if end is None else end - first.time)
         if self.num_frames is not None and length:

@@ -160,11 +160,9 @@ class Tracks:
         start, end = max(0, chapter["start"] - shift), chapter["end"] - shift
         if self._extent.length is not None:
             end = min(end, round(self._extent.length / tick))
-        return (
-            None
-            if self._is_part and end <= start
-            else {**chapter, "start": start, "end": max(0, end)}
-        )
+        if self._is_part and end <= start:
+            return None
+        return {**chapter, "start": start, "end": max(0, end)}
 
     def _add(self, stream: Stream) -> str | None:
         """Take a track over if that can be; what is lost of it, in words."""

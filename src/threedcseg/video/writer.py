@@ -1,5 +1,6 @@
 """Results to files: masks and probability maps, videos. Every file appears whole."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,8 @@ from threedcseg.errors import InputError
 from threedcseg.video.encoder import H264, VideoEncoder, VideoFormat
 from threedcseg.video.frame import FrameSource
 from threedcseg.video.tracks import Tracks
+
+_log = logging.getLogger(__name__)
 
 ALPHA_FORMATS = "write a .mov (ProRes 4444, for editors) or a .webm (VP9, for browsers)"
 
@@ -105,6 +108,8 @@ class VideoWriter:
         self.path = Path(path)
         self._source = source
         self._format = format.for_source(source)
+        # A matte, which is plain H.264, shows no colours.
+        self._loses_hdr = bool(source.color.hdr) and not self._format.keeps_hdr and format != H264
         self._tracks: Tracks | None = None
         self._stack = ExitStack()
         self._empty = True
@@ -143,6 +148,9 @@ class VideoWriter:
                 stack.callback(self._tracks.close)
             stack.push(self._finish)
             self._stack = stack.pop_all()
+        if self._loses_hdr:
+            lost = "what it says of its HDR display and brightest light is left out"
+            _log.warning("%s, in %s: %s", self._source.path, self.path.name, lost)
         return self
 
     def write(self, image: np.ndarray, time: Fraction) -> None:

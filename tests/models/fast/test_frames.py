@@ -12,13 +12,14 @@ from torch.nn import functional as F
 
 from threedcseg.models import create_model
 from threedcseg.models.blocks import SeparableConv3d
-from threedcseg.models.fast import frames as fast_frames
+from threedcseg.models.fast import onednn
 from threedcseg.models.fast.frames import (
     FusedBottleneck,
     FusedConv2d,
     FusedLightRefinement,
     FusedSeparableConv3d,
     OneChannelConv2d,
+    fuse_convolution,
 )
 from threedcseg.models.fast.fused import FusedRF3D
 from threedcseg.models.fast.prepare import Autocast, prepare_for_inference
@@ -52,7 +53,7 @@ def fast(plain):
 def way(request, monkeypatch):
     """Once by oneDNN's operators, where they are, and once as if they were not."""
     if request.param == "plain":
-        monkeypatch.setattr(fast_frames, "_fuses", lambda dtype: False)
+        monkeypatch.setattr(onednn, "fuses", lambda dtype: False)
 
 
 def probabilities(network, images):
@@ -124,7 +125,7 @@ def test_an_export_takes_the_plain_way(plain, fast):
 def test_a_convolution(conv, activation, added, overwrite, way):
     torch.manual_seed(0)
     x = torch.randn(2, conv.in_channels, 9, 14).to(memory_format=torch.channels_last)
-    fused = fast_frames.fuse_convolution(conv.requires_grad_(False))
+    fused = fuse_convolution(conv.requires_grad_(False))
     fused.activation = activation
     with torch.inference_mode():
         y = conv(x)
@@ -172,7 +173,7 @@ def test_they_are_fused_where_the_operators_are():
         "NO AVX",
     ):
         pytest.skip("no oneDNN, or a CPU that it is not made for")
-    assert fast_frames._fuses(torch.float32)
+    assert onednn.fuses(torch.float32)
     conv = FusedConv2d(nn.Conv2d(2, 2, 1).requires_grad_(False))
     with torch.profiler.profile() as profile, torch.inference_mode():
         conv(torch.rand(1, 2, 4, 4))

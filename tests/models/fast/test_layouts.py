@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from devices import DEVICES
 from drawn_weights import draw_into
 from small_networks import small_network
 from torch import nn
@@ -38,13 +39,11 @@ def test_the_faster_one_is_found_for_each_shape(monkeypatch):
         assert (winner.calls, loser.calls) == (calls[0] + 1, calls[1])
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float16, 0.02), (torch.bfloat16, 0.05)]
 )
 def test_both_compute_the_same(device, dtype, tolerance):
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no GPU")
     plain = draw_into(small_network())
     network = prepare_for_gpu(plain, torch.device(device), dtype)
     clip = torch.rand(1, 3, 4, 32, 48)

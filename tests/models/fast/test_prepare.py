@@ -13,6 +13,7 @@ from torch import nn
 
 from threedcseg.models import create_model
 from threedcseg.models.encoders.residual import Residual
+from threedcseg.models.fast import onednn
 from threedcseg.models.fast.convolutions import FastConv3d, Methods, PointwiseConv3d
 from threedcseg.models.fast.fused import FusedResidual, FusedRF3D
 from threedcseg.models.fast.prepare import prepare_for_gpu, prepare_for_inference
@@ -112,7 +113,7 @@ def test_every_method_of_a_convolution(frames, outputs, relus):
     fast = FastConv3d(conv, Methods())
     fast.relu_input, fast.relu = relus
     methods = fast.methods_for(frames)
-    assert len(methods) > 1 and "direct" in methods
+    assert "direct" in methods and (len(methods) > 1 or frames == 1)
     for method in methods:
         assert errs_at_most(25, fast.by(method, x, residual), plain, exact)
         place = residual.clone()
@@ -120,7 +121,7 @@ def test_every_method_of_a_convolution(frames, outputs, relus):
 
 
 def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
-    times = {"direct": 3.0, (4, 4, 0): 1.0, (4, 4, 4): 2.0}
+    times = {"direct": 1.0, (4, 4, 4): 2.0}
     measured = []
 
     def seconds(conv, clip, method):
@@ -130,21 +131,22 @@ def test_the_fastest_method_is_measured_once_for_a_shape(monkeypatch):
     monkeypatch.setattr("threedcseg.models.fast.convolutions._seconds", seconds)
     conv = FastConv3d(nn.Conv3d(32, 32, 3, padding=1), Methods())
     x = channels_last(1, 32, 4, 8, 8)
-    assert conv.methods.fastest(conv, x) == (4, 4, 0)
+    assert conv.methods.fastest(conv, x) == "direct"
     assert set(measured) == set(times)
     count = len(measured)
-    assert conv.methods.fastest(conv, x) == (4, 4, 0)
+    assert conv.methods.fastest(conv, x) == "direct"
     assert len(measured) == count
     conv.methods.fastest(conv, channels_last(1, 32, 4, 8, 9))
     assert len(measured) > count
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("voxels", [(2, 5, 7), (4, 40, 33)])  # below and above a chunk of rows
-def test_pointwise_convolutions(stride, voxels):
+@pytest.mark.parametrize("fuses", [onednn.fuses, lambda dtype: False])
+def test_pointwise_convolutions(stride, fuses, monkeypatch):
+    monkeypatch.setattr(onednn, "fuses", fuses)
     torch.manual_seed(0)
     conv = nn.Conv3d(12, 20, 1, stride).requires_grad_(False)
-    x = channels_last(2, 12, *voxels)
+    x = channels_last(2, 12, 4, 15, 13)
     plain, exact = conv(x), in_float64(lambda conv, x: conv(x), conv, x)
     residual = channels_last(*plain.shape)
     fast = PointwiseConv3d(conv)

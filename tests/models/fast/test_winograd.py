@@ -32,15 +32,11 @@ def case(batch, frames, height, width, channels=5, outputs=3, seed=0):
     frames=st.integers(1, 16),
     height=st.integers(1, 13),
     width=st.integers(1, 13),
-    space=st.sampled_from([(0, 0), (2, 2), (4, 4), (4, 2), (4, 0), (2, 0)]),
-    time=st.sampled_from([2, 4]),
+    tile=st.tuples(*[st.sampled_from([2, 4])] * 3),
     tiles_per_block=st.sampled_from([1, 7, 1000]),
-    chunk=st.sampled_from([1, 300, 1 << 18]),
     fused=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
 )
-def test_any_shape_in_float64(
-    batch, frames, height, width, space, time, tiles_per_block, chunk, fused
-):
+def test_any_shape_in_float64(batch, frames, height, width, tile, tiles_per_block, fused):
     relu_input, relu, with_bias, with_residual = fused
     clip, weight, bias, residual = case(batch, frames, height, width)
     expected = F.conv3d(
@@ -50,14 +46,11 @@ def test_any_shape_in_float64(
     expected = expected.relu() if relu else expected
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd, "TILES_PER_BLOCK", tiles_per_block)
-        patch.setattr(winograd, "CHUNK", chunk)
-        patch.setattr(winograd, "FILTER_CHUNK", 4)
         found = winograd.conv3d(
             clip,
             weight,
             bias if with_bias else None,
-            (time if frames > 1 else 0, *space),
-            winograd.Workspace(),
+            tile,
             relu_input=relu_input,
             residual=residual if with_residual else None,
             relu=relu,
@@ -67,45 +60,33 @@ def test_any_shape_in_float64(
 
 
 def test_a_tile_takes_an_eighth_of_the_multiplications():
-    tile = (4, 4, 4)
-    workspace = winograd.Workspace()
-    weight = torch.randn(3, 5, 3, 3, 3)
-    filters = [winograd.transform_filters(weight, tile, i, "f", workspace) for i in range(6)]
-    products = sum(f.shape[0] * f.shape[1] for f in filters)
+    in_time, in_space = winograd._filter_sums((4, 4, 4), 3, torch.float32)
+    products = len(in_time) * (len(in_space.starts) - 1) // 3  # of 3 outputs
     assert products * 8 == 4**3 * 27
-
-
-def test_a_workspace_serves_shapes_in_any_order():
-    workspace = winograd.Workspace()
-    for shape in [(1, 4, 9, 7), (2, 8, 5, 12), (1, 4, 9, 7), (1, 2, 20, 3)]:
-        clip, weight, bias, _ = case(*shape)
-        found = winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
-        assert (found - F.conv3d(clip, weight, bias, padding=1)).abs().max() < 1e-11
 
 
 def test_the_result_may_take_the_place_of_the_residual():
     clip, weight, bias, residual = case(2, 5, 11, 9)
     expected = F.conv3d(clip, weight, bias, padding=1) + residual
     place = residual.contiguous(memory_format=CHANNELS_LAST)
-    found = winograd.conv3d(
-        clip, weight, bias, (4, 4, 4), winograd.Workspace(), residual=place, out=place
-    )
+    found = winograd.conv3d(clip, weight, bias, (4, 4, 4), residual=place, out=place)
     assert found is place
     assert (found - expected).abs().max() < 1e-11
 
 
 def test_the_result_is_channels_last():
-    clip, weight, bias, _ = case(1, 4, 8, 8)
-    found = winograd.conv3d(clip, weight, bias, (4, 4, 4), winograd.Workspace())
+    clip, weight, bias, residual = case(1, 4, 8, 8)
+    found = winograd.conv3d(clip, weight, bias, (4, 4, 4), out=residual)  # which is not
     assert found.is_contiguous(memory_format=CHANNELS_LAST)
+    assert (found - F.conv3d(clip, weight, bias, padding=1)).abs().max() < 1e-11
 
 
-def test_a_workspace_made_in_inference_mode_serves_outside_of_it():
+def test_sums_made_in_inference_mode_serve_outside_of_it():
+    winograd._block_sums.cache_clear()
     clip, weight, bias, _ = case(1, 4, 8, 8)
-    workspace = winograd.Workspace()
     with torch.inference_mode():
-        winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
-    winograd.conv3d(clip, weight, bias, (4, 4, 4), workspace)
+        winograd.conv3d(clip, weight, bias, (4, 4, 4))
+    winograd.conv3d(clip, weight, bias, (4, 4, 4))
 
 
 @pytest.fixture
@@ -118,22 +99,20 @@ def three_threads(monkeypatch):
     torch.set_num_threads(before)
 
 
-def test_threads_claim_blocks(three_threads, monkeypatch):
-    read, claimed = winograd._read, []
+def test_threads_claim_frequencies_of_blocks(three_threads, monkeypatch):
+    products, claimed = winograd.onednn.products, []
 
-    def noted(x, first, *others):
-        claimed.append((first, threading.get_ident()))
-        read(x, first, *others)
+    def noted(rows, filters):
+        claimed.append((len(rows), threading.get_ident()))
+        return products(rows, filters)
 
-    monkeypatch.setattr(winograd, "_read", noted)
+    monkeypatch.setattr(winograd.onednn, "products", noted)
     clip, weight, bias, residual = case(2, 4, 41, 9)
     with torch.inference_mode():
-        found = winograd.conv3d(
-            clip, weight, bias, (4, 4, 4), winograd.Workspace(), residual=residual
-        )
+        found = winograd.conv3d(clip, weight, bias, (4, 4, 4), residual=residual)
     assert torch.allclose(found, F.conv3d(clip, weight, bias, padding=1) + residual)
-    rows, threads = zip(*claimed, strict=True)
-    assert sorted(rows) == list(range(0, 41, 8))
+    tiles, threads = zip(*claimed, strict=True)
+    assert sorted(tiles) == [6] * 6 + [12] * 30  # 5 blocks of 8 rows and one of 1; 6 frequencies
     assert threading.get_ident() not in threads
     assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:
@@ -144,10 +123,10 @@ def test_what_a_thread_raises_is_raised(three_threads, monkeypatch):
     def full(*args):
         raise MemoryError
 
-    monkeypatch.setattr(winograd, "_write", full)
+    monkeypatch.setattr(winograd.onednn, "products", full)
     clip, weight, bias, _ = case(1, 4, 41, 9)
     with pytest.raises(MemoryError):
-        winograd.conv3d(clip, weight, bias, (4, 4, 4), winograd.Workspace())
+        winograd.conv3d(clip, weight, bias, (4, 4, 4))
     assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(torch.get_num_threads).result() == 3
@@ -159,12 +138,12 @@ def errors(tile):
     clip = torch.randn(1, 256, 8, 16, 16, generator=generator)
     weight = torch.randn(32, 256, 3, 3, 3, generator=generator) * (2 / (256 * 27)) ** 0.5
     expected = F.conv3d(clip.double().relu(), weight.double(), padding=1)
-    found = winograd.conv3d(clip, weight, None, tile, winograd.Workspace(), relu_input=True)
+    found = winograd.conv3d(clip, weight, None, tile, relu_input=True)
     plain = F.conv3d(clip.relu(), weight, padding=1)
     return [(y - expected).square().mean().sqrt().item() for y in (found, plain)]
 
 
-@pytest.mark.parametrize(("tile", "times"), [((4, 4, 4), 15), ((4, 4, 0), 15), ((2, 2, 0), 5)])
+@pytest.mark.parametrize(("tile", "times"), [((4, 4, 4), 15), ((2, 2, 2), 5)])
 def test_errors_in_float32(tile, times):
     """As multiples of torch's own, which is 2.0e-7 to 9.0e-7, as the processor has it."""
     found, plain = errors(tile)
@@ -174,5 +153,9 @@ def test_errors_in_float32(tile, times):
 def test_the_points_beat_the_customary_ones(monkeypatch):
     ours, _ = errors((4, 4, 4))
     monkeypatch.setattr(winograd, "POINTS", {2: (1.0,), 4: (1.0, 2.0)})
+    winograd._block_sums.cache_clear()
+    winograd._filter_sums.cache_clear()
     customary, _ = errors((4, 4, 4))
+    winograd._block_sums.cache_clear()
+    winograd._filter_sums.cache_clear()
     assert ours < customary / 2

@@ -131,11 +131,7 @@ def rename(
             state[key] = torch.zeros((), dtype=own[key].dtype)
         else:
             missing.append(name)
-    problems = {
-        "missing": missing,
-        "unexpected": sorted(unexpected),
-        "of another shape": misshapen,
-    }
+    problems = {"missing": missing, "unexpected": sorted(unexpected), "of another shape": misshapen}
     raise_if_any(problems, origin)
     return state, left_out
 

@@ -87,70 +87,51 @@ class EncoderLayout:
         return sum(counted.fullmatch(name) is not None for name in names)
 
 
+def _csn(prefix: str, *pairs: str) -> dict[str, str]:
+    """The `units` of a channel-separated block in order: three where interactions are reduced, four
+    where they are preserved."""
+    middle = ("depthwise",) if len(pairs) == 3 else ("interact", "depthwise")
+    return units(prefix, **dict(zip(("reduce", *middle, "expand"), pairs, strict=True)))
+
+
+_REDUCED, _PRESERVED = {50: "ir-csn-152", 16: "ir-csn-50"}, {50: "ip-csn-152"}
 _LAYER = "layer{stage}.{block}."
-_DOWNSAMPLE = "downsample.0 downsample.1"
+_DOWNSAMPLE = units(_LAYER, shortcut="downsample.0 downsample.1")
 
 PORT_REDUCED = EncoderLayout(
     kind="ir-CSN, PyTorch port of 3DC-Seg",
-    encoders={50: "ir-csn-152", 16: "ir-csn-50"},
+    encoders=_REDUCED,
     stem=units(stem="conv1 bn1"),
-    blocks=units(
-        _LAYER,
-        reduce="conv1 bn1",
-        depthwise="conv2 bn2",
-        expand="conv3 bn3",
-        shortcut=_DOWNSAMPLE,
-    ),
+    blocks=_csn(_LAYER, "conv1 bn1", "conv2 bn2", "conv3 bn3") | _DOWNSAMPLE,
 )
 PORT_PRESERVED = replace(
     PORT_REDUCED,
     kind="ip-CSN, PyTorch port of 3DC-Seg",
-    encoders={50: "ip-csn-152"},
-    blocks=units(
-        _LAYER,
-        reduce="conv1 bn1",
-        interact="conv2 bn2",
-        depthwise="conv3 bn3",
-        expand="conv4 bn4",
-        shortcut=_DOWNSAMPLE,
-    ),
+    encoders=_PRESERVED,
+    blocks=_csn(_LAYER, "conv1 bn1", "conv2 bn2", "conv3 bn3", "conv4 bn4") | _DOWNSAMPLE,
 )
 VMZ_REDUCED = EncoderLayout(
     kind="ir-CSN, PyTorch port of VMZ",
-    encoders={50: "ir-csn-152", 16: "ir-csn-50"},
+    encoders=_REDUCED,
     stem=units(stem="stem.0 stem.1"),
-    blocks=units(
-        _LAYER,
-        reduce="conv1.0 conv1.1",
-        depthwise="conv2.0 conv2.1",
-        expand="conv3.0 conv3.1",
-        shortcut=_DOWNSAMPLE,
-    ),
+    blocks=_csn(_LAYER, "conv1.0 conv1.1", "conv2.0 conv2.1", "conv3.0 conv3.1") | _DOWNSAMPLE,
 )
 VMZ_PRESERVED = replace(
     VMZ_REDUCED,
     kind="ip-CSN, PyTorch port of VMZ",
-    encoders={50: "ip-csn-152"},
-    blocks=units(
-        _LAYER,
-        reduce="conv1.0 conv1.1",
-        interact="conv2.0.0 conv2.0.1",
-        depthwise="conv2.0.2 conv2.1",
-        expand="conv3.0 conv3.1",
-        shortcut=_DOWNSAMPLE,
-    ),
+    encoders=_PRESERVED,
+    blocks=_csn(
+        _LAYER, "conv1.0 conv1.1", "conv2.0.0 conv2.0.1", "conv2.0.2 conv2.1", "conv3.0 conv3.1"
+    )
+    | _DOWNSAMPLE,
 )
+_CONV = ("conv1.conv conv1.bn", "conv2.0.conv conv2.0.bn", "conv3.conv conv3.bn")
+_MMACTION_DOWNSAMPLE = units(_LAYER, shortcut="downsample.conv downsample.bn")
 MMACTION_REDUCED = EncoderLayout(
     kind="ir-CSN, MMAction2",
-    encoders={50: "ir-csn-152", 16: "ir-csn-50"},
-    stem=units(stem="conv1.conv conv1.bn"),
-    blocks=units(
-        _LAYER,
-        reduce="conv1.conv conv1.bn",
-        depthwise="conv2.0.conv conv2.0.bn",
-        expand="conv3.conv conv3.bn",
-        shortcut="downsample.conv downsample.bn",
-    ),
+    encoders=_REDUCED,
+    stem=units(stem=_CONV[0]),
+    blocks=_csn(_LAYER, *_CONV) | _MMACTION_DOWNSAMPLE,
     prefix="backbone.",
     dropped={r"cls_head\..*": "classifier"},
     normalisation=IMAGENET,
@@ -158,15 +139,8 @@ MMACTION_REDUCED = EncoderLayout(
 MMACTION_PRESERVED = replace(
     MMACTION_REDUCED,
     kind="ip-CSN, MMAction2",
-    encoders={50: "ip-csn-152"},
-    blocks=units(
-        _LAYER,
-        reduce="conv1.conv conv1.bn",
-        interact="conv2.0.conv conv2.0.bn",
-        depthwise="conv2.1.conv conv2.1.bn",
-        expand="conv3.conv conv3.bn",
-        shortcut="downsample.conv downsample.bn",
-    ),
+    encoders=_PRESERVED,
+    blocks=_csn(_LAYER, *_CONV[:2], "conv2.1.conv conv2.1.bn", _CONV[2]) | _MMACTION_DOWNSAMPLE,
 )
 R2PLUS1D = EncoderLayout(
     kind="R(2+1)D-34, PyTorch port of IG-65M",
@@ -178,8 +152,8 @@ R2PLUS1D = EncoderLayout(
         temporal1="conv1.0.3 conv1.1",
         spatial2="conv2.0.0 conv2.0.1",
         temporal2="conv2.0.3 conv2.1",
-        shortcut=_DOWNSAMPLE,
-    ),
+    )
+    | _DOWNSAMPLE,
     clip_length=None,  # 8 or 32: the file does not say
 )
 
@@ -187,15 +161,10 @@ _COMP = "comp_{count}_"
 _SHORTCUT = units(shortcut="shortcut_projection_{count} shortcut_projection_{count}_spatbn")
 CAFFE2_REDUCED = EncoderLayout(
     kind="ir-CSN, Caffe2 pickle of VMZ",
-    encoders={50: "ir-csn-152", 16: "ir-csn-50"},
+    encoders=_REDUCED,
     stem=units(stem="conv1 conv1_spatbn_relu"),
-    blocks=units(
-        _COMP,
-        reduce="conv_1 spatbn_1",
-        depthwise="conv_3 spatbn_3",  # its counter moves twice here
-        expand="conv_4 spatbn_4",
-    )
-    | _SHORTCUT,
+    # Its counter moves twice at the depthwise one.
+    blocks=_csn(_COMP, "conv_1 spatbn_1", "conv_3 spatbn_3", "conv_4 spatbn_4") | _SHORTCUT,
     leaves=CAFFE2_LEAVES,
     caffe2=True,
     dropped={r"last_out_L\d+_[wb]": "classifier"},
@@ -203,13 +172,13 @@ CAFFE2_REDUCED = EncoderLayout(
 CAFFE2_PRESERVED = replace(
     CAFFE2_REDUCED,
     kind="ip-CSN, Caffe2 pickle of VMZ",
-    encoders={50: "ip-csn-152"},
-    blocks=units(
+    encoders=_PRESERVED,
+    blocks=_csn(
         _COMP,
-        reduce="conv_1 spatbn_1",
-        interact="conv_2_middle spatbn_2_middle",
-        depthwise="conv_2 spatbn_2",
-        expand="conv_3 spatbn_3",
+        "conv_1 spatbn_1",
+        "conv_2_middle spatbn_2_middle",
+        "conv_2 spatbn_2",
+        "conv_3 spatbn_3",
     )
     | _SHORTCUT,
 )
@@ -238,9 +207,7 @@ RESNET_2D = EncoderLayout(
     kind="2D ResNet, torchvision",
     encoders={33: "resnet-101"},
     stem=units(stem="conv1 bn1"),
-    blocks=units(
-        _LAYER, reduce="conv1 bn1", spatial="conv2 bn2", expand="conv3 bn3", shortcut=_DOWNSAMPLE
-    ),
+    blocks=units(_LAYER, reduce="conv1 bn1", spatial="conv2 bn2", expand="conv3 bn3") | _DOWNSAMPLE,
     kernel_dims=2,
     normalisation=IMAGENET,
     bn_eps=1e-5,

@@ -1,25 +1,23 @@
-"""Convolutions in several ways, the fastest of which is found by timing, or some rows at a time.
+"""Convolutions in several ways, the fastest of which is found by timing.
 
 Each also does what comes before and after it: ReLUs and the addition of a residual.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from threedcseg.models.fast import winograd
+from threedcseg.models.fast import onednn, winograd
+from threedcseg.models.layout import to_clip, to_frames
 
 Method = Literal["direct", "taps"] | winograd.Tile
 """How a 3x3x3 convolution is computed: by torch, by 2D taps (step 4), or by Winograd tiles."""
 
 FEW_OUTPUTS = 8
 MEASURED_VOXELS = 52_000  # methods are timed on so many voxels: rows from the top of the clip
-POINTWISE_ROWS = 2048  # voxels of a 1x1x1 convolution's result finished at a time
 
 
 def may_be_fast(*tensors: Tensor) -> bool:
@@ -42,24 +40,13 @@ def unrecorded_on_cpu(*tensors: Tensor) -> bool:
 
 
 class Methods:
-    """Which method is the fastest for each shape, and the scratch memory that methods share."""
+    """Which method is the fastest for each shape."""
 
     def __init__(self) -> None:
         self._fastest: dict[tuple[int, ...], Method] = {}
-        self._workspaces: list[winograd.Workspace] = []
 
     def __reduce__(self) -> tuple[type["Methods"], tuple[()]]:
         return Methods, ()  # copies and pickles begin anew
-
-    @contextmanager
-    def workspace(self) -> Iterator[winograd.Workspace]:
-        """Scratch memory for one call; concurrent calls have one each."""
-        try:
-            workspace = self._workspaces.pop()
-        except IndexError:
-            workspace = winograd.Workspace()
-        yield workspace
-        self._workspaces.append(workspace)
 
     def fastest(self, conv: "FastConv3d", clip: Tensor) -> Method:
         """The method for a convolution on clips of this shape, timed at the first call."""
@@ -71,7 +58,6 @@ class Methods:
             likely = [m for m, s in seconds.items() if s < 1.5 * min(seconds.values())]
             seconds = {m: _seconds(conv, part, m) for m in likely}  # without first-time costs
             self._fastest[shape] = min(seconds, key=seconds.__getitem__)
-            self._workspaces.clear()  # those who lost may have needed more
         return self._fastest[shape]
 
 
@@ -109,28 +95,26 @@ class FastConv3d(nn.Conv3d):
         if min(self.in_channels, self.out_channels) < 32:  # transforms outweigh products
             return ["direct"]
         if frames == 1:
-            return [(0, 2, 0), (0, 0, 0), "direct"]
+            return ["direct"]
         if frames <= 3:
-            return [(2, 2, 0), "direct"]
-        return [(4, 4, 4), (4, 4, 0), "direct"]
+            return [(2, 2, 2), "direct"]
+        return [(4, 4, 4), "direct"]
 
     def by(
         self, method: Method, x: Tensor, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
         """Compute by the given method."""
         if isinstance(method, tuple):
-            with self.methods.workspace() as workspace:
-                return winograd.conv3d(
-                    x,
-                    self.weight,
-                    self.bias,
-                    method,
-                    workspace,
-                    relu_input=self.relu_input,
-                    residual=residual,
-                    relu=self.relu,
-                    out=out,
-                )
+            return winograd.conv3d(
+                x,
+                self.weight,
+                self.bias,
+                method,
+                relu_input=self.relu_input,
+                residual=residual,
+                relu=self.relu,
+                out=out,
+            )
         if method == "taps":
             y = self._by_taps(x)
         else:
@@ -181,25 +165,19 @@ class PointwiseConv3d(nn.Conv3d):
             y = y if residual is None else y.add_(residual)
             return y.relu_() if self.relu else y
         x = x[:, :, :: self.stride[0], :: self.stride[1], :: self.stride[2]]
-        x = x.permute(0, 2, 3, 4, 1).contiguous()  # (B, T, H, W, C)
-        shape = (*x.shape[:4], self.out_channels)
-        voxels = x.view(1, -1, 1, self.in_channels).permute(0, 3, 1, 2)  # (1, C, voxels, 1)
-        if residual is not None:
-            residual = residual.permute(0, 2, 3, 4, 1).reshape(-1, self.out_channels)
-        if voxels.shape[2] <= POINTWISE_ROWS or (residual is None and not self.relu):
-            return self._some(voxels, residual).view(shape).permute(0, 4, 1, 2, 3)
-        if out is None or not out.is_contiguous(memory_format=torch.channels_last_3d):
-            out = x.new_empty(shape).permute(0, 4, 1, 2, 3)
-        y = out.permute(0, 2, 3, 4, 1).view(-1, self.out_channels)
-        for first in range(0, len(y), POINTWISE_ROWS):
-            part = slice(first, first + POINTWISE_ROWS)
-            added = None if residual is None else residual[part]
-            y[part] = self._some(voxels[:, :, part], added)
-        return out
-
-    def _some(self, voxels: Tensor, residual: Tensor | None) -> Tensor:
-        """``(1, C, voxels, 1)``, channels-last, to ``(voxels, N)``."""
-        y = F.conv2d(voxels, self.weight[..., 0], self.bias)
-        y = y.permute(0, 2, 3, 1).reshape(-1, self.out_channels)
-        y = y if residual is None else y.add_(residual)
-        return y.relu_() if self.relu else y
+        frames = to_frames(x).contiguous(memory_format=torch.channels_last)  # (B * T, C, H, W)
+        weight, added = self.weight[..., 0], None if residual is None else to_frames(residual)
+        if onednn.fuses(x.dtype):
+            y = onednn.convolve(
+                frames,
+                weight,
+                self.bias,
+                activation="relu" if self.relu else "none",
+                residual=added,
+                overwrite=residual is out,
+            )
+        else:
+            y = F.conv2d(frames, weight, self.bias)
+            y = y if added is None else y.add_(added)
+            y = y.relu_() if self.relu else y
+        return to_clip(y, len(x))

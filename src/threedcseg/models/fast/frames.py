@@ -1,14 +1,10 @@
 """Convolutions on channels-last frames that do, in the same pass, what stands around them.
 
 The compact network is bound by memory, not by arithmetic: a ReLU6 or an addition by itself reads
-and writes a whole map once more. oneDNN, which computes PyTorch's convolutions on x86, applies both
-to its results before they leave the registers; the operators called here are those by which
-PyTorch's compiler uses that. Where they are absent, on other devices, where gradients are recorded
-and while a model is exported or compiled, the same is computed by plain operators.
+and writes a whole map once more. oneDNN applies both to its results before they leave the registers
+(`threedcseg.models.fast.onednn`). Where it is absent, on other devices, where gradients are
+recorded and while a model is exported or compiled, the same is computed by plain operators.
 """
-
-from functools import cache
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +12,11 @@ from torch.nn import functional as F
 
 from threedcseg.models.blocks import SeparableConv3d, upsample
 from threedcseg.models.encoders.efficientnet import InvertedBottleneck
+from threedcseg.models.fast import onednn
 from threedcseg.models.fast.convolutions import may_be_fast, unrecorded_on_cpu
+from threedcseg.models.fast.onednn import Activation
 from threedcseg.models.layout import to_clip, to_frames
 from threedcseg.models.refinement import LightRefinement
-
-Activation = Literal["none", "relu", "relu6"]
-_ONEDNN: dict[Activation, tuple[str | None, list[float]]] = {
-    "none": (None, []),
-    "relu": ("relu", []),
-    "relu6": ("hardtanh", [0.0, 6.0]),
-}
 
 
 class FusedConv2d(nn.Conv2d):
@@ -56,23 +47,15 @@ class FusedConv2d(nn.Conv2d):
             y = super().forward(x)
             y = y if residual is None else y + residual
             return {"none": lambda y: y, "relu": F.relu, "relu6": F.relu6}[self.activation](y)
-        bias = None if self.bias is None else self.bias.to(dtype)
-        x, weight = x.to(dtype), self.weight.to(dtype)
-        how = self.padding, self.stride, self.dilation, self.groups
-        name, limits = _ONEDNN[self.activation]
-        ops = torch.ops.mkldnn
-        if residual is None:
-            y = ops._convolution_pointwise(x, weight, bias, *how, name or "none", limits, "")
-        else:
-            residual = residual.to(dtype)
-            add: tuple[Any, ...] = "add", 1.0, name, [], None
-            y = (
-                ops._convolution_pointwise_.binary(residual, x, weight, bias, *how, *add)
-                if overwrite
-                else ops._convolution_pointwise.binary(x, residual, weight, bias, *how, *add)
-            )
-        assert isinstance(y, Tensor)
-        return y
+        return onednn.convolve(
+            x.to(dtype),
+            self.weight.to(dtype),
+            None if self.bias is None else self.bias.to(dtype),
+            onednn.Geometry(self.padding, self.stride, self.dilation, self.groups),  # type: ignore[arg-type]
+            self.activation,
+            None if residual is None else residual.to(dtype),
+            overwrite,
+        )
 
 
 class OneChannelConv2d(FusedConv2d):
@@ -187,32 +170,4 @@ def _fused_dtype(x: Tensor, weight: Tensor) -> torch.dtype | None:
     if not unrecorded_on_cpu(x, weight) or weight.dtype != torch.float32:
         return None
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-    return dtype if _fuses(dtype) else None
-
-
-@cache
-@torch.autocast("cpu", enabled=False)
-def _fuses(dtype: torch.dtype) -> bool:
-    """Whether this CPU has oneDNN's fused convolutions in ``dtype``, and they are right."""
-    if dtype not in (torch.float32, torch.bfloat16):
-        return False
-    x = torch.linspace(-9, 9, 32).view(1, 2, 4, 4).to(dtype, memory_format=torch.channels_last)
-    weight = torch.ones(2, 2, 1, 1, dtype=dtype)
-    how = (0, 0), (1, 1), (1, 1), 1
-    added: tuple[Any, ...] = "add", 1.0, None, [], None
-    ops = torch.ops.mkldnn
-    try:
-        found = [
-            ops._convolution_pointwise(x, weight, None, *how, *_ONEDNN["relu6"], ""),
-            ops._convolution_pointwise.binary(x, x, weight, None, *how, *added),
-            ops._convolution_pointwise_.binary(x.clone(), x, weight, None, *how, *added),
-        ]
-    except (AttributeError, RuntimeError):
-        return False
-    y = F.conv2d(x.float(), weight.float())
-    expected = [F.relu6(y), y + x, y + x]
-    tolerance = 1e-5 if dtype == torch.float32 else 0.02
-    return all(
-        torch.allclose(a.float(), b, tolerance, tolerance)
-        for a, b in zip(found, expected, strict=True)
-    )
+    return dtype if onednn.fuses(dtype) else None

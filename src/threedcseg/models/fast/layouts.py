@@ -24,7 +24,7 @@ class FastestLayout(nn.Module):
         self._fastest: dict[tuple[object, ...], int] = {}
 
     def forward(self, clip: Tensor) -> Tensor:
-        key = (*clip.shape, clip.dtype, torch.is_autocast_enabled(clip.device.type))
+        key = (*clip.shape[1:], clip.dtype, torch.is_autocast_enabled(clip.device.type))
         if key not in self._fastest:
             seconds = [self._seconds(way, clip) for way in range(len(self.networks))]
             self._fastest[key] = seconds.index(min(seconds))

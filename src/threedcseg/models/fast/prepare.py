@@ -4,8 +4,7 @@
 
 1. Batch norms are folded into the convolutions before them.
 2. Everything runs channels-last. Then a 1x1x1 convolution is a matrix product on the clip as it
-   lies in memory; done some rows at a time, its result meets the residual addition and the ReLU
-   while it is still in the cache.
+   lies in memory, which oneDNN adds to the residual and clamps before it is written.
 3. The 3x3x3 convolutions, 94 % of the paper's network, are done by Winograd's method
    (`threedcseg.models.fast.winograd`) where a measurement on the first clip of a shape says that it
    pays; RF3D fuses the ReLUs and additions around them, and writes in place.
@@ -30,7 +29,6 @@ from threedcseg.models.encoders.residual import Residual
 from threedcseg.models.fast.convolutions import FastConv3d, Methods, PointwiseConv3d
 from threedcseg.models.fast.folding import Convolution, fold, is_fixed
 from threedcseg.models.fast.frames import (
-    Activation,
     FusedBottleneck,
     FusedConv2d,
     FusedLightRefinement,
@@ -39,6 +37,7 @@ from threedcseg.models.fast.frames import (
 )
 from threedcseg.models.fast.fused import FusedResidual, FusedRF3D
 from threedcseg.models.fast.layouts import FastestLayout
+from threedcseg.models.fast.onednn import Activation
 from threedcseg.models.refinement import RF3D, LightRefinement
 
 _ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: "relu", nn.ReLU6: "relu6"}

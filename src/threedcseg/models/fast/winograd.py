@@ -24,72 +24,55 @@ multiplied by p and the columns of A' divided by it, which makes y1 a plain sum.
 
 **Three axes.** The transforms of time, height and width commute, so a tile of 4x4x4 outputs takes
 6x6x6 = 216 products instead of 64 x 27 = 1728: one eighth. For a layer of C channels, each of the
-216 products is a matrix product (tiles, C) x (C, N) over all tiles at once. An axis may be left
-out (tile 0): then each product is a convolution of kernel 3 along that axis.
+216 products is a matrix product (tiles, C) x (C, N) over all tiles at once: 36 groups of one
+convolution for each frequency in time.
 
 **Accuracy.** Rounding errors grow with the spread of the matrices' entries. The customary points
 +-1, +-2 of F(4, 3) give errors of 6.2e-6 (root mean square, 256 channels, unit variance) on
 4x4x4 tiles, +-3/4, +-3/2 give 2.1e-6, where the plain float32 convolution gives 0.2e-6 to 0.9e-6,
 as the processor has it.
 
-**Memory.** The transformed clip is 27/8 times the clip: too much to go through main memory several
-times. So the rows of the image are cut into blocks of about ``TILES_PER_BLOCK`` tiles (enough rows
-for a matrix product to run at its peak). Threads claim blocks one after the other and compute each
-alone: they need not wait for one another, and one that is held up by another program's computing
-has fewer. A block's time transform is kept, and its height and
-width transforms are made, used and overwritten, one frequency at a time, in the cache. Activations
-are channels-last, so that every slice along an axis is made of contiguous runs of C numbers and
-every transformed slice is already the matrix to be multiplied; the ReLU of the input is applied
-while it is read, bias, residual and ReLU of the output while it is written.
+**Rows.** Activations are channels-last: a clip is a table of voxels, with a row of C numbers each.
+Every transform makes rows that are weighted sums of a few rows of a table, here those of a tile's
+neighbourhood that are in the clip. That is what `torch.embedding_bag` does, in one pass, with each
+sum in registers until it is written (on x86, FBGEMM compiles it for C). One pass is time, one is
+height and width together, which is faster than one for each, and the same on the way back; the bias
+is a row that is added to all. Rows and weights depend on shapes only and are kept (`_block_sums`).
 
-The products are 1x1 convolutions, not `torch.mm`: oneDNN, which runs torch's convolutions, uses
-AVX-512 on every CPU that has it; the BLAS in torch's wheels only on Intel's.
+**Memory.** The transformed clip is 27/8 times the clip, so the rows of the image are cut into
+blocks of about ``TILES_PER_BLOCK`` tiles, and one frequency in time of a block is transformed,
+multiplied and transformed back at a time. The filters of that frequency are transformed with it:
+to keep them would take 8 times the weights.
+
+**Threads** claim such frequencies one after the other and compute each alone, then the frames of
+blocks of which all are there: they need not wait for one another, and one that is held up by
+another program's computing has fewer.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from itertools import product
+from threading import Lock
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from threedcseg.models.fast import onednn
 
 Tile = tuple[int, int, int]
-"""Outputs of a tile in time, height and width: 4, 2 or, for an axis left alone, 0."""
+"""Outputs of a tile in time, height and width: 2 or 4."""
 
 POINTS = {2: (1.0,), 4: (0.75, 1.5)}  # the finite points other than 0, each with both signs
-TILES_PER_BLOCK = 1200  # rows of the matrix products
-FEWEST_TILES = 48  # of a block, for a thread to have it alone
-CHUNK = 1 << 18  # elements of a slice transformed at a time, so that they stay in the cache
-FILTER_CHUNK = 1 << 12  # the same for the filters' transform
-
-
-class Workspace:
-    """Named scratch buffers, kept between calls: fresh pages cost more than what is done in them.
-
-    For one call at a time; ``parts`` are those of its threads.
-    """
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, Tensor] = {}
-        self.parts: list[Workspace] = []
-
-    def view(self, name: str, shape: Sequence[int], like: Tensor) -> Tensor:
-        """The head of buffer ``name`` as an uninitialised tensor, of the dtype of ``like``."""
-        elements = math.prod(shape)
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.numel() < elements or buffer.dtype != like.dtype:
-            self._buffers.pop(name, None)
-            with torch.inference_mode(False):  # or it could not be written to outside of it
-                buffer = torch.empty(elements, dtype=like.dtype)
-            self._buffers[name] = buffer
-        return buffer[:elements].view(*shape)
+TILES_PER_BLOCK = 900  # rows of the matrix products
+FEWEST_TILES = 200  # of a block that is cut because there are many threads
+KEPT = 16  # shapes of blocks whose sums are kept: some MB each
 
 
 def filter_matrix(m: int) -> Tensor:
-    """The matrix G of F(m, 3), ``(m + 2, 3)`` float64; the identity for an axis left alone."""
-    if m == 0:
-        return torch.eye(3, dtype=torch.float64)
+    """The matrix G of F(m, 3), ``(m + 2, 3)`` float64."""
     points = [0.0] + [sign * p for p in POINTS[m] for sign in (1, -1)]
     rows = []
     for i, p in enumerate(points):
@@ -100,56 +83,50 @@ def filter_matrix(m: int) -> Tensor:
     return torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
 
 
-def transform_input(d: Sequence[Tensor], out: Sequence[Tensor], scratch: Sequence[Tensor]) -> None:
-    """``out = B' d`` for the m + 2 inputs of every tile, elementwise on slices."""
-    if len(d) == 1:  # an axis left alone
-        out[0].copy_(d[0])
-        return
-    if len(d) == 4:
-        torch.sub(d[2], d[0], out=out[0])
-        torch.add(d[2], d[1], out=out[1])
-        torch.sub(d[2], d[1], out=out[2])
-        torch.sub(d[3], d[1], out=out[3])
-        return
-    p, q = POINTS[4]
-    even, odd = scratch
-    for first, row in ((0, 0), (1, 5)):  # (x^2 - p^2)(x^2 - q^2) on even and on odd inputs
-        torch.sub(d[first + 4], d[first + 2], alpha=p * p + q * q, out=out[row])
-        out[row].add_(d[first], alpha=p * p * q * q)
-    for point, other, row in ((p, q, 1), (q, p, 3)):
-        torch.sub(d[4], d[2], alpha=other * other, out=even)
-        torch.sub(d[3], d[1], alpha=other * other, out=odd)
-        torch.add(even, odd, alpha=point, out=out[row])
-        torch.sub(even, odd, alpha=point, out=out[row + 1])
+def input_matrix(m: int) -> Tensor:
+    """The matrix B' of F(m, 3), ``(m + 2, m + 2)`` float64."""
+    matrix = torch.zeros(m + 2, m + 2, dtype=torch.float64)
+
+    def coefficients(points: tuple[float, ...]) -> Tensor:
+        """Of (x^2 - p^2)(x^2 - q^2)..., those of the lowest powers first."""
+        return torch.tensor(np.atleast_1d(np.poly(np.square(points)))[::-1].copy())
+
+    matrix[0, 0::2] = matrix[-1, 1::2] = coefficients(POINTS[m])
+    for i, p in enumerate(POINTS[m]):
+        others = coefficients(tuple(q for q in POINTS[m] if q != p))
+        matrix[2 * i + 1 : 2 * i + 3, 2::2] = others
+        matrix[2 * i + 1, 1:-1:2], matrix[2 * i + 2, 1:-1:2] = p * others, -p * others
+    return matrix
 
 
-def transform_output(m: Sequence[Tensor], out: Sequence[Tensor], scratch: Sequence[Tensor]) -> None:
-    """``out = A' m`` for the products of every tile, elementwise on slices."""
-    if len(m) == 1:
-        out[0].copy_(m[0])
-        return
-    plus, minus = scratch
-    if len(m) == 4:
-        torch.add(m[1], m[2], out=plus)
-        torch.sub(m[1], m[2], out=minus)
-        torch.add(m[0], plus, out=out[0])
-        torch.add(minus, m[3], out=out[1])
-        return
-    p, q = POINTS[4]
-    torch.add(m[1], m[2], out=plus)
-    torch.sub(m[1], m[2], out=minus)
-    torch.add(m[0], plus, alpha=1 / p, out=out[0])
-    torch.mul(plus, p, out=out[2])
-    torch.add(m[5], minus, alpha=p * p, out=out[3])
-    torch.sub(m[3], m[4], out=plus)
-    torch.add(minus, plus, out=out[1])
-    out[3].add_(plus, alpha=q * q)
-    torch.add(m[3], m[4], out=plus)
-    out[0].add_(plus, alpha=1 / q)
-    out[2].add_(plus, alpha=q)
+def output_matrix(m: int) -> Tensor:
+    """The matrix A' of F(m, 3), ``(m, m + 2)`` float64."""
+    points = torch.tensor([sign * p for p in POINTS[m] for sign in (1, -1)], dtype=torch.float64)
+    matrix = torch.zeros(m, m + 2, dtype=torch.float64)
+    matrix[:, 1:-1] = points ** torch.arange(m)[:, None]
+    if m == 4:
+        matrix[:, 1:-1] /= points.abs()
+    matrix[0, 0] = matrix[-1, -1] = 1
+    return matrix
 
 
-Transform = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], None]
+class Sums(NamedTuple):
+    """Weighted sums of rows of a table ``(rows, C)``."""
+
+    rows: Tensor  # those of one sum after those of another
+    weights: Tensor
+    starts: Tensor  # of each sum in them, and their end
+
+    def of(self, table: Tensor) -> Tensor:
+        """``(sums, C)``."""
+        sums: Tensor = torch.embedding_bag(
+            table,
+            self.rows,
+            self.starts,
+            per_sample_weights=self.weights,
+            include_last_offset=True,
+        )[0]
+        return sums
 
 
 def conv3d(
@@ -157,7 +134,6 @@ def conv3d(
     weight: Tensor,
     bias: Tensor | None,
     tile: Tile,
-    workspace: Workspace,
     *,
     relu_input: bool = False,
     residual: Tensor | None = None,
@@ -167,199 +143,187 @@ def conv3d(
     """``relu(conv(relu_input(clip)) + residual)`` for a 3x3x3 convolution of stride and padding 1.
 
     ``clip`` is ``(B, C, T, H, W)``, ``weight`` ``(N, C, 3, 3, 3)``, ``residual`` and ``out``
-    ``(B, N, T, H, W)``; ``out`` must be channels-last, and may be ``residual`` but not ``clip``.
-    Returns ``out``, by default a new tensor. ``tile[0] == 0`` is for clips of one frame, where
-    only the middle taps in time matter. Records no gradients: call it under `torch.no_grad`.
+    ``(B, N, T, H, W)``. The result is in ``out``, which may be ``residual`` but not ``clip``, if
+    that is channels-last, else in a new tensor. Records no gradients.
     """
     x = clip.permute(0, 2, 3, 4, 1).contiguous()  # (B, T, H, W, C)
+    x = x.clamp_min(0) if relu_input else x
     batch, frames, height, width, channels = x.shape
-    if out is None:
-        out = x.new_empty(batch, frames, height, width, len(weight)).permute(0, 4, 1, 2, 3)
-    y = out.permute(0, 2, 3, 4, 1)
-    added = None if residual is None else residual.permute(0, 2, 3, 4, 1)
+    outputs, frequencies = len(weight), (tile[1] + 2) * (tile[2] + 2)  # those in space
+    if out is None or not out.is_contiguous(memory_format=torch.channels_last_3d):
+        out = x.new_empty(batch, frames, height, width, outputs).permute(0, 4, 1, 2, 3)
+    y = out.permute(0, 2, 3, 4, 1).flatten(0, 1)  # (B * T, H, W, N)
+    added = None if residual is None else residual.permute(0, 2, 3, 4, 1).flatten(0, 1)
+    taps = weight.permute(2, 3, 4, 0, 1).reshape(-1, channels)  # (27 * N, C)
+    in_time, in_space = _filter_sums(tile, outputs, x.dtype)
 
-    # An axis left alone counts as tiles of length 1 in space, as one tile in time.
-    in_time, in_height, in_width = (max(1, m) for m in tile)
-    time, down, across = -(-frames // in_time), -(-height // in_height), -(-width // in_width)
-    tiles, threads = batch * time * down * across, torch.get_num_threads()
-    blocks = max(1, -(-tiles // (threads * TILES_PER_BLOCK))) * threads
-    if blocks > down or tiles < blocks * FEWEST_TILES:  # threads share each operation instead
-        blocks, threads = max(1, round(tiles / (3 * TILES_PER_BLOCK))), 1
-    rows = -(-down // blocks) * in_height
-    shape = (batch, time, rows + 2, across * in_width + 2, channels)
-    slots = [f"time{i}" for i in range(tile[0] + 2 if tile[0] else 1)]
-    filters = [
-        transform_filters(weight, tile, i, f"filters{i}", workspace) for i in range(len(slots))
-    ]
+    @torch.no_grad()  # threads begin without
+    @torch.inference_mode(torch.is_inference_mode_enabled())
+    def multiply(block: _Block, i: int) -> None:
+        """Frequency ``i`` in time of a block."""
+        filters = in_space.of(in_time[i].of(taps)).view(frequencies, outputs, channels)
+        rows = block.sums.to_time[i].of(x.view(-1, channels)[block.read_from * width :])
+        rows = block.sums.to_space.of(rows).view(-1, frequencies, channels)
+        rows = onednn.products(rows, filters).view(-1, outputs)
+        rows = block.sums.from_space.of(rows)
+        with block.lock:
+            if block.found is None:
+                block.found = x.new_empty((tile[0] + 2) * len(rows) + 1, outputs)
+                block.found[-1] = 0 if bias is None else bias
+        block.found[i * len(rows) : (i + 1) * len(rows)] = rows
+        with block.lock:
+            block.missing -= 1
+            if block.missing == 0:
+                tasks.extend(pool.submit(finish, block, frame) for frame in range(len(y)))
 
-    def finish(first: int, workspace: Workspace) -> None:
-        """A block: the rows from ``first``."""
-        views = [workspace.view(slot, shape, x) for slot in slots]
-        _read(x, first, relu_input, views, tile[0], workspace)
-        products = [
-            _multiply(view, slot, of_one, tile, 2, workspace)
-            for view, slot, of_one in zip(views, slots, filters, strict=True)
-        ]
-        _write(products, tile[0], y, first, bias, added, relu, workspace)
+    @torch.no_grad()
+    @torch.inference_mode(torch.is_inference_mode_enabled())
+    def finish(block: _Block, frame: int) -> None:
+        """One frame of a block of which all frequencies are there."""
+        place = y[frame, block.rows]
+        assert block.found is not None
+        result = block.sums.from_time[frame].of(block.found).view_as(place)
+        if added is not None:
+            result = torch.add(result, added[frame, block.rows], out=place)
+        if relu:
+            torch.clamp_min(result, 0, out=place)
+        elif added is None:
+            place.copy_(result)
 
-    _by_threads(finish, range(0, height, rows), workspace, threads)
+    threads, tasks = torch.get_num_threads(), list[Future[None]]()
+    try:
+        with ThreadPoolExecutor(threads, "blocks", torch.set_num_threads, (1,)) as pool:
+            for block, i in product(_blocks(x, tile, threads), range(tile[0] + 2)):
+                tasks.append(pool.submit(multiply, block, i))
+            for task in tasks:  # to which finished blocks add theirs
+                task.result()
+    finally:
+        torch.set_num_threads(threads)  # or threads to come would begin with one
     return out
 
 
-def _by_threads(
-    finish: Callable[[int, Workspace], None], blocks: range, workspace: Workspace, threads: int
-) -> None:
-    """Each block by one of so many threads, the next one by that which is free first."""
-    workspace.parts += [Workspace() for _ in range(threads - len(workspace.parts))]
-    free = workspace.parts[:threads]
-    inference = torch.is_inference_mode_enabled()
+class _Block:
+    """Some rows of the result, and what is found of them so far."""
 
-    def claim(first: int) -> None:
-        mine = free.pop()
-        with torch.inference_mode(inference), torch.no_grad():  # threads begin without
-            finish(first, mine)
-        free.append(mine)
-
-    if threads == 1:
-        for first in blocks:
-            claim(first)
-        return
-    try:
-        with ThreadPoolExecutor(threads, "rows", torch.set_num_threads, (1,)) as pool:
-            for _ in pool.map(claim, blocks):
-                pass  # raises what a thread raised
-    finally:
-        torch.set_num_threads(threads)  # or threads to come would begin with one
+    def __init__(self, first: int, last: int, x: Tensor, tile: Tile) -> None:
+        batch, frames, height, width, _ = x.shape
+        self.rows = slice(first, last)
+        self.read_from, read_to = max(0, first - 1), min(height, last + 1)
+        above, below = first - self.read_from, read_to - last
+        self.sums = _block_sums(
+            tile, (batch, frames, height, width), above, last - first, below, x.dtype
+        )
+        self.found: Tensor | None = None  # (frequencies in time * B * t * rows * W + 1, N)
+        self.missing = tile[0] + 2  # frequencies in time
+        self.lock = Lock()
 
 
-def transform_filters(
-    weight: Tensor, tile: Tile, time_product: int, name: str, workspace: Workspace
-) -> Tensor:
-    """G applied to each axis of ``(N, C, 3, 3, 3)``: the 2D kernels of one product in time.
+def _blocks(x: Tensor, tile: Tile, threads: int) -> list[_Block]:
+    """Enough for every thread, of about as many tiles as are good for a product."""
+    batch, frames, height, width, _ = x.shape
+    time, down, across = (-(-n // m) for n, m in zip((frames, height, width), tile, strict=True))
+    tiles = batch * time * down * across
+    wanted = max(-(-tiles // TILES_PER_BLOCK), 2 * threads // (tile[0] + 2))
+    rows = -(-down // max(1, min(wanted, tiles // FEWEST_TILES))) * tile[1]
+    return [_Block(first, min(first + rows, height), x, tile) for first in range(0, height, rows)]
 
-    Shape: ``(products in height, in width, N, C, 1 or 3, 1 or 3)``. They are made anew in every
-    call (2 % of the time of a large layer): to keep them would take 8 times the weights.
+
+class _BlockSums(NamedTuple):
+    """The transforms of a block as sums of rows of ``(B, T, H, W)``, and back.
+
+    Shapes are those of the results; i, j, k are frequencies in time, height and width.
+    """
+
+    to_time: list[Sums]  # (B * t, H, W) of each frequency
+    to_space: Sums  # (B * t, h, w, j, k)
+    from_space: Sums  # (B * t, H, W)
+    from_time: list[Sums]  # (H, W) of each frame of (i, B * t, H, W) and a row added to all
+
+
+@lru_cache(KEPT)
+def _block_sums(
+    tile: Tile,
+    clip: tuple[int, int, int, int],
+    above: int,
+    rows: int,
+    below: int,
+    dtype: torch.dtype,
+) -> _BlockSums:
+    """Of ``rows`` of a clip ``(B, T, H, W)``, with those ``above`` and ``below`` (0 or 1) read."""
+    batch, frames, height, width = clip
+    read = above + rows + below
+    time, t_places, t_weights = _inputs(tile[0], frames, 0, frames)
+    down, h_places, h_weights = _inputs(tile[1], rows, above, read)
+    across, w_places, w_weights = _inputs(tile[2], width, 0, width)
+
+    (_, high, wide), lines, columns = (m + 2 for m in tile), torch.arange(rows), torch.arange(width)
+
+    place = (_along(0, batch, 4) * frames + t_places[:, None]) * height * width
+    place = place + torch.arange(read * width)[:, None]  # (B, t, H * W, inputs)
+    to_time = [_sums(place, of_one[:, None], dtype) for of_one in t_weights.unbind(1)]
+
+    # (B * t, h, w, j, k, inputs in height, in width)
+    row = _along(0, batch * time, 7) * read + h_places[:, None, None, None, :, None]
+    place = row * width + w_places[:, None, None, None]
+    weights = h_weights[:, None, :, None, :, None] * w_weights[:, None, :, None]
+    to_space = _sums(place.flatten(-2), weights.flatten(-2), dtype)
+
+    # (B * t, H, W, j, k)
+    row = _along(0, batch * time, 5) * down + (lines // tile[1])[:, None, None, None]
+    place = (row * across + (columns // tile[2])[:, None, None]) * high
+    place = (place + torch.arange(high)[:, None]) * wide + torch.arange(wide)
+    of_lines = output_matrix(tile[1])[lines % tile[1]]
+    of_columns = output_matrix(tile[2])[columns % tile[2]]
+    weights = of_lines[:, None, :, None] * of_columns[:, None]
+    from_space = _sums(place.flatten(-2), weights.flatten(-2), dtype)
+
+    # (voxels, frequencies and one that is 1) of each frame
+    voxels = rows * width
+    frequency, voxel = torch.arange(tile[0] + 3), torch.arange(voxels)[:, None]
+    weights = torch.cat([output_matrix(tile[0]), torch.ones(tile[0], 1)], 1)
+    from_time = []
+    for number, frame in product(range(batch), range(frames)):
+        place = ((frequency * batch + number) * time + frame // tile[0]) * voxels + voxel
+        place[:, -1] = (tile[0] + 2) * batch * time * voxels
+        from_time.append(_sums(place, weights[frame % tile[0]], dtype))
+    return _BlockSums(to_time, to_space, from_space, from_time)
+
+
+@lru_cache(KEPT)
+def _filter_sums(tile: Tile, outputs: int, dtype: torch.dtype) -> tuple[list[Sums], Sums]:
+    """G as sums: of ``(3, 3, 3, N)`` for each frequency in time, and of those in space.
+
+    Shapes: ``(3, 3, N)``, then ``(frequencies in height, in width, N)``.
     """
     in_time, in_height, in_width = (filter_matrix(m) for m in tile)
-    if tile[0] == 0:
-        in_time = in_time[1:2]  # one frame: its neighbours are padding
-    g = torch.kron(in_time[time_product], torch.kron(in_height, in_width)).to(weight.dtype)
-    taps = weight.reshape(-1, 27).t()
-    filters = workspace.view(name, (len(g), taps.shape[1]), weight)
-    for first in range(0, taps.shape[1], FILTER_CHUNK):
-        columns = slice(first, first + FILTER_CHUNK)
-        torch.mm(g, taps[:, columns], out=filters[:, columns])
-    sizes = [size for m in tile[1:] for size in ((m + 2, 1) if m else (1, 3))]
-    return filters.view(*sizes, *weight.shape[:2]).permute(0, 2, 4, 5, 1, 3)
+    rest = torch.arange(9 * outputs)[:, None]  # (9 * N, taps in time)
+    of_time = [_sums(torch.arange(3) * len(rest) + rest, of_one, dtype) for of_one in in_time]
+    n = torch.arange(outputs)[None, :, None]  # (frequencies, N, taps in space)
+    in_space = torch.kron(in_height, in_width)[:, None]
+    return of_time, _sums(torch.arange(9) * outputs + n, in_space, dtype)
 
 
-def _slices(x: Tensor, axis: int, m: int, count: int) -> list[Tensor]:
-    """``count`` views of ``x``: the first, second, ... element of every tile along ``axis``."""
-    if m == 0:
-        return [x]
-    tiles = (x.shape[axis] - count) // m + 1
-    index: list[slice] = [slice(None)] * x.dim()
-    views = []
-    for i in range(count):
-        index[axis] = slice(i, i + m * (tiles - 1) + 1, m)
-        views.append(x[tuple(index)])
-    return views
+def _inputs(m: int, size: int, first: int, read: int) -> tuple[int, Tensor, Tensor]:
+    """How many tiles cover an axis, their inputs ``(tiles, 1, m + 2)`` and weights.
 
-
-def _scratch(like: Tensor, workspace: Workspace) -> tuple[Tensor, Tensor]:
-    return workspace.view("plus", like.shape, like), workspace.view("minus", like.shape, like)
-
-
-def _rows_at_a_time(x: Tensor) -> int:
-    return max(1, CHUNK * x.shape[2] // x.numel())
-
-
-def _by_rows(
-    transform: Transform, source: list[Tensor], out: list[Tensor], workspace: Workspace
-) -> None:
-    """Apply ``transform`` to a few rows (axis 2) at a time."""
-    step = _rows_at_a_time(out[0])
-    for first in range(0, out[0].shape[2], step):
-        part = [t[:, :, first : first + step] for t in out]
-        here = [t[:, :, first : first + step] for t in source]
-        transform(here, part, _scratch(part[0], workspace))
-
-
-def _read(
-    x: Tensor, first: int, relu: bool, slots: list[Tensor], m: int, workspace: Workspace
-) -> None:
-    """Fill ``slots`` with the time transform of a block: rows ``first - 1``... and a border."""
-    batch, frames, height, width, channels = x.shape
-    time, rows, columns = slots[0].shape[1:4]
-    padding = 1 if m else 0  # in time
-    padded = (batch, max(1, time * m) + 2 * padding)
-    step = _rows_at_a_time(slots[0])
-    for row in range(0, rows, step):
-        count = min(step, rows - row)
-        top = first - 1 + row  # in the image
-        low, high = max(0, -top), max(0, min(count, height - top))
-        chunk = workspace.view("chunk", (*padded, count, columns, channels), x).zero_()
-        inner = chunk[:, padding : padding + frames, low:high, 1 : width + 1]
-        here = x[:, :, top + low : top + high]
-        torch.clamp_min(here, 0, out=inner) if relu else inner.copy_(here)
-        part = [slot[:, :, row : row + count] for slot in slots]
-        transform_input(_slices(chunk, 1, m, m + 2), part, _scratch(part[0], workspace))
-
-
-def _multiply(
-    x: Tensor, name: str, filters: Tensor, tile: Tile, axis: int, workspace: Workspace
-) -> Tensor:
-    """Convolve ``x (B, t, h, w, C)`` by tiles along ``axis`` (2 or 3) and those after it.
-
-    ``x`` includes its borders. It lies in buffer ``name``, which the result
-    ``(B, t, h - 2, w - 2, N)`` may take over.
+    The axis begins at ``first`` of the ``read`` elements that there are; others are 0. Weights:
+    ``(tiles, m + 2 frequencies, m + 2 inputs)``.
     """
-    if axis == 4:
-        images = x.flatten(0, 1).permute(0, 3, 1, 2)  # (B * t, C, h, w), channels-last
-        return F.conv2d(images, filters).permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
-    m = tile[axis - 1]
-    if m == 0:
-        return _multiply(x, name, filters[0], tile, axis + 1, workspace)
-    slices = _slices(x, axis, m, m + 2)
-    names = [f"axis{axis}-{i}" for i in range(m + 2)]
-    slots = [workspace.view(slot, slices[0].shape, x) for slot in names]
-    _by_rows(transform_input, slices, slots, workspace)
-    products = [
-        _multiply(slot, slot_name, of_one, tile, axis + 1, workspace)
-        for slot, slot_name, of_one in zip(slots, names, filters, strict=True)
-    ]
-    shape = list(products[0].shape)
-    shape[axis] *= m
-    y = workspace.view(name, shape, x)
-    _by_rows(transform_output, products, _slices(y, axis, m, m), workspace)
-    return y
+    tiles = -(-size // m)
+    places = first - 1 + m * torch.arange(tiles)[:, None, None] + torch.arange(m + 2)
+    inside = (places >= 0) & (places < read)
+    return tiles, places.clamp(0, read - 1)[:, 0], input_matrix(m) * inside
 
 
-def _write(
-    products: list[Tensor],
-    m: int,
-    y: Tensor,
-    first: int,
-    bias: Tensor | None,
-    residual: Tensor | None,
-    relu: bool,
-    workspace: Workspace,
-) -> None:
-    """Transform the products of a block back in time, and finish the rows from ``first``."""
-    batch, frames, height, width, channels = y.shape
-    time = products[0].shape[1]
-    rows = min(products[0].shape[2], height - first)
-    step = _rows_at_a_time(products[0])
-    for row in range(0, rows, step):
-        count = min(step, rows - row)
-        chunk = workspace.view("chunk", (batch, time * max(m, 1), count, width, channels), y)
-        here = [p[:, :, row : row + count, :width] for p in products]
-        out = _slices(chunk, 1, m, m)
-        transform_output(here, out, _scratch(out[0], workspace))
-        done = chunk[:, :frames]
-        if bias is not None:
-            done.add_(bias)
-        if residual is not None:
-            done.add_(residual[:, :, first + row : first + row + count])
-        place = y[:, :, first + row : first + row + count]
-        torch.clamp_min(done, 0, out=place) if relu else place.copy_(done)
+def _along(axis: int, size: int, axes: int) -> Tensor:
+    """0, 1, ... along one of so many axes."""
+    return torch.arange(size).view(*(-1 if a == axis else 1 for a in range(axes)))
+
+
+def _sums(rows: Tensor, weights: Tensor, dtype: torch.dtype) -> Sums:
+    """Those along the last axis; what has weight 0 is left out."""
+    rows, weights = torch.broadcast_tensors(rows, weights)
+    kept = weights != 0
+    starts = torch.zeros(kept[..., 0].numel() + 1, dtype=torch.int32)
+    starts[1:] = kept.sum(-1).flatten().cumsum(0)
+    return Sums(rows[kept].int(), weights[kept].to(dtype), starts)
