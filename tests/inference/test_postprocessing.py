@@ -106,11 +106,20 @@ def test_of_two_regions_the_unsure_one_goes_with_its_soft_border():
     assert kept_of(values, least=0)[0] is values
 
 
-def test_the_surest_stays_where_none_is_sure_and_alone_it_is_not_asked():
+def test_one_stays_where_none_is_sure_and_alone_it_is_not_asked():
     (cleaned,) = kept_of(scene((5, 0.6), (40, 0.7)))
     assert (cleaned > 0.5).sum() == 144 and cleaned[15, 45] > 0.5
     (alone,), (nothing,) = kept_of(scene((5, 0.6))), kept_of(scene())
     assert (alone > 0.5).sum() == 144 and not (nothing > 0.5).any()
+
+
+def test_what_speaks_most_for_an_object_stays_beside_a_surer_spot():
+    """Its mask would be lost for the spot's sake; and what was seen longer speaks more."""
+    values = scene((5, 0.8))
+    values[30:33, 50:53] = 0.99
+    assert kept_of(values)[0] is values
+    new = kept_of(*[scene((5, 0.7))] * 5, scene((5, 0.7), (40, 0.75)))[-1]
+    assert new[15, 10] > 0.5 and new[15, 45] == 0
 
 
 def test_a_line_may_be_as_unsure_as_an_edge_is():

@@ -60,8 +60,8 @@ def drop_unsure(
     A region is one of `drop_regions`; what is decided is decided at a short edge of ``short_edge``
     pixels. How sure it is, is the mean of the probabilities over its pixels, in this frame and, as
     far as these were foreground, in those before. It stays where that reaches ``least``, less
-    `BORDER` times the share of its pixels at its border; where none does, the one that comes
-    nearest stays. With ``least`` 0, all do.
+    `BORDER` times the share of its pixels at its border. One always stays: the one that has the
+    most above ``threshold``, summed over the same pixels and frames. With ``least`` 0, all do.
     """
     total = seen = np.zeros((1, 1), np.float32)
     for frame, probabilities in maps:
@@ -70,7 +70,7 @@ def drop_unsure(
             mask = small > threshold
             total = total * np.float32(MEMORY) + np.where(mask, small, np.float32(0))
             seen = seen * np.float32(MEMORY) + mask
-            stays = _sure(mask, total, seen, least)
+            stays = _sure(mask, total, seen, threshold, least)
             if stays is not None:
                 size = probabilities.shape[::-1]
                 stays = cv2.resize(stays.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
@@ -86,7 +86,9 @@ def _shrunk(probabilities: np.ndarray, short_edge: int) -> np.ndarray:
     return cv2.resize(probabilities, size, interpolation=cv2.INTER_AREA)
 
 
-def _sure(mask: np.ndarray, total: np.ndarray, seen: np.ndarray, least: float) -> np.ndarray | None:
+def _sure(
+    mask: np.ndarray, total: np.ndarray, seen: np.ndarray, threshold: float, least: float
+) -> np.ndarray | None:
     """``(h, w)`` bool: what is nearest to a region that stays; None where all of them do."""
     regions, _ = cv2.connectedComponents(mask.view(np.uint8))
     if regions <= 2:  # with the background
@@ -95,8 +97,9 @@ def _sure(mask: np.ndarray, total: np.ndarray, seen: np.ndarray, least: float) -
     inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8))
     of = nearest[mask]
     border = 1 - np.bincount(of, inner[mask]) / np.bincount(of)
-    surplus = np.bincount(of, total[mask]) / np.bincount(of, seen[mask]) + BORDER * border - least
-    stays = surplus >= min(0.0, surplus.max())
+    certainty, count = np.bincount(of, total[mask]), np.bincount(of, seen[mask])
+    stays = certainty / count + BORDER * border >= least
+    stays[np.argmax(certainty - threshold * count)] = True
     return None if stays.all() else stays[nearest]
 
 

@@ -89,7 +89,7 @@ class Settings:
     mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
 
     ``drop_unsure`` drops the regions of a mask, connected, whose probabilities are below it on
-    average over the frames so far, edges aside; the surest stays, and with 0 all do
+    average over the frames so far, edges aside; one always stays, and with 0 all do
     (`drop_unsure` of `threedcseg.inference.postprocessing`).
 
     ``median`` is a number of frames, odd: each probability becomes the median of those around it

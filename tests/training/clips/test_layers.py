@@ -140,6 +140,17 @@ def test_movers_may_come_from_videos(stock):
     assert all(window_of(stock.canvases, [twin], SIZE) != (0, 0, 0, 0) for twin in twins)
 
 
+def test_frames_without_an_object_are_no_measure_for_other_movers():
+    """Of a video in which nothing is marked, now or at all, others take no size."""
+    for shown in (1, 0):
+        sometimes = video("v")
+        sometimes.pixels[shown:, ..., 3] = 0
+        held = Stock(canvases(*(still(f"d{i}", i) for i in range(3)), sometimes), [1.0] * 4)
+        for seed in range(20):
+            planned = planner(held, videos=1.0, companions=1.0, twins=1.0).scene(Draw(seed))
+            assert all(np.isfinite(layer.warp.matrix).all() for layer in planned.layers)
+
+
 def test_a_standing_camera_is_set_in_motion(stock):
     held = canvases(*(still(f"d{i}", i) for i in range(3)), video("v"))
     standing = [dataclasses.replace(e, static=True) for e in held.entries]

@@ -199,11 +199,13 @@ class Planner:
         height, width = self.size
         if of_video and self.stock.videos:
             layer = self._footage(draw, self.stock.video(draw))
-            picture = int(draw.pick(layer.pictures.tolist()))
-            rows = self.stock.canvases.boxes[picture, 2] / layer.warp.scale
-            if not self.stock.is_whole(picture):
-                return self._entering(draw, layer), None, float(rows)
-            return self._entering(draw, layer), picture, float(rows)
+            boxes = self.stock.canvases.boxes
+            shown = [number for number in layer.pictures.tolist() if boxes[number, 2] > 0]
+            if shown:  # else nothing is marked in this part of the video
+                picture = draw.pick(shown)
+                rows = float(boxes[picture, 2] / layer.warp.scale)
+                whole = picture if self.stock.is_whole(picture) else None
+                return self._entering(draw, layer), whole, rows
         picture = draw.pick(self.stock.things).first
         tall = draw.number(0.25, 0.95) * height
         centre = (draw.number(0.2, 0.8) * width, draw.number(0.2, 0.8) * height)
