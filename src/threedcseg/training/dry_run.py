@@ -66,7 +66,7 @@ def needs(recipe: Recipe, network: SegmentationNetwork) -> str:
 
 
 def _model(network: SegmentationNetwork) -> Iterator[str]:
-    for name, part in (("encoder", network.encoder), ("decoder", network.decoder)):
+    for name, part in network.named_children():
         count = sum(parameter.numel() for parameter in part.parameters())
         yield f"{name}: {count / 1e6:.2f} M parameters"
 
