@@ -170,7 +170,9 @@ def run(tiny_data, tmp_path):
 def test_from_a_recipe_with_mixes_to_weights(run, tmp_path, capsys):
     assert run("--minutes", "0.05") == 0
     printed = capsys.readouterr().out
-    assert re.search(r"convolutions by (oneDNN|torch): forward and backward .* ms by torch", printed)
+    assert re.search(
+        r"convolutions by (oneDNN|torch): forward and backward .* ms by torch", printed
+    )
     assert "sequences and stills" in printed and "minutes and" in printed
     loaded, metadata = load_network(str(tmp_path / "run" / "model.safetensors"))
     assert metadata["clip_length"] == 4
