@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from threedcseg.inference.resizing import PictureT
+from threedcseg.inference.resizing import PictureT, resize
 
 MEMORY = 0.9
 """What was said of a frame counts so much of what is said of the next one."""
@@ -82,8 +82,8 @@ def _shrunk(probabilities: np.ndarray, short_edge: int) -> np.ndarray:
     scale = short_edge / min(probabilities.shape)
     if scale >= 1:
         return probabilities
-    size = [max(1, round(side * scale)) for side in probabilities.shape[::-1]]
-    return cv2.resize(probabilities, size, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(side * scale)) for side in probabilities.shape)
+    return resize(probabilities, (height, width), "area")
 
 
 def _sure(

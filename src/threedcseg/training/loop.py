@@ -80,7 +80,8 @@ def fit(
 
             # Forward and backward
             torch.manual_seed(recipe.seed + world.size * state.step + world.rank)  # what is dropped
-            freeze(state.network, recipe, stage)
+            if not state.network.training:  # a validation or preview looked at it
+                freeze(state.network, recipe, stage)
             state.optimizer.zero_grad(set_to_none=True)
             loss = world.mean(_backward(batch, recipe, state, ddp, loss_of, world))
 
