@@ -64,6 +64,25 @@ def test_by_onednn_gradients_are_as_near_to_the_exact_ones_as_torch_is(
     assert apart[1] < 5 * apart[0]
 
 
+@pytest.mark.parametrize("frozen", [("stem", "blocks.0."), ("blocks.1.", "blocks.4.")])
+def test_what_is_frozen_below_or_between_leaves_the_other_gradients_alone(frozen):
+    exact = network()
+    for name, parameter in exact.named_parameters():
+        parameter.requires_grad_(not name.startswith(tuple(f"encoder.{part}" for part in frozen)))
+    ours = copy.deepcopy(exact).float()
+    fold(ours, onednn.convolution)
+    clip = torch.rand(1, 3, 4, 32, 64)
+    for model in (exact, ours):
+        model(clip.to(model.mean.dtype)).square().mean().backward()
+    still = 0
+    for one, other in zip(exact.parameters(), ours.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None) == (not one.requires_grad)
+        still += one.grad is None
+        if one.grad is not None:
+            assert (one.grad - other.grad).norm() <= 1e-3 * one.grad.norm() + 1e-6
+    assert still > 5
+
+
 def test_parameters_and_their_names_stay_as_they_were():
     plain = network()
     before = {name: id(p) for name, p in plain.named_parameters()}

@@ -1,7 +1,7 @@
 """A video file in, a folder of masks out: the path that `3dcseg segment` walks."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,18 +14,16 @@ from threedcseg.inference.on_device import device_of, resizes
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
-from threedcseg.outputs.corrections import Corrections, read_corrections
-from threedcseg.outputs.doubt import DoubtfulFrames, DoubtMeter
-from threedcseg.outputs.formats import FORMATS, Renderer, SegmentedFrame, Sink, check_outputs
-from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms, ShotRecord
+from threedcseg.outputs.corrections import read_corrections
+from threedcseg.outputs.doubt import DoubtfulFrames
+from threedcseg.outputs.formats import FORMATS, Sink, check_outputs
+from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.result_folder import begin_run, claimed_folder, finish_run, kept_outputs
-from threedcseg.outputs.tracking import ObjectTracker
+from threedcseg.outputs.result_folder import claimed_folder, kept_outputs
 from threedcseg.pipelining import ahead, behind
-from threedcseg.segmentation.first_pass import FirstPass
 from threedcseg.segmentation.identity import identify
+from threedcseg.segmentation.results import ResultWriter
 from threedcseg.video.damage import Damage
-from threedcseg.video.folder import FolderReader
 from threedcseg.video.frame import Frame, FrameSource
 from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
@@ -34,6 +32,9 @@ AHEAD = 8
 """Frames read ahead, and results that wait to be written; with a GPU, a block of windows."""
 AHEAD_BYTES = 100_000_000
 """Both may take so much each, but for one frame."""
+
+_Segmented = tuple[Frame, np.ndarray, tuple[Shot, ...]]
+"""A frame, its probabilities ``(H, W)``, and the shots that it begins."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def segment_video(
     reading = reading or Reading()
     folder = Path(folder)
     _check_apart(Path(path), folder)
+    _check_apart(Path(rendering.background), folder)
     source_name, digest = identify(path)
     corrections = None if corrected is None else read_corrections(corrected)
     terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading, choice)
@@ -119,17 +121,11 @@ def segment_video(
         with reading.open(path) as source:
             if on_start is not None:
                 on_start(source)
-            return _write_results(
-                source,
-                folder,
-                network,
-                settings,
-                terms,
-                kept,
-                corrections=corrections,
-                on_frame=on_frame,
-                on_shot=on_shot,
+            results = ResultWriter(source, folder, settings, terms, kept, corrections=corrections)
+            record = _segment(
+                source, network, settings, results, on_frame=on_frame, on_shot=on_shot
             )
+    return VideoResult.of(folder, record)
 
 
 def segment_to_folder(
@@ -154,119 +150,52 @@ def segment_to_folder(
     thread but for live sources."""
     check_outputs(write)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
+    _check_apart(Path(rendering.background), folder)
     terms = run_terms(source_name, None, settings, write, rendering, provenance, reading)
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
-        return _write_results(
-            source,
-            folder,
-            network,
-            settings,
-            terms,
-            kept,
-            live=live,
-            on_frame=on_frame,
-            also=also,
-        )
+        results = ResultWriter(source, folder, settings, terms, kept, also=also)
+        record = _segment(source, network, settings, results, live=live, on_frame=on_frame)
+    return VideoResult.of(folder, record)
 
 
-def _write_results(
+def _segment(
     source: FrameSource,
-    folder: Path,
     network: Network,
     settings: Settings,
-    terms: RunTerms,
-    kept: Mapping[str, tuple[str, ...]],
+    results: ResultWriter,
     *,
-    corrections: Corrections | None = None,
     live: Callable[[], dict[str, Any]] | None = None,
-    on_frame: Callable[[FrameSource], None] | None,
+    on_frame: Callable[[FrameSource], None] | None = None,
     on_shot: Callable[[Shot], None] | None = None,
-    also: Sequence[Sink] = (),
-) -> VideoResult:
-    """What ``terms`` ask for and is not ``kept``, in a folder that is ours."""
-    rendering = terms.rendering
-    if (background := Path(rendering.background)).exists():
-        _check_apart(background, folder)
-    outputs = {name: files for name, files in terms.outputs.items() if name not in kept}
-    record = RunRecord(
-        size=(source.width, source.height),
-        first_frame=source.extent.first,
-        frame_names=_frame_names(source),
-        **{**dict(terms), "outputs": outputs},
-    )
-    num_frames = 0
-    shots: list[ShotRecord] = []
-    formats = [FORMATS[name] for name in outputs]
-    renderer, doubt = Renderer(rendering), DoubtMeter(settings.threshold)
-    first_pass = None  # which refuses what cannot be, before anything is cleared away
-    if terms.choice or corrections is not None:
-        first_pass = FirstPass(source, terms.choice, corrections, folder)
-    follows = first_pass or also or any(item.needs_objects for item in formats)
-    tracker = ObjectTracker() if follows else None
+) -> RunRecord:
+    """Frames are read ahead of the network and results written behind it, but for live sources."""
 
-    def write(found: SegmentedFrame, begins_shot: bool) -> None:
-        doubt.update(found.frame.index, found.probabilities, begins_shot)
-        result = renderer.next(found, begins_shot)
-        for sink in sinks:
-            sink(result)
-
-    def finish(segmented: tuple[Frame, np.ndarray, bool]) -> None:
-        frame, probabilities, begins_shot = segmented
-        mask = settings.mask(probabilities)
-        objects = () if tracker is None else tracker.update(mask, frame.image, begins_shot)
-        found = SegmentedFrame(frame, probabilities, mask, objects)
-        (write if first_pass is None else first_pass.add)(found, begins_shot)
+    def finish(segmented: _Segmented) -> None:
+        results.add(*segmented)
         if on_frame is not None:
             on_frame(source)
 
-    with ExitStack() as stack:
-        begin_run(folder, record, list(kept))
-        sinks = [stack.enter_context(item.open_in(folder, source, rendering)) for item in formats]
-        sinks += also
-        if first_pass is not None:
-            stack.enter_context(first_pass)
-        frames: Iterable[Frame] = source
-        # A GPU has computed a block before the next one is read, and this one written.
-        on_gpu = resizes(device_of(network))
-        most = settings.clip_length * settings.stride if on_gpu else AHEAD
-        if live is None:  # else a frame that waits here would be one that is not dropped in time
-            pixels = source.height * source.width
-            frames = stack.enter_context(ahead(source, _affordable(3 * pixels, most)))
-        with ExitStack() as writing:
-            later: Callable[[tuple[Frame, np.ndarray, bool]], None] = finish
-            if live is None:
-                later = writing.enter_context(behind(finish, _affordable(8 * pixels, most)))
+    # A GPU has computed a block before the next one is read, and this one written.
+    on_gpu = resizes(device_of(network))
+    most = settings.clip_length * settings.stride if on_gpu else AHEAD
+    pixels = source.height * source.width
+    with results:
+        with ExitStack() as threads:
+            frames: Iterable[Frame] = source
+            later: Callable[[_Segmented], None] = finish
+            if live is None:  # else a frame that waits here would be one not dropped in time
+                frames = threads.enter_context(ahead(source, _affordable(3 * pixels, most)))
+                later = threads.enter_context(behind(finish, _affordable(8 * pixels, most)))
             begun: list[Shot] = []  # of which the first frame is to come
             for frame, probabilities in segment_source(frames, network, settings, begun.append):
-                begins_shot = bool(begun)
-                for shot in begun:  # by the source's number, which dropped frames have, too
-                    shots.append(ShotRecord(first_frame=frame.index, stride=shot.stride))
-                    if on_shot is not None:
+                if on_shot is not None:
+                    for shot in begun:
                         on_shot(replace(shot, first=source.extent.first + shot.first))
+                later((frame, probabilities, tuple(begun)))
                 begun.clear()
-                later((frame, probabilities, begins_shot))
-                num_frames += 1
-        if first_pass is not None:
-            for found, begins_shot in first_pass.frames(source):
-                write(found, begins_shot)
-        if not num_frames:  # before the outputs are closed, so that none appears
-            raise InputError(
-                f"{terms.source} was stopped before its first mask: nothing is written"
-            )
-    record = record.model_copy(
-        update={
-            "outputs": {**kept, **outputs},
-            "num_frames": num_frames,
-            "shots": tuple(shots),
-            "doubtful": doubt.doubtful(),
-            "live": None if live is None else LiveRecord(**live()),
-            "chosen": None if first_pass is None else first_pass.chosen,
-            "damage": source.damage or None,
-        }
-    )
-    finish_run(folder, record)
-    return VideoResult.of(folder, record)
+        results.complete()
+    return results.finish(None if live is None else LiveRecord(**live()))
 
 
 def run_terms(
@@ -296,14 +225,6 @@ def run_terms(
     )
 
 
-def _frame_names(source: FrameSource) -> tuple[str, ...] | None:
-    """Those of images, unless they are numbered as those of a video."""
-    if not isinstance(source, FolderReader):
-        return None
-    names, first = source.frame_names, source.extent.first
-    return None if all(name == f"{i:05d}" for i, name in enumerate(names, first)) else names
-
-
 def _affordable(num_bytes: int, most: int) -> int:
     return max(1, min(most, AHEAD_BYTES // num_bytes))
 
@@ -321,6 +242,8 @@ def segment_source(
 
 def _check_apart(path: Path, folder: Path) -> None:
     """Never write among, or clear away, the files that are read, also where links lead to them."""
+    if not path.exists():
+        return
     ours = Path(os.path.realpath(folder))
     for read in (path, *(list_images(path) if path.is_dir() else ())):
         place = Path(os.path.realpath(read))

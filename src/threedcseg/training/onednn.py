@@ -123,25 +123,28 @@ class _Bottleneck(torch.autograd.Function):
         x, expand, spatial, temporal, project, *maps = ctx.saved_tensors
         batch, stride, parts = ctx.how
         around = spatial.shape[2] // 2
+        goes_on, learns = ctx.needs_input_grad[0], any(ctx.needs_input_grad[1:])
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         of_x, found = None, []
         for number, part in enumerate(parts):
             a, b, c = maps[3 * number : 3 * number + 3]
             c = from_time_rows(c, b.shape[2])
-            g, of_project = _gradients(gradient, c, project[:, part], 1, (0, 0))
-            rows, of_temporal = _gradients(
-                to_time_rows(g, batch), to_time_rows(b, batch), temporal[part], 1, (1, 0)
-            )
-            g = _masked(from_time_rows(rows, b.shape[2]), b)
-            of_spatial_bias = _sum(g)
-            g, of_spatial = _gradients(g, a, spatial[part], stride, (around, around))
+            g, of_project = _gradients(gradient, c, project[:, part], 1, (0, 0), True, learns)
+            g, b_rows = to_time_rows(g, batch), to_time_rows(b, batch)
+            g, of_temporal = _gradients(g, b_rows, temporal[part], 1, (1, 0), True, learns)
+            g = _masked(from_time_rows(g, b.shape[2]), b)
+            of_spatial_bias = _sum(g) if learns else None
+            g, of_spatial = _gradients(g, a, spatial[part], stride, (around, around), True, learns)
             g = _masked(g, a)
-            of_expand_bias = _sum(g)
-            g, of_expand = _gradients(g, x, expand[part], 1, (0, 0))
-            of_x = g if of_x is None else of_x.add_(g)
+            of_expand_bias = _sum(g) if learns else None
+            g, of_expand = _gradients(g, x, expand[part], 1, (0, 0), goes_on, learns)
+            if goes_on:
+                of_x = g if of_x is None else of_x.add_(g)
             found.append(
                 (of_expand, of_expand_bias, of_spatial, of_spatial_bias, of_temporal, of_project)
             )
+        if not learns:
+            return of_x, *[None] * 9
         *others, last = zip(*found, strict=True)
         whole = [torch.cat(some) for some in others]
         return of_x, None, *whole, torch.cat(last, 1), _sum(gradient), None
