@@ -113,16 +113,17 @@ def fitted(
     from safetensors.torch import load_file
 
     from threedcseg.models import create_model
-    from threedcseg.training.convolutions import by_torch
+    from threedcseg.training.convolutions import fastest_convolution
     from threedcseg.training.folding import fold
     from threedcseg.training.loop import fit
 
     network = create_model("compact", **MODEL)
     network.load_state_dict(load_file(weights))
+    cpu = torch.device("cpu")
     if folded:
-        fold(network, by_torch)
+        fold(network, fastest_convolution(cpu, torch.float32)[0])
     out = Path(f"run-{given.seed}-{time.time():.0f}")
-    fit(given, network, out, batches, device=torch.device("cpu"), log=log)
+    fit(given, network, out, batches, device=cpu, log=log)
 
 
 def product(weights: Path, packs: Path, seed: int, keep: Path | None) -> list[float]:
@@ -218,11 +219,13 @@ def turns(what: str, weights: Path, packs: Path, trainer: Path, data: Path) -> N
     if what == "reference":
         reference(weights, packs, 1, trainer, **RATE_OF, tick=tick)
         return
+    from threedcseg.allocation import keep_freed_memory
     from threedcseg.training.clips.loader import ClipLoader
     from threedcseg.training.clips.on_device import DeviceBatches
     from threedcseg.training.distributed import World
     from threedcseg.training.recipe import Source
 
+    keep_freed_memory()  # as the command does
     given = recipe(packs, 1, **RATE_OF)
     if what == "product":
         batches: Any = DeviceBatches(given, World(), torch.device("cpu"))
