@@ -27,9 +27,9 @@ def source(tmp_path_factory):
         yield opened
 
 
-def writer(source, folder, **options):
-    terms = run_terms("gray.mp4", None, SETTINGS, ("masks", "overlay"), Rendering(), Provenance())
-    return ResultWriter(source, folder, SETTINGS, terms, {}, **options)
+def writer(source, folder, settings=SETTINGS, **options):
+    terms = run_terms("gray.mp4", None, settings, ("masks", "overlay"), Rendering(), Provenance())
+    return ResultWriter(source, folder, settings, terms, {}, **options)
 
 
 def half(frame):
@@ -82,9 +82,8 @@ def test_without_a_frame_there_is_nothing(source, tmp_path):
 
 def test_the_mask_is_where_the_settings_say(source, tmp_path):
     seen = []
-    terms = run_terms("gray.mp4", None, SETTINGS, ("masks",), Rendering(), Provenance())
     strict = replace(SETTINGS, threshold=0.95)
-    with ResultWriter(source, tmp_path, strict, terms, {}, also=[seen.append]) as results:
+    with writer(source, tmp_path, strict, also=[seen.append]) as results:
         frame = next(iter(source))
         results.add(frame, half(frame))
         results.complete()

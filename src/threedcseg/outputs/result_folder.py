@@ -15,6 +15,7 @@ from threedcseg.atomic import PART_SUFFIX, claimed
 from threedcseg.errors import InputError
 from threedcseg.outputs.formats import FRAME
 from threedcseg.outputs.record import RECORD_NAME, RunRecord, RunTerms
+from threedcseg.video.paths import list_images
 
 UNFINISHED_NAME = ".3dcseg-unfinished"
 
@@ -38,6 +39,18 @@ def claimed_folder(folder: Path) -> Iterator[None]:
                     f"{folder} is being written by another run", "wait for it, or give another"
                 )
         yield
+
+
+def check_apart(path: Path, folder: Path) -> None:
+    """Never write among, or clear away, the files that are read, also where links lead to them."""
+    ours = Path(os.path.realpath(folder))
+    for read in (path, *(list_images(path) if path.is_dir() else ())):
+        place = Path(os.path.realpath(read))
+        if ours in (place, *place.parents):
+            raise InputError(
+                f"{read} lies in the output folder {folder}, where the results would replace it",
+                "give another output folder",
+            )
 
 
 def kept_outputs(folder: Path, terms: RunTerms, redo: bool) -> dict[str, tuple[str, ...]]:

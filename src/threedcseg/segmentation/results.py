@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from threedcseg.outputs.corrections import Corrections
 from threedcseg.outputs.doubt import DoubtMeter
 from threedcseg.outputs.formats import FORMATS, Renderer, SegmentedFrame, Sink
 from threedcseg.outputs.record import LiveRecord, RunRecord, RunTerms, ShotRecord
-from threedcseg.outputs.result_folder import begin_run, finish_run
+from threedcseg.outputs.result_folder import begin_run, check_apart, finish_run
 from threedcseg.outputs.tracking import ObjectTracker
 from threedcseg.segmentation.first_pass import FirstPass
 from threedcseg.video.folder import FolderReader
@@ -41,6 +40,8 @@ class ResultWriter:
         corrections: Corrections | None = None,
         also: Sequence[Sink] = (),
     ) -> None:
+        if (background := Path(terms.rendering.background)).exists():
+            check_apart(background, folder)
         outputs = {name: files for name, files in terms.outputs.items() if name not in kept}
         self._source, self._folder, self._settings, self._kept = source, folder, settings, kept
         self._record = RunRecord(
@@ -73,13 +74,8 @@ class ResultWriter:
             self._open = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
-        return self._open.__exit__(kind, error, traceback)
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._open.__exit__(*error)
 
     def add(self, frame: Frame, probabilities: np.ndarray, shots: Sequence[Shot] = ()) -> None:
         """The next frame with its probabilities ``(H, W)`` float32; ``shots``: that it begins."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from threedcseg.errors import InputError
 from threedcseg.inference.on_device import device_of, resizes
 from threedcseg.inference.predictor import Network, Shot, segment_keyed
 from threedcseg.inference.settings import Settings
@@ -19,13 +18,12 @@ from threedcseg.outputs.doubt import DoubtfulFrames
 from threedcseg.outputs.formats import FORMATS, Sink, check_outputs
 from threedcseg.outputs.record import LiveRecord, Provenance, RunRecord, RunTerms
 from threedcseg.outputs.rendering import Rendering
-from threedcseg.outputs.result_folder import claimed_folder, kept_outputs
+from threedcseg.outputs.result_folder import check_apart, claimed_folder, kept_outputs
 from threedcseg.pipelining import ahead, behind
 from threedcseg.segmentation.identity import identify
 from threedcseg.segmentation.results import ResultWriter
 from threedcseg.video.damage import Damage
 from threedcseg.video.frame import Frame, FrameSource
-from threedcseg.video.paths import list_images
 from threedcseg.video.reader import Reading
 
 AHEAD = 8
@@ -104,13 +102,12 @@ def segment_video(
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
     reading = reading or Reading()
     folder = Path(folder)
-    _check_apart(Path(path), folder)
-    _check_apart(Path(rendering.background), folder)
+    check_apart(Path(path), folder)
     source_name, digest = identify(path)
     corrections = None if corrected is None else read_corrections(corrected)
     terms = run_terms(source_name, digest, settings, write, rendering, provenance, reading, choice)
     if corrections is not None:
-        _check_apart(corrections.path, folder)
+        check_apart(corrections.path, folder)
         named = os.path.abspath(corrections.path), corrections.digest
         terms = terms.model_copy(update={"corrected": named})
     with claimed_folder(folder):
@@ -150,7 +147,6 @@ def segment_to_folder(
     thread but for live sources."""
     check_outputs(write)
     rendering, provenance = rendering or Rendering(), provenance or Provenance()
-    _check_apart(Path(rendering.background), folder)
     terms = run_terms(source_name, None, settings, write, rendering, provenance, reading)
     with claimed_folder(folder):
         kept = kept_outputs(folder, terms, redo)
@@ -238,17 +234,3 @@ def segment_source(
     """`segment` for an open video: each frame with its probabilities ``(H, W)`` float32."""
     frames = ((frame, frame.image) for frame in source)
     return segment_keyed(frames, network, settings, on_shot)
-
-
-def _check_apart(path: Path, folder: Path) -> None:
-    """Never write among, or clear away, the files that are read, also where links lead to them."""
-    if not path.exists():
-        return
-    ours = Path(os.path.realpath(folder))
-    for read in (path, *(list_images(path) if path.is_dir() else ())):
-        place = Path(os.path.realpath(read))
-        if ours in (place, *place.parents):
-            raise InputError(
-                f"{read} lies in the output folder {folder}, where the results would replace it",
-                "give another output folder",
-            )
