@@ -110,6 +110,11 @@ def joined(world: World, device: torch.device) -> Iterator[None]:
             "see why there, then start the same command again, which goes on from the last "
             "checkpoint",
         ) from error
+    finally:
+        # After an error: gloo's threads, left alone, abort the process as it ends. (NCCL would wait
+        # for processes that are gone.)
+        if backend == "gloo" and dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def _lost_another(error: RuntimeError) -> bool:
