@@ -107,7 +107,7 @@ class Settings:
         Option(
             "a clip takes every N-th frame, to see more of the video; 1: all of them", most=1000
         ),
-    ] = 6
+    ] = 1
     tta: Annotated[
         int,
         Option(

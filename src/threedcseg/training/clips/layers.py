@@ -27,7 +27,7 @@ from threedcseg.training.clips.rendering import Layer
 from threedcseg.training.clips.stock import Stock
 from threedcseg.training.clips.synthesis import WIGGLE, Motion
 
-STRIDES = (1, 2, 3, 4, 6, 6, 6, 8)  # that of inference is 6
+STRIDES = (1, 2, 3, 4, 6, 6, 6, 8)  # of the weights that ship, which see frames in a row at inference
 
 
 @dataclass(frozen=True)
@@ -335,20 +335,22 @@ def chosen_frames(
 ) -> np.ndarray:
     """Which of the frames of these ascending ``numbers`` a clip has, ``(clip_length,)`` indices.
 
-    Half of the clips have frames at an even stride, as at inference; in the other half they lie
-    anywhere in the same span, in order, as in section 4.2. Short sequences have smaller strides.
+    Half of the clips have frames at an even stride, as at inference; the others any frames of the
+    same span, in order, as in section 4.2. Strides are those of the source where it has no nearer
+    frames, and smaller where it is short: no frame comes twice if there are enough.
     """
     if clip_length == 1:
         return np.array([draw.below(len(numbers))])
-    steps = clip_length - 1
-    span = min(draw.pick(framing.strides) * steps, int(numbers[-1] - numbers[0]))
-    start = numbers[0] + draw.below(int(numbers[-1] - numbers[0]) - span + 1)
-    if draw.chance(0.5):
-        wanted = start + np.arange(clip_length) * (span / steps)
+    steps, whole = clip_length - 1, int(numbers[-1] - numbers[0])
+    nearest = int(np.diff(numbers).min(initial=whole))
+    span = min(max(draw.pick(framing.strides), nearest) * steps, whole)
+    start = numbers[0] + draw.below(whole - span + 1)
+    within = np.flatnonzero((numbers >= start) & (numbers <= start + span))
+    if len(within) >= clip_length and draw.chance(0.5):
+        chosen = np.sort(within[_order(draw, len(within))[:clip_length]])
     else:
-        wanted = start + np.sort(draw.uniform(0, span, clip_length))
-    between = (numbers[1:] + numbers[:-1]) / 2
-    chosen = np.searchsorted(between, wanted)
+        between = (numbers[1:] + numbers[:-1]) / 2
+        chosen = np.searchsorted(between, start + np.arange(clip_length) * (span / steps))
     return chosen[::-1].copy() if draw.chance(framing.reverse) else chosen
 
 
