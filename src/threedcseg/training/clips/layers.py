@@ -27,7 +27,7 @@ from threedcseg.training.clips.rendering import Layer
 from threedcseg.training.clips.stock import Stock
 from threedcseg.training.clips.synthesis import WIGGLE, Motion
 
-STRIDES = (1, 2, 3, 4, 6, 6, 6, 8)  # of the weights that ship, which see frames in a row at inference
+STRIDES = (1, 2, 3, 4, 6, 6, 6, 8)  # those of the weights that ship
 
 
 @dataclass(frozen=True)
