@@ -69,8 +69,9 @@ class Settings:
     A field is the only declaration of a setting: its option, help, limits and its place in records
     and exported files are made from it (CONTRIBUTING.md).
 
-    Windows take every ``stride``-th frame, as far as memory allows (`segment`), so that a clip
-    sees more of the video; the tail and short videos are seen less far apart (`iter_clips`).
+    Windows take every ``stride``-th frame, as far as memory allows (`segment`): a clip sees more of
+    the video, or every frame once where each comes twice. The tail and short videos are seen less
+    far apart (`iter_clips`).
 
     ``emit`` says when a frame is handed out. "final": once no later window can change it, which is
     at most ``clip_length * stride - 1`` frames after it came in. "early": with the first window
@@ -104,9 +105,7 @@ class Settings:
     overlap: Annotated[int, Option("frames two clips share", least=0, most=1023, unit="frames")] = 0
     stride: Annotated[
         int,
-        Option(
-            "a clip takes every N-th frame, to see more of the video; 1: all of them", most=1000
-        ),
+        Option("a clip takes every N-th frame: 2 suits video in which each comes twice", most=1000),
     ] = 1
     tta: Annotated[
         int,
