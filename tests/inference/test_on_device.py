@@ -9,7 +9,7 @@ from devices import DEVICES
 
 from threedcseg.errors import InputError
 from threedcseg.inference import on_device, predictor
-from threedcseg.inference.predictor import segment
+from threedcseg.inference.predictor import WINDOWS, segment
 from threedcseg.inference.settings import Settings
 
 SETTINGS = Settings(short_edge=16, multiple=16, clip_length=4, stride=3, shots=False)
@@ -71,15 +71,26 @@ def test_the_same_as_by_opencv(device, settings, count, monkeypatch):
     assert np.abs(np.stack(found) - np.stack(expected)).max() < 0.02
 
 
-@pytest.mark.parametrize(("emit", "blocks"), [("final", 2), ("early", 1)])
-def test_the_next_block_is_begun_before_maps_are_waited_for(device, emit, blocks):
-    """All windows of a block are one batch; handed out early, maps wait for nothing further."""
+@pytest.mark.parametrize("stride", [1, 3, 7])
+@pytest.mark.parametrize("emit", ["final", "early"])
+def test_the_next_batch_is_begun_before_maps_are_waited_for(device, emit, stride):
+    """All windows of a block are one batch, or six; early, maps wait for nothing further."""
+    settings = replace(SETTINGS, emit=emit, stride=stride)
+    count = stride if emit == "early" else max(stride, WINDOWS)
+    num_frames = 3 * stride * count * settings.clip_length
     network = Redness(device)
-    maps = segment(video(4 * BLOCK), network, replace(SETTINGS, emit=emit))
+    maps = segment(video(num_frames), network, settings)
     next(maps)
-    assert network.batches == [SETTINGS.stride] * blocks
-    assert len(list(maps)) == 4 * BLOCK - 1
-    assert network.batches == [SETTINGS.stride] * 4
+    assert network.batches == [count] * (1 if emit == "early" else 2)
+    assert len(list(maps)) == num_frames - 1
+    assert network.batches == [count] * (3 * stride)
+
+
+def test_batches_are_smaller_where_frames_are_large(device, monkeypatch):
+    monkeypatch.setattr(predictor, "HELD_BYTES", 2 * SETTINGS.clip_length * 40 * 60 * 3)
+    network = Redness(device)
+    assert len(list(segment(video(20), network, replace(SETTINGS, stride=1)))) == 20
+    assert network.batches == [2, 2, 1]
 
 
 def test_large_batches_are_computed_in_parts(device, monkeypatch):

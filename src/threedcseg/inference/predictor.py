@@ -32,7 +32,10 @@ from threedcseg.inference.tta import Network, mean_logits
 from threedcseg.inference.windows import iter_clips
 
 HELD_BYTES = 400_000_000
-"""With a stride, windows may hold so many bytes of frames (1080p: 64 frames, 4K: 16)."""
+"""Windows with a stride, or of a batch, may hold so many bytes (1080p: 64 frames, 4K: 16)."""
+WINDOWS = 6
+"""A GPU computes at least so many at once, unless frames are handed out early: of a small network's
+operations, most take longer to begin than to do."""
 
 KeyT = TypeVar("KeyT")
 
@@ -94,11 +97,11 @@ def segment(
 
     ``frames``: ``(H, W, 3)`` uint8 RGB, all of one size, any number of them; at most
     ``clip_length * stride + median // 2 + 2`` are held at a time, and ``stride`` is smaller where
-    that would take more than `HELD_BYTES`. From a network on a CUDA GPU, frames come up to
-    ``clip_length * stride`` later, unless ``emit`` is "early". ``probabilities``: ``(H, W)``
-    float32 in [0, 1]. ``settings``: by default what the network's file recommends. ``on_shot`` is
-    called with each `Shot`, the first one too, before its probabilities are yielded. Raises
-    `InputError` for an array of another shape or dtype, or a change of size.
+    that would take more than `HELD_BYTES`. With a network on a CUDA GPU, the frames of
+    `windows_at_once` are, and unless ``emit`` is "early" as many come later. ``probabilities``:
+    ``(H, W)`` float32 in [0, 1]. ``settings``: by default what the network's file recommends.
+    ``on_shot`` is called with each `Shot`, the first one too, before its probabilities are yielded.
+    Raises `InputError` for an array of another shape or dtype, or a change of size.
     """
     if isinstance(frames, str | os.PathLike):
         raise InputError(
@@ -122,10 +125,10 @@ def segment_keyed(
             on_shot(shot)
         windowing = settings.clip_length, settings.overlap, settings.tail, shot.stride
         clips = iter_clips(map(itemgetter(1), members), *windowing)
-        at_once = shot.stride if resizes(device) else 1  # all windows of a block
+        at_once = windows_at_once(settings, device)
         maps = median_over_time(_stitched(clips, network, settings, at_once), settings.median)
         patient = resizes(device) and settings.emit == "final"
-        in_flight = settings.clip_length * shot.stride if patient else 0
+        in_flight = settings.clip_length * at_once if patient else 0
         full = downloaded(_at_source(maps, settings), in_flight)
         rule = settings.threshold, settings.drop_unsure, settings.short_edge
         for key, probabilities in drop_unsure(full, *rule):
@@ -180,13 +183,20 @@ def _with_shots(
     shot = None
     for number, item in marked:
         if shot is None or shot.number != number:
-            shot = Shot(number, item.index, _affordable_stride(settings, item.geometry))
+            shot = Shot(number, item.index, _affordable(settings.stride, settings, item.geometry))
         yield shot, item
 
 
-def _affordable_stride(settings: Settings, geometry: Geometry) -> int:
+def windows_at_once(settings: Settings, device: torch.device) -> int:
+    """How many windows are a batch, but for large frames: on a GPU all of a block, at least."""
+    if not resizes(device):
+        return 1
+    return settings.stride if settings.emit == "early" else max(settings.stride, WINDOWS)
+
+
+def _affordable(windows: int, settings: Settings, geometry: Geometry) -> int:
     height, width = geometry.source
-    return max(1, min(settings.stride, HELD_BYTES // (settings.clip_length * height * width * 3)))
+    return max(1, min(windows, HELD_BYTES // (settings.clip_length * height * width * 3)))
 
 
 def _stitched(
@@ -197,10 +207,11 @@ def _stitched(
 ) -> Iterator[tuple[Item[KeyT], Picture]]:
     """Every frame of a shot with its probabilities ``(h, w)``, at the network's size.
 
-    ``at_once`` clips, at most, are a batch.
+    ``at_once`` clips are a batch, fewer where frames are large.
     """
     stitcher: Stitcher[Item[KeyT], Picture] = Stitcher()
-    while batch := list(islice(clips, at_once)):
+    while batch := list(islice(clips, 1)):
+        batch += islice(clips, _affordable(at_once, settings, batch[0][1][0].geometry) - 1)
         frames = stack([item.small for _, clip, _ in batch for item in clip])
         frames = frames.reshape(len(batch), settings.clip_length, *frames.shape[1:])
         predicted = predict_clips(frames, network, settings.tta, settings.multiple)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from threedcseg.inference.on_device import device_of, resizes
-from threedcseg.inference.predictor import Network, Shot, segment_keyed
+from threedcseg.inference.predictor import Network, Shot, segment_keyed, windows_at_once
 from threedcseg.inference.settings import Settings
 from threedcseg.outputs.choice import ObjectChoice
 from threedcseg.outputs.corrections import read_corrections
@@ -172,9 +172,10 @@ def _segment(
         if on_frame is not None:
             on_frame(source)
 
-    # A GPU has computed a block before the next one is read, and this one written.
-    on_gpu = resizes(device_of(network))
-    most = settings.clip_length * settings.stride if on_gpu else AHEAD
+    # A GPU has computed a batch before the next one is read, and this one written.
+    device = device_of(network)
+    at_once = windows_at_once(settings, device)
+    most = settings.clip_length * at_once if resizes(device) else AHEAD
     pixels = source.height * source.width
     with results:
         with ExitStack() as threads:
