@@ -35,7 +35,7 @@ def masks(stock, plan):
 @pytest.mark.parametrize(
     ("step", "stride", "apart"), [(1, 1, 1), (1, 3, 3), (3, 6, 6), (3, 1, 3), (1, 8, 39 / 7)]
 )
-def test_frames_have_the_strides_of_inference(step, stride, apart):
+def test_frames_have_the_strides_that_are_asked_for(step, stride, apart):
     """Or those of the source, where its frames lie further apart."""
     numbers = np.arange(40) * step
     framing = Framing(strides=(stride,), reverse=0.0)
