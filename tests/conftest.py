@@ -70,14 +70,14 @@ def one_trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     kept = tmp_path_factory.getbasetemp().parent if WORKER else tmp_path_factory.getbasetemp()
     take = export._write_onnx
 
-    def write(network: Any, path: Path, clip_length: int) -> None:
-        digest = hashlib.sha256(str(clip_length).encode())
+    def write(network: Any, path: Path, *shape: int) -> None:
+        digest = hashlib.sha256(str(shape).encode())
         for name, tensor in network.state_dict().items():
             digest.update(name.encode())
             digest.update(tensor.numpy().tobytes())
         trace = kept / f"{digest.hexdigest()}.onnx"
         if not trace.exists():
-            take(network, path, clip_length)
+            take(network, path, *shape)
             os.replace(shutil.copy(path, path.with_suffix(".kept")), trace)
         shutil.copy(trace, path)
 

@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -93,6 +94,85 @@ def test_delay_is_bounded_once_running(lengths):
             if index >= clip_length
         ]
         assert max(delay) <= allowed
+
+
+class Around:
+    """Answers with the frames that it is shown, which are of one colour each; keeps them."""
+
+    takes_context = True
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, clip, context=0):
+        self.seen += [(context, (one * 255).round().int().tolist()) for one in clip[:, 0, :, 0, 0]]
+        return clip[:, :1, context : clip.shape[2] - context]
+
+
+def numbered(count):
+    """Frame ``t`` has the colour ``t + 1``."""
+    return [np.full((20, 30, 3), t + 1, np.uint8) for t in range(count)]
+
+
+@pytest.mark.parametrize("tta", [1, 4])
+def test_a_network_that_takes_context_sees_frames_around_its_clip(tta):
+    network = Around()
+    options = replace(SMALL, context=3, tta=tta)
+    found = dict(segment(numbered(19), network, options))
+    assert network.seen[::tta] == [
+        (3, [0, 0, 0, *range(1, 9), 9, 10, 11]),
+        (3, [6, 7, 8, *range(9, 17), 17, 18, 19]),
+        (3, [9, 10, 11, *range(12, 20), 0, 0, 0]),
+    ]
+    for index, probabilities in found.items():
+        expected = 1 / (1 + np.exp(-(index + 1) / 255))
+        assert probabilities.mean() == pytest.approx(expected, abs=1e-4)
+
+
+def test_context_ends_where_a_shot_does():
+    network = Around()
+    frames = [np.full((40, 60, 3), 10, np.uint8)] * 12 + [np.full((40, 60, 3), 200, np.uint8)] * 12
+    list(segment(frames, network, replace(SMALL, shots=True, context=2)))
+    for _, colours in network.seen:
+        assert len(set(colours) - {0}) == 1
+
+
+def test_masks_given_early_frames_alone_and_other_networks_have_no_context():
+    for options, length in ({"emit": "early"}, 8), ({"clip_length": 1}, 1):
+        network = Around()
+        list(segment(numbered(19), network, replace(SMALL, context=3, **options)))
+        assert {(context, len(colours)) for context, colours in network.seen} == {(0, length)}
+    assert len(list(segment(numbered(19), redness, replace(SMALL, context=3)))) == 19
+
+
+@pytest.mark.parametrize("context", [0, 1, 5])
+def test_context_is_awaited_and_no_longer(context):
+    read = []
+
+    def frames():
+        for index, frame in enumerate(numbered(60)):
+            read.append(index)
+            yield frame
+
+    delays = {}
+    for index, _ in segment(frames(), Around(), replace(SMALL, context=context)):
+        delays[index] = len(read) - 1 - index
+    assert max(delays[i] for i in range(40)) == 8 + context - 1
+
+
+def test_a_frame_whose_mask_is_out_is_held_small_alone():
+    """As context for what follows, the frame at its own size is not needed."""
+    given = []
+
+    def frames():
+        for t in range(60):
+            frame = np.full((20, 30, 3), t, np.uint8)
+            given.append(weakref.ref(frame))
+            yield frame
+
+    options = replace(SMALL, context=5)
+    held = [sum(f() is not None for f in given) for _ in segment(frames(), Around(), options)]
+    assert max(held) <= 8 + 5 + 2
 
 
 def test_dense_early_is_online():

@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,18 +45,39 @@ def test_every_frame_is_covered_and_every_window_is_full(tail, num_frames, lengt
 def test_streaming_gives_the_same_windows_with_the_frames_they_name(tail, num_frames, lengths):
     clip_length, overlap = lengths
     clips = list(iter_clips(range(num_frames), clip_length, overlap, tail))
-    assert all(list(window) == clip for window, clip, _ in clips)
-    assert [window for window, _, _ in clips] == all_windows(num_frames, clip_length, overlap, tail)
+    assert all(list(clip.window) == clip.frames for clip in clips)
+    assert [c.window for c in clips] == all_windows(num_frames, clip_length, overlap, tail)
+    assert not any(clip.before or clip.after for clip in clips)
 
 
 @given(num_frames=st.integers(0, 80), lengths=settings, stride=st.integers(1, 7))
 def test_windows_with_a_stride_cover_every_frame_and_settle_them(num_frames, lengths, stride):
     clip_length, overlap = lengths
     clips = list(iter_clips(range(num_frames), clip_length, overlap, "shift", stride))
-    assert all(len(window) == clip_length and list(window) == clip for window, clip, _ in clips)
-    assert {index for window, _, _ in clips for index in window} == set(range(num_frames))
-    for number, (_, _, settled) in enumerate(clips[:-1]):
-        assert {i for window, _, _ in clips[: number + 1] for i in window} >= set(range(settled))
+    assert all(len(c.window) == clip_length and list(c.window) == c.frames for c in clips)
+    assert {index for clip in clips for index in clip.window} == set(range(num_frames))
+    for number, clip in enumerate(clips[:-1]):
+        assert {i for c in clips[: number + 1] for i in c.window} >= set(range(clip.settled))
+
+
+@given(
+    num_frames=st.integers(1, 80),
+    lengths=settings,
+    stride=st.integers(1, 4),
+    context=st.integers(0, 9),
+)
+def test_context_is_what_lies_around_a_window(num_frames, lengths, stride, context):
+    clip_length, overlap = lengths
+    video = range(100, 100 + num_frames)
+    options = clip_length, overlap, "shift", stride
+    clips = list(iter_clips(video, *options, context))
+    assert [clip.window for clip in clips] == all_windows(num_frames, *options)
+    for clip in clips:
+        steps = range(stride, context * stride + 1, stride)
+        before = [clip.window[0] - step for step in reversed(steps)]
+        after = [clip.window[-1] + step for step in steps]
+        for indices, frames in ((before, clip.before), (after, clip.after)):
+            assert frames == [100 + i if 0 <= i < num_frames else None for i in indices]
 
 
 def test_windows_with_a_stride_make_blocks():
@@ -81,6 +104,25 @@ def test_a_clip_is_given_out_as_soon_as_its_last_frame_is_in():
     assert len(taken) == 8
     next(clips)
     assert len(taken) == 13
+
+
+def test_a_clip_with_context_is_given_out_as_soon_as_that_is_in_and_its_frames_are_let_go():
+    alive = weakref.WeakSet()
+
+    class Frame:
+        def __init__(self):
+            alive.add(self)
+
+    taken = []
+
+    def frames():
+        for index in range(100):
+            taken.append(index)
+            yield Frame()
+
+    for number, _ in enumerate(iter_clips(frames(), 8, 0, context=5)):
+        assert len(taken) == min(13 + 8 * number, 100)
+        assert len(alive) <= 8 + 2 * 5 + 1
 
 
 @pytest.mark.parametrize(

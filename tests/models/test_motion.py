@@ -125,6 +125,60 @@ def test_only_what_moves_by_itself_differs():
     assert known[1, 0, 1:-1, 2:-2].min() > 0.9
 
 
+def drift(count, seed=0):
+    """A scene that shifts by four pixels a frame, and a square that goes the other way."""
+    scene, thing = texture(96, 160 + 4 * count, seed), texture(32, 32, seed + 1)
+    frames = [scene[:, 4 * t : 4 * t + 160].clone() for t in range(count)]
+    for t, frame in enumerate(frames):
+        frame[32:64, 20 + 3 * t : 52 + 3 * t] = thing
+    return frames
+
+
+@pytest.mark.parametrize("context", [1, 2, 3])
+def test_with_context_a_clip_is_seen_as_the_middle_of_a_longer_one(context):
+    clip = torch.cat([clip_of(*drift(8 + 2 * context, seed)) for seed in (0, 7)])
+    seen, known = (x.unflatten(0, (2, -1))[:, context:-context] for x in moving(clip))
+    found, found_known = (x.unflatten(0, (2, -1)) for x in moving(clip, context))
+    assert found.shape[1] == 8
+    assert torch.allclose(found, seen, atol=1e-4)
+    assert torch.allclose(found_known, known, atol=1e-4)
+
+
+def test_with_more_context_the_further_neighbours_are_further_away():
+    frames = drift(18)
+    seen, known = moving(clip_of(*frames), 5)
+    assert len(seen) == 8 and known.min() >= 0 and known.mean() > 0.8
+    pair = clip_of(frames[5], frames[10])  # nothing lies between: `search` finds the shift
+    later, _ = moving(pair)
+    assert (seen[0, 16:19] - later[0, 5:8]).abs().mean() < 0.05 * later[0, 5:8].abs().mean()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 8])
+def test_black_context_says_nothing(frames):
+    made = network()
+    clip = torch.cat([clip_of(*drift(frames, seed)) for seed in (0, 7)])
+    black = torch.zeros(2, 3, 3, 96, 160)
+    with torch.inference_mode():
+        expected = made(clip)
+        assert torch.allclose(made(torch.cat([black, clip, black], 2), 3), expected, atol=1e-5)
+
+
+def test_a_frame_alone_moves_against_its_context():
+    made, clip = network(), clip_of(*drift(3))
+    with torch.inference_mode():
+        found = made(clip, 1)
+        assert found.shape == (1, 1, 1, 96, 160)
+        assert not torch.allclose(found, made(clip[:, :, 1:2]), atol=1e-3)
+
+
+def test_a_network_without_the_stream_looks_at_no_context():
+    plain = without_motion(network())
+    clip = torch.rand(1, 3, 6, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(plain(clip, 2), plain(clip[:, :, 2:4]))
+    assert network().takes_context and not plain.takes_context
+
+
 def test_a_change_of_exposure_is_not_motion():
     scene = texture(176, 320)
     seen, known = moving(clip_of(0.8 * scene, 0.9 * scene))

@@ -11,7 +11,7 @@ import torch
 
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
-from threedcseg.inference.predictor import predict_clip, segment
+from threedcseg.inference.predictor import predict_clip, predict_clips, segment
 from threedcseg.inference.settings import Settings
 from threedcseg.models import load_network
 from threedcseg.models.registry import create_model
@@ -43,9 +43,33 @@ def test_real_clips_give_what_pytorch_gives(exported, frames, name, runtime):
     assert other.about["precision"] == "float32" and other.about["settings"]["overlap"] == 0
     for clip in (frames[:4], frames[2:6, :96, :160], frames[1:3]):
         filled = clip if len(clip) == 4 else np.concatenate([clip, clip[-1:], clip[-1:]])
-        expected = predict_clip(filled, network)[: len(clip)]
+        black = np.zeros((5, *clip.shape[1:]), np.uint8)
+        filled = np.concatenate([black, filled, black])
+        expected = predict_clips(filled[None], network, context=5)[0, : len(clip)]
         assert np.abs(predict_clip(clip, other) - expected).max() < 1e-3
         assert np.ptp(expected) > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "runtime"), WAYS)
+def test_real_videos_give_what_pytorch_gives(exported, name, runtime):
+    with open_video(EXAMPLE) as source:
+        frames = [frame.image[::3, ::3] for frame in islice(source, 19)]
+    network, _ = load_network("compact")
+    other = open_exported(exported / name, runtime)
+    settings = Settings.recommended_by(other, short_edge=96)
+    assert (settings.clip_length, settings.context) == (4, 5)
+    for (_, ours), (_, theirs) in zip(
+        segment(frames, network, settings), segment(frames, other, settings), strict=True
+    ):
+        assert np.abs(ours - theirs).max() < 1e-3
+
+
+@pytest.mark.slow
+def test_more_context_than_was_exported_is_refused(exported, frames):
+    network = open_exported(exported / "compact.onnx")
+    with pytest.raises(InputError, match="a context of 5 frames, not 6: give --context 5"):
+        list(segment(iter(frames), network, Settings(clip_length=4, context=6)))
 
 
 @pytest.mark.slow

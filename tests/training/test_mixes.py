@@ -19,7 +19,10 @@ from threedcseg.training.clips.layers import Mix
 from threedcseg.training.clips.on_device import DeviceBatches, decoded
 from threedcseg.training.distributed import World
 from threedcseg.training.loop import fit
+from threedcseg.training.losses import weighted_loss
+from threedcseg.training.non_finite import sources_of_bad_losses
 from threedcseg.training.recipe import DataSource, Source, read_recipe, within
+from threedcseg.training.train import build_network
 
 RECIPE = """
 model: {name: compact, width: lite0, channels: 8}
@@ -130,6 +133,20 @@ def test_packs_are_sources(tiny_data, tmp_path):
         decoded("", Source("pack", str(pack), without=("two",)))
 
 
+def test_clips_of_one_frame_are_trained_on_with_their_context(tiny_data, tmp_path):
+    text = RECIPE.replace("clip_length: 4", "clip_length: 1\n    context: 2")
+    (tmp_path / "recipe.yaml").write_text(text.replace("channels: 8", "channels: 8, motion: true"))
+    given = read_recipe(tmp_path / "recipe.yaml", [f"data={tiny_data}"])
+    made = build_network(given)
+    batches = DeviceBatches(given, World(), CPU)
+    batch = next(batches(1, 0))
+    assert batch.frames.shape[2] == 5 and batch.masks.shape[2] == 1 and batch.context == 2
+    assert sources_of_bad_losses(made, weighted_loss(given.loss), batch) == ""
+    records: list[dict] = []
+    fit(given, made, tmp_path, batches, device=CPU, log=records.append)
+    assert len(losses(records)) == 5
+
+
 def test_what_cannot_be_used_is_named(tiny_data):
     with pytest.raises(InputError, match="no pack of that name"):
         decoded(tiny_data, DataSource("pack", "nothing"))
@@ -138,6 +155,8 @@ def test_what_cannot_be_used_is_named(tiny_data):
         dataclasses.replace(stage, batch_size=7)
     with pytest.raises(InputError, match="reads packs, but has no mix"):
         dataclasses.replace(stage, mix=None, batch_size=2, sources=(Source("pack", "x"),))
+    with pytest.raises(InputError, match="has context, but no mix"):
+        dataclasses.replace(stage, mix=None, batch_size=2, context=1)
     with pytest.raises(InputError, match="give either steps or minutes"):
         dataclasses.replace(stage, minutes=2.0)
     with pytest.raises(InputError, match="some stages have minutes, others steps"):

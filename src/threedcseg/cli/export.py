@@ -6,9 +6,9 @@ from pathlib import Path
 
 EPILOG = """\
 The ending says what is written: .onnx (ONNX), or .xml and, beside it, .bin (OpenVINO). Height and
-width stay open, in multiples of 16; the clip length is fixed. The file is checked against PyTorch
-before it gets its name, and says inside what it holds. Needs pip install 'threedcseg[onnx]', for
-OpenVINO 'threedcseg[openvino]'.
+width stay open, in multiples of 16; clip length and context are fixed. The file is checked against
+PyTorch before it gets its name, and says inside what it holds. Needs
+pip install 'threedcseg[onnx]', for OpenVINO 'threedcseg[openvino]'.
 
 The file then stands in for a model:
   3dcseg export compact -o compact.onnx
@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="weights file for the named model")
     parser.add_argument(
         "--clip-length", type=int, metavar="N", help="frames (default: as the weights were trained)"
+    )
+    parser.add_argument(
+        "--context",
+        type=int,
+        metavar="N",
+        help="frames before and after a clip (default: as for segment, if the network takes them)",
     )
     parser.add_argument(
         "--video", type=Path, help="check on its first clip (default: a made-up one)"
@@ -64,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         args.output,
         weights=args.weights,
         clip_length=args.clip_length,
+        context=args.context,
         video=args.video,
         calibration=args.calibration,
     )

@@ -69,6 +69,7 @@ def run_live(args: argparse.Namespace, task: "Task") -> int:
     """Segment one source until it ends or is stopped; returns 0 for both, since a live run has no
     other end and its files are whole, but 3 where frames could not be decoded. `InputError` for raw
     frames that cannot be."""
+    from threedcseg.inference.predictor import context_of
     from threedcseg.outputs.doubt import to_check
     from threedcseg.segmentation.video import segment_to_folder
     from threedcseg.video.live import LiveSource, is_live, live_name, without_password
@@ -112,7 +113,8 @@ def run_live(args: argparse.Namespace, task: "Task") -> int:
         max_pixels=task.reading.max_pixels,
     )
     with _stopped_by_signals(live), live as source:
-        report = _Report(source, worker.settings, args.quiet)
+        delay = _window_delay(worker.settings, context_of(worker.network, worker.settings))
+        report = _Report(source, delay, args.quiet)
         if args.output == STDOUT:
             status = _to_pipe(source, worker, args, report)
             report.end()
@@ -172,23 +174,22 @@ def _stopped_by_signals(source: "LiveSource") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _window_delay(settings: "Settings") -> int:
+def _window_delay(settings: "Settings", context: int) -> int:
     """Frames that must come in after a frame before it is handed out, at most (`Settings`)."""
     shared = settings.overlap if settings.emit == "early" else 0
-    windows = (settings.clip_length - shared) * settings.stride - 1
+    windows = (settings.clip_length - shared + context) * settings.stride - 1
     return windows + settings.median // 2
 
 
 class _Report:
     """What goes on, on standard error: a line on a terminal, now and then one in a log."""
 
-    def __init__(self, source: "LiveSource", settings: "Settings", quiet: bool) -> None:
+    def __init__(self, source: "LiveSource", delay: int, quiet: bool) -> None:
         self._source, self._count, self._last = source, 0, time.monotonic()
         self._quiet = quiet
-        frames = _window_delay(settings)
         self._print(
             f"{source.shown}: {source.width}x{source.height}, {float(source.rate):g} frames/s; "
-            f"windows delay up to {frames} frames ({1000 * frames / float(source.rate):.0f} "
+            f"windows delay up to {delay} frames ({1000 * delay / float(source.rate):.0f} "
             f"ms); when behind: {source.when_behind}; Ctrl-C stops"
         )
 

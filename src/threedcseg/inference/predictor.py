@@ -29,7 +29,7 @@ from threedcseg.inference.settings import Settings
 from threedcseg.inference.shots import Thumbnail, mark_shots
 from threedcseg.inference.stitch import Stitcher
 from threedcseg.inference.tta import Network, mean_logits
-from threedcseg.inference.windows import iter_clips
+from threedcseg.inference.windows import Clip, iter_clips
 
 HELD_BYTES = 400_000_000
 """Windows with a stride, or of a batch, may hold so many bytes (1080p: 64 frames, 4K: 16)."""
@@ -70,13 +70,13 @@ class Shot:
     stride: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Item(Generic[KeyT]):
     """A frame on its way to its probabilities.
 
     ``key`` is what comes out with them, ``image`` ``(H, W, 3)`` the frame where it guides the
-    upsampling, ``small`` ``(h, w, 3)`` what the network sees; uint8 RGB both, arrays, or tensors
-    on a device that resizes. ``thumbnail``: for finding cuts.
+    upsampling and has not yet, ``small`` ``(h, w, 3)`` what the network sees; uint8 RGB both,
+    arrays, or tensors on a device that resizes. ``thumbnail``: for finding cuts.
     """
 
     key: KeyT
@@ -96,11 +96,12 @@ def segment(
     """Yield ``(frame_index, probabilities)`` for every frame, in order, as early as possible.
 
     ``frames``: ``(H, W, 3)`` uint8 RGB, all of one size, any number of them; at most
-    ``clip_length * stride + median // 2 + 2`` are held at a time, and ``stride`` is smaller where
-    that would take more than `HELD_BYTES`. With a network on a CUDA GPU, the frames of
-    `windows_at_once` are, and unless ``emit`` is "early" as many come later. ``probabilities``:
-    ``(H, W)`` float32 in [0, 1]. ``settings``: by default what the network's file recommends.
-    ``on_shot`` is called with each `Shot`, the first one too, before its probabilities are yielded.
+    ``(clip_length + 2 * context) * stride + median // 2 + 2`` are held at a time, and ``stride``
+    is smaller where that would take more than `HELD_BYTES`. With a network on a CUDA GPU, the
+    frames of `windows_at_once` are, and unless ``emit`` is "early" as many come later.
+    ``probabilities``: ``(H, W)`` float32 in [0, 1]. ``settings``: by default what the network's
+    file recommends. ``on_shot`` is called with each `Shot`, the first one too, before its
+    probabilities are yielded.
     Raises `InputError` for an array of another shape or dtype, or a change of size.
     """
     if isinstance(frames, str | os.PathLike):
@@ -119,12 +120,13 @@ def segment_keyed(
     """`segment` for frames that come with something, a name say, which comes out with theirs."""
     settings = settings or Settings.recommended_by(network)
     device = device_of(network)
-    items = _with_shots(_shrunk(frames, settings, device), settings)
+    context = context_of(network, settings)
+    items = _with_shots(_shrunk(frames, settings, device), settings, context)
     for shot, members in groupby(items, key=itemgetter(0)):
         if on_shot is not None:
             on_shot(shot)
         windowing = settings.clip_length, settings.overlap, settings.tail, shot.stride
-        clips = iter_clips(map(itemgetter(1), members), *windowing)
+        clips = iter_clips(map(itemgetter(1), members), *windowing, context)
         at_once = windows_at_once(settings, device)
         maps = median_over_time(_stitched(clips, network, settings, at_once), settings.median)
         patient = resizes(device) and settings.emit == "final"
@@ -177,14 +179,22 @@ def _no_array(index: int, frame: object) -> InputError:
 
 
 def _with_shots(
-    items: Iterator[Item[KeyT]], settings: Settings
+    items: Iterator[Item[KeyT]], settings: Settings, context: int
 ) -> Iterator[tuple[Shot, Item[KeyT]]]:
     marked = mark_shots(items, attrgetter("thumbnail")) if settings.shots else zip(repeat(0), items)
     shot = None
     for number, item in marked:
         if shot is None or shot.number != number:
-            shot = Shot(number, item.index, _affordable(settings.stride, settings, item.geometry))
+            span = settings.clip_length + 2 * context
+            shot = Shot(number, item.index, _affordable(settings.stride, span, item.geometry))
         yield shot, item
+
+
+def context_of(network: Network, settings: Settings) -> int:
+    """How many frames before and after its own a clip has: none where masks are not awaited, nor
+    where each frame is seen alone."""
+    taken = settings.emit == "final" and settings.clip_length > 1
+    return settings.context if taken and getattr(network, "takes_context", False) else 0
 
 
 def windows_at_once(settings: Settings, device: torch.device) -> int:
@@ -194,13 +204,14 @@ def windows_at_once(settings: Settings, device: torch.device) -> int:
     return settings.stride if settings.emit == "early" else max(settings.stride, WINDOWS)
 
 
-def _affordable(windows: int, settings: Settings, geometry: Geometry) -> int:
+def _affordable(windows: int, span: int, geometry: Geometry) -> int:
+    """Windows of ``span`` frames each, as many as may be held."""
     height, width = geometry.source
-    return max(1, min(windows, HELD_BYTES // (settings.clip_length * height * width * 3)))
+    return max(1, min(windows, HELD_BYTES // (span * height * width * 3)))
 
 
 def _stitched(
-    clips: Iterator[tuple[tuple[int, ...], list[Item[KeyT]], int]],
+    clips: Iterator[Clip[Item[KeyT]]],
     network: Network,
     settings: Settings,
     at_once: int,
@@ -211,16 +222,27 @@ def _stitched(
     """
     stitcher: Stitcher[Item[KeyT], Picture] = Stitcher()
     while batch := list(islice(clips, 1)):
-        batch += islice(clips, _affordable(at_once, settings, batch[0][1][0].geometry) - 1)
-        frames = stack([item.small for _, clip, _ in batch for item in clip])
-        frames = frames.reshape(len(batch), settings.clip_length, *frames.shape[1:])
-        predicted = predict_clips(frames, network, settings.tta, settings.multiple)
-        for (window, clip, settled), probabilities in zip(batch, predicted, strict=True):
-            stitcher.add(window, clip, probabilities)
+        large = settings.clip_length, batch[0].frames[0].geometry
+        batch += islice(clips, _affordable(at_once, *large) - 1)
+        context = len(batch[0].before)
+        frames = stack([picture for clip in batch for picture in _pictures(clip)])
+        frames = frames.reshape(len(batch), -1, *frames.shape[1:])
+        predicted = predict_clips(frames, network, settings.tta, settings.multiple, context)
+        for clip, probabilities in zip(batch, predicted, strict=True):
+            stitcher.add(clip.window, clip.frames, probabilities)
+            settled = clip.settled
             del clip  # else its frames are held while the next ones are read
             yield from stitcher.finish(settled if settings.emit == "final" else None)
         batch.clear()
     yield from stitcher.finish()
+
+
+def _pictures(clip: Clip[Item[KeyT]]) -> list[Picture]:
+    """What the network sees of a clip, with its context; black where that is not there."""
+    items = [*clip.before, *clip.frames, *clip.after]
+    small = clip.frames[0].small
+    black = np.zeros_like(small) if isinstance(small, np.ndarray) else torch.zeros_like(small)
+    return [black if item is None else item.small for item in items]
 
 
 def _at_source(
@@ -229,6 +251,7 @@ def _at_source(
     """Maps ``(h, w)`` at the size of their frames, ``(H, W)``."""
     for item, probabilities in maps:
         full = item.geometry.to_source(probabilities, settings.upsampling, item.image)
+        item.image = None  # as context, what the network sees will do
         yield item.key, full
 
 
@@ -247,15 +270,19 @@ def predict_clip(
 
 
 @torch.inference_mode()
-def predict_clips(clips: PictureT, network: Network, tta: int = 1, multiple: int = 16) -> PictureT:
+def predict_clips(
+    clips: PictureT, network: Network, tta: int = 1, multiple: int = 16, context: int = 0
+) -> PictureT:
     """``(B, T, h, w, 3)`` uint8 RGB to foreground probabilities ``(B, T, h, w)`` float32.
 
+    With ``context``, so many more frames come before the T and after them (`Network`).
     Arrays to arrays; tensors to tensors, where they are, without waiting for a GPU.
     """
     batch = torch.as_tensor(clips, device=device_of(network)).permute(0, 4, 1, 2, 3)
+    own = batch[0, 0, context : batch.shape[2] - context]  # (T, h, w)
     logits = [  # (B, K, T, h, w)
-        mean_logits(part.float() / 255, network, tta, multiple)
-        for part in batch.split(max(1, PIXELS_AT_ONCE // batch[0, 0].numel()))
+        mean_logits(part.float() / 255, network, tta, multiple, context)
+        for part in batch.split(max(1, PIXELS_AT_ONCE // own.numel()))
     ]
     found: Any = to_probabilities(torch.cat(logits)).float()
     return found.cpu().numpy() if isinstance(clips, np.ndarray) else found

@@ -73,11 +73,15 @@ class Settings:
     the video, or every frame once where each comes twice. The tail and short videos are seen less
     far apart (`iter_clips`).
 
+    ``context`` is how many frames before a clip and after it, a stride apart, a network looks at
+    for what moves; only those with a motion stream do. Its further neighbours are then so far
+    away. A clip of one frame has none: that frame is seen alone.
+
     ``emit`` says when a frame is handed out. "final": once no later window can change it, which is
-    at most ``clip_length * stride - 1`` frames after it came in. "early": with the first window
-    that covers it, at most ``(clip_length - overlap) * stride - 1`` frames after it came in (the
-    delay of section 3.3; 0 when dense, with stride 1), without the later windows' share in the
-    average.
+    at most ``(clip_length + context) * stride - 1`` frames after it came in. "early": with the
+    first window that covers it, at most ``(clip_length - overlap) * stride - 1`` frames after it
+    came in (the delay of section 3.3; 0 when dense, with stride 1), without the later windows'
+    share in the average, and without context.
 
     With the tail policy "shift", the moved windows change only frames not yet handed out.
 
@@ -107,6 +111,15 @@ class Settings:
         int,
         Option("a clip takes every N-th frame: 2 suits video in which each comes twice", most=1000),
     ] = 1
+    context: Annotated[
+        int,
+        Option(
+            "frames before and after a clip in which motion is looked for, too, unless early",
+            least=0,
+            most=256,
+            unit="frames",
+        ),
+    ] = 5
     tta: Annotated[
         int,
         Option(
@@ -236,6 +249,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "published": {  # what the authors' code does at inference; see DEVIATIONS.md
         "overlap": 3,
         "stride": 1,
+        "context": 0,
         "tta": 1,
         "tail": "repeat-first",
         "short_edge": 480,

@@ -1,21 +1,31 @@
 """Test-time augmentation: the mean of a network's logits over several views of a clip."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from threedcseg.inference.settings import VIEWS
 
-Network = Callable[[Tensor], Tensor]
-"""Any callable from clips ``(B, 3, T, H, W)`` in [0, 1] to logits ``(B, K, T, H, W)``."""
+Network = Callable[..., Tensor]
+"""Any callable from clips ``(B, 3, T, H, W)`` in [0, 1] to logits ``(B, K, T, H, W)``.
+
+One whose ``takes_context`` is true is also called with ``context``, a number of frames that its
+clips have before the T and after them; those that are not there are black.
+"""
 
 
-def mean_logits(clip: Tensor, network: Network, count: int, multiple: int) -> Tensor:
-    """Logits ``(B, K, T, H, W)`` float32 of ``(B, 3, T, H, W)``: over the first ``count`` `VIEWS`.
+def mean_logits(
+    clip: Tensor, network: Network, count: int, multiple: int, context: int = 0
+) -> Tensor:
+    """Logits ``(B, K, T, H, W)`` float32 of ``(B, 3, T + 2 context, H, W)``: over the first
+    ``count`` `VIEWS`.
 
     The smaller views have sides of multiples of ``multiple`` pixels.
     """
+    if context:
+        network = partial(network, context=context)
     views = VIEWS[:count]
     return torch.stack([_logits(clip, network, *view, multiple) for view in views]).mean(0)
 

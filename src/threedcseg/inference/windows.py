@@ -7,16 +7,34 @@ may repeat where a video (or its tail) is shorter than a clip.
 With a ``stride`` above 1, a window takes every second, third, ... frame: it sees more of the
 video, for the same work. Windows that begin at successive frames make a block, which covers all
 frames from its first to its last; successive blocks share ``overlap`` frames of each window.
+
+The ``context`` of a window are as many frames, a stride apart, before its first and after its last.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from threedcseg.inference.settings import Settings, Tail
 
 FrameT = TypeVar("FrameT")
 Window = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Clip(Generic[FrameT]):
+    """A window with its frames: ``frames[slot]`` is the one of index ``window[slot]``.
+
+    ``before`` and ``after``: its context, None where the video has no such frame. No later window
+    but a tail that was moved back covers a frame before ``settled``.
+    """
+
+    window: Window
+    frames: list[FrameT]
+    before: list[FrameT | None]
+    after: list[FrameT | None]
+    settled: int
 
 
 def all_windows(
@@ -38,7 +56,7 @@ def all_windows(
     [(0, 2, 4, 6), (1, 3, 5, 7), (7, 8, 9, 10)]
     """
     clips = iter_clips(range(num_frames), clip_length, overlap, tail, stride)
-    return [window for window, _, _ in clips]
+    return [clip.window for clip in clips]
 
 
 def iter_clips(
@@ -47,36 +65,50 @@ def iter_clips(
     overlap: int = 3,
     tail: Tail = "shift",
     stride: int = 1,
-) -> Iterator[tuple[Window, list[FrameT], int]]:
-    """Group a stream of frames of unknown length into ``(window, clip, settled)``.
+    context: int = 0,
+) -> Iterator[Clip[FrameT]]:
+    """Group a stream of frames of unknown length into clips.
 
-    Each block is given out as soon as its last frame is in, and at most ``clip_length * stride``
-    frames are held. ``clip[slot]`` is the frame of index ``window[slot]``. No later window but a
-    tail that was moved back covers a frame before ``settled``.
+    Each block is given out as soon as its last frame and its context are in, and at most
+    ``(clip_length + 2 * context) * stride`` frames are held.
     """
-    Settings(clip_length, overlap, stride, tail=tail).check()
+    Settings(clip_length, overlap, stride, tail=tail, context=context).check()
     span, step = clip_length * stride, (clip_length - overlap) * stride
-    recent: deque[FrameT] = deque(maxlen=span)
+    around = context * stride
+    recent: deque[FrameT] = deque(maxlen=span + 2 * around)
     num_frames = start = 0
 
-    def with_clips(windows: list[Window], end: int) -> Iterator[tuple[Window, list[FrameT], int]]:
-        oldest = num_frames - len(recent)
+    def at(index: int) -> FrameT | None:
+        return recent[index - num_frames] if 0 <= index < num_frames else None
+
+    def clips(windows: list[Window], end: int) -> Iterator[Clip[FrameT]]:
         starts = [*(window[0] for window in windows), end]
         for window, settled in zip(windows, starts[1:], strict=True):
-            yield window, [recent[index - oldest] for index in window], settled
+            before = range(window[0] - around, window[0], stride)
+            after = range(window[-1] + stride, window[-1] + stride + around, stride)
+            yield Clip(
+                window,
+                [recent[index - num_frames] for index in window],
+                [at(index) for index in before],
+                [at(index) for index in after],
+                settled,
+            )
 
     for frame in frames:
         recent.append(frame)
         num_frames += 1
-        if num_frames == start + span:
-            yield from with_clips(_block(start, clip_length, stride), start + step)
+        if num_frames == start + span + around:
+            yield from clips(_block(start, clip_length, stride), start + step)
             start += step
+    while num_frames >= start + span:  # without all of its context
+        yield from clips(_block(start, clip_length, stride), start + step)
+        start += step
     if tail == "repeat-first":
         left = _published_tail(start, num_frames, clip_length, clip_length - overlap)
     else:
         covered = start + overlap * stride if start else 0
         left = _shifted_tail(covered, num_frames, clip_length, stride)
-    yield from with_clips(list(left), num_frames)
+    yield from clips(list(left), num_frames)
 
 
 def _block(start: int, clip_length: int, stride: int) -> list[Window]:

@@ -39,7 +39,7 @@ OVERLAP = (0.2, 0.5)
 TEXTURE = (0.0, 1e-4)
 """The same for the mean square of the gradient a pixel."""
 LAGS = (1, 3)
-"""Neighbours are so many frames away, before and after."""
+"""Neighbours are so many frames away, before and after, where a clip comes without context."""
 
 
 @dataclass(frozen=True)
@@ -217,13 +217,17 @@ def powers(x: Tensor) -> Tensor:
     return torch.stack([x * x, x, torch.ones_like(x)])
 
 
-def camera_motions(gray: Tensor, batch: int) -> dict[int, tuple[Tensor, Tensor]]:
+def camera_motions(
+    gray: Tensor, batch: int, lags: tuple[int, ...] = LAGS
+) -> dict[int, tuple[Tensor, Tensor]]:
     """How the camera moved: gray frames ``(B*T, 1, H/2, W/2)`` of clips to motions for each lag.
 
-    For each of `LAGS` below T: motions of the frames from the ``lag``-th on to those ``lag`` frames
-    before them, ``(B*(T - lag), 2, 3)``, and how far they can be trusted, ``(B*(T - lag),)``.
+    For each of ``lags`` below T, of which the first is 1: motions of the frames from the
+    ``lag``-th on to those ``lag`` frames before them, ``(B*(T - lag), 2, 3)``, and how far they can
+    be trusted, ``(B*(T - lag),)``: not at all where either frame is plain.
     """
     levels = {2: Level.of(gray)}
+    textured = ramp((levels[2].gx ** 2 + levels[2].gy ** 2).mean((1, 2)), TEXTURE)  # (B*T,)
     for stride in (4, 8):
         gray = halved(gray)
         levels[stride] = Level.of(gray)
@@ -233,9 +237,9 @@ def camera_motions(gray: Tensor, batch: int) -> dict[int, tuple[Tensor, Tensor]]
     trust = motions.new_zeros(len(motions))
     for stride, steps in STEPS:
         motions, trust = refine(frames[stride], before[stride], motions, steps)
-    found = {1: (motions, trust)}
+    found = {1: (motions, trust * earlier(textured, 1, batch))}
     count = len(gray) // batch
-    for lag in LAGS[1:]:
+    for lag in lags[1:]:
         if lag >= count:
             break
         single = motions.unflatten(0, (batch, -1))  # (B, T - 1, 2, 3)
@@ -248,15 +252,20 @@ def camera_motions(gray: Tensor, batch: int) -> dict[int, tuple[Tensor, Tensor]]
             chain, trust = refine(
                 level.later(lag, batch), earlier(level.gray, lag, batch), chain, steps
             )
-        found[lag] = chain, trust
+        found[lag] = chain, trust * earlier(textured, lag, batch)
     return found
 
 
 def later(frames: Tensor, lag: int, batch: int) -> Tensor:
     """Of frames ``(B*T, ...)``, those that have one ``lag`` frames before them."""
-    return frames.unflatten(0, (batch, -1))[:, lag:].flatten(0, 1)
+    return part(frames, batch, lag, len(frames) // batch)
 
 
 def earlier(frames: Tensor, lag: int, batch: int) -> Tensor:
     """Of frames ``(B*T, ...)``, those that have one ``lag`` frames after them."""
-    return frames.unflatten(0, (batch, -1))[:, : frames.shape[0] // batch - lag].flatten(0, 1)
+    return part(frames, batch, 0, len(frames) // batch - lag)
+
+
+def part(frames: Tensor, batch: int, first: int, end: int) -> Tensor:
+    """Of frames ``(B*T, ...)``, those of each clip from the ``first`` on, before the ``end``."""
+    return frames.unflatten(0, (batch, -1))[:, first:end].flatten(0, 1)

@@ -3,6 +3,10 @@
 Each neighbour one and three frames away is warped by the motion of the camera (`camera_motions`);
 what still differs moves by itself, or was hidden. Where the alignment failed, a difference is
 unknown, which is not the same as moving: it is 0, and a map says so.
+
+A clip may come with context: as many frames before it and after it, which this stream alone looks
+at. Then all frames of the clip have neighbours on both sides, and the further ones are as far away
+as the context goes. A frame of it that is not there is black, of which nothing is known.
 """
 
 import torch
@@ -14,11 +18,10 @@ from threedcseg.models.camera import (
     NOISE,
     Level,
     camera_motions,
-    earlier,
     halved,
     inside,
     invert,
-    later,
+    part,
     places,
 )
 from threedcseg.models.layout import to_clip, to_frames
@@ -51,46 +54,61 @@ def differences(
 
 
 def both_sides(
-    frames: Tensor, steep: Tensor, lag: int, motions: Tensor, trust: Tensor, batch: int
+    frames: Tensor,
+    steep: Tensor,
+    lag: int,
+    motions: Tensor,
+    trust: Tensor,
+    batch: int,
+    context: int,
 ) -> list[Tensor]:
     """`differences` to the neighbours before and after, ``(B*T, 4, H/8, W/8)`` each.
 
-    ``motions`` and ``trust``: of `camera_motions`. Frames without such a neighbour have 0.
+    ``frames`` and ``steep`` have ``context`` more of each clip on both sides; ``motions`` and
+    ``trust``: of `camera_motions`. Frames without such a neighbour have 0.
     """
-    after, before = later(frames, lag, batch), earlier(frames, lag, batch)
+    missing = max(lag - context, 0)  # frames of a clip without one
+    first, end = context, len(frames) // batch - context - missing
+
+    def both(maps: Tensor, before: int, after: int) -> Tensor:
+        return torch.cat([part(maps, batch, first + step, end + step) for step in (before, after)])
+
+    back = part(motions, batch, first + missing - lag, end + missing - lag)
     found = differences(
-        torch.cat([after, before]),
-        torch.cat([later(steep, lag, batch), earlier(steep, lag, batch)]),
-        torch.cat([before, after]),
-        torch.cat([motions, invert(motions)]),
-        torch.cat([trust, trust]),
+        both(frames, missing, 0),
+        both(steep, missing, 0),
+        both(frames, missing - lag, lag),
+        torch.cat([back, invert(part(motions, batch, first, end))]),
+        both(trust, missing - lag, 0),
     )
     sides = []
-    for side, ends in zip(found.chunk(2), ((lag, 0), (0, lag)), strict=True):
+    for side, ends in zip(found.chunk(2), ((missing, 0), (0, missing)), strict=True):
         clips = F.pad(side.unflatten(0, (batch, -1)), (0, 0, 0, 0, 0, 0, *ends))
         sides.append(clips.flatten(0, 1))
     return sides
 
 
-def moving(clip: Tensor) -> tuple[Tensor, Tensor]:
-    """What the stream sees of clips ``(B, 3, T, H, W)``, T >= 2.
+def moving(clip: Tensor, context: int = 0) -> tuple[Tensor, Tensor]:
+    """What the stream sees of clips ``(B, 3, T + 2 context, H, W)``, of at least two frames.
 
     ``(B*T, C, H/8, W/8)``: for each neighbour its `differences` and the absolute one less its mean
     over the frame; then, for each lag, the lesser of before and after, for what was hidden differs
     from one side only. With it how far anything is known, ``(B*T, 1, H/8, W/8)``.
     """
-    batch = len(clip)
+    batch, count = len(clip), clip.shape[2] - 2 * context
+    lags = tuple(lag for lag in (LAGS[0], max(LAGS[1], context)) if lag < count + context)
     frames = halved(to_frames(clip)).contiguous()  # (B*T, 3, H/2, W/2)
     gray = frames.mean(1, keepdim=True)
     level = Level.of(gray)
     steep = (level.gx**2 + level.gy**2)[:, None]
-    found = camera_motions(gray, batch)
+    found = camera_motions(gray, batch, lags)
     maps: list[Tensor] = []
     sure: list[Tensor] = []
     sides: list[Tensor] = []
-    for lag in LAGS:
-        if lag in found:
-            sides = both_sides(frames, steep, lag, *found[lag], batch)
+    for place in range(len(LAGS)):
+        if place < len(lags):
+            lag = lags[place]
+            sides = both_sides(frames, steep, lag, *found[lag], batch, context)
         else:  # the clip is too short
             sides = [torch.zeros_like(side) for side in sides]
         for side in sides:
@@ -127,13 +145,14 @@ class MotionStream(nn.Module):
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, clip: Tensor, features: list[Tensor]) -> list[Tensor]:
-        """RGB ``(B, 3, T, H, W)`` in [0, 1] and the encoder's maps to those maps, more in them."""
+    def forward(self, clip: Tensor, features: list[Tensor], context: int = 0) -> list[Tensor]:
+        """RGB ``(B, 3, T + 2 context, H, W)`` in [0, 1] and the encoder's maps of T frames to those
+        maps, more in them."""
         if clip.shape[2] == 1:
             return features
         device = "cpu" if clip.is_meta else clip.device.type  # torch knows no autocast on meta
         with torch.autocast(device, enabled=False):
-            seen, known = moving(clip.float())
+            seen, known = moving(clip.float(), context)
         dtype = next(self.parameters()).dtype  # bfloat16 where memory is estimated
         return self.add(seen.to(dtype), known.to(dtype), features)
 

@@ -17,7 +17,9 @@ class SegmentationNetwork(nn.Module):
     ``forward`` takes clips ``(B, 3, T, H, W)`` of RGB in [0, 1], any ``T >= 1`` and any size, and
     returns logits ``(B, K, T, H, W)`` at the same size; ``K`` is 1 (foreground) or 2 (background,
     foreground). ``mean`` and ``std`` are those of its encoder's training, kept with the weights.
-    ``motion`` adds what moves against the scene to the encoder's maps (`MotionStream`).
+    ``motion`` adds what moves against the scene to the encoder's maps (`MotionStream`). It alone
+    looks at the ``context`` frames that a clip may have before and after those that are asked for:
+    then the clip is ``(B, 3, T + 2 context, H, W)``, and frames that are not there are black.
     ``name`` and ``options`` are what `create_model` made it from, kept with its weights;
     ``recommended`` are the settings of inference that its file of weights recommends.
     """
@@ -33,12 +35,14 @@ class SegmentationNetwork(nn.Module):
         self.encoder = encoder
         self.motion = motion
         self.decoder = decoder
+        self.takes_context = motion is not None
         self.register_buffer("mean", torch.tensor(encoder.mean).reshape(1, 3, 1, 1, 1))
         self.register_buffer("std", torch.tensor(encoder.std).reshape(1, 3, 1, 1, 1))
 
-    def forward(self, clip: Tensor) -> Tensor:
-        features = self.encoder((clip - self.mean) / self.std)
+    def forward(self, clip: Tensor, context: int = 0) -> Tensor:
+        own = clip[:, :, context : clip.shape[2] - context]  # (B, 3, T, H, W)
+        features = self.encoder((own - self.mean) / self.std)
         if self.motion is not None:
-            features = self.motion(clip, features)
+            features = self.motion(clip, features, context)
         logits = self.decoder(features)  # (B, K, t, H/4, W/4)
-        return upsample(logits, like=clip)
+        return upsample(logits, like=own)

@@ -19,7 +19,7 @@ from torch import nn
 
 from threedcseg.atomic import scratch_folder
 from threedcseg.errors import InputError
-from threedcseg.inference.predictor import predict_clip
+from threedcseg.inference.predictor import context_of, predict_clips
 from threedcseg.inference.settings import Settings
 from threedcseg.models.fast.prepare import prepare_for_inference
 from threedcseg.models.loading import load_network
@@ -52,15 +52,16 @@ def export(
     *,
     weights: str | Path | None = None,
     clip_length: int | None = None,
+    context: int | None = None,
     video: str | Path | None = None,
     calibration: str | Path | None = None,
 ) -> Difference:
     """Write a trained network to ``path`` (.onnx or .xml), height and width left open.
 
-    ``clip_length``: by default what the weights recommend. With ``calibration``, the root of a data
-    set, convolutions are in int8 (see `quantize`). The
-    file is compared with PyTorch on a clip of ``video`` (default: of the calibration, or a made-up
-    one) at two sizes, and only then put in its place.
+    ``clip_length``, ``context``: by default what the weights recommend. With ``calibration``, the
+    root of a data set, convolutions are in int8 (see `quantize`). The file is compared with PyTorch
+    on a clip of ``video`` (default: of the calibration, or a made-up one) at two sizes, and only
+    then put in its place.
     Raises `InputError` for a name that ends in neither, int8 in .xml (converted, it loses five
     times as much), a largest difference above `TOLERANCE` (in
     int8: a mean one above `INT8_TOLERANCE`), or what cannot be read or written.
@@ -79,35 +80,39 @@ def export(
     if path.suffix == ".xml":
         runtime_package("openvino")
     network, _ = load_network(name_or_path, weights)
-    given: dict[str, Any] = {} if clip_length is None else {"clip_length": clip_length}
+    asked = {"clip_length": clip_length, "context": context}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     settings = Settings.recommended_by(network, **given)
-    clip_length = settings.clip_length
-    clips = None if calibration is None else calibration_clips(calibration, clip_length)
-    frames = clips[0] if clips is not None and video is None else _frames(video, clip_length)
+    clip_length, context = settings.clip_length, context_of(network, settings)
+    length = clip_length + 2 * context
+    clips = None if calibration is None else calibration_clips(calibration, length)
+    frames = clips[0] if clips is not None and video is None else _frames(video, length)
     recommended: Any = network.recommended
     about = {
         **weights_provenance(name_or_path, weights),
         "licence": (card_of(name_or_path) or {}).get("licence", "that of the weights"),
         "clip_length": clip_length,
+        "context": context,
         "precision": "float32" if clips is None else "int8",
-        "input": f"clip (1, 3, {clip_length}, H, W) float32, RGB in [0, 1], "
+        "input": f"clip (1, 3, {length}, H, W) float32, RGB in [0, 1], "
         f"H and W multiples of {MULTIPLE}",
-        "output": "logits (1, K, T, H, W): foreground is sigmoid for K = 1, softmax [:, 1] for 2",
-        "recommended": {**recommended, "clip_length": clip_length},
+        "output": f"logits (1, K, {clip_length}, H, W): foreground is sigmoid for K = 1, "
+        "softmax [:, 1] for 2",
+        "recommended": {**recommended, "clip_length": clip_length, "context": context},
         "settings": asdict(settings),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder(path.parent, ".export-") as folder:
         made = folder / path.name
         onnx = made.with_suffix(".onnx")
-        _write_onnx(network, onnx, clip_length)
+        _write_onnx(network, onnx, clip_length, context)
         if clips is not None:
             with _silent():
                 quantize(onnx, onnx, clips)
         _add_header(onnx, about)
         if path.suffix == ".xml":
             _write_openvino(made, about)
-        difference = _difference(network, made, frames)
+        difference = _difference(network, made, frames, context)
         _check(path, difference, quantized=clips is not None)
         if path.suffix == ".xml":  # first the weights, which nothing reads without the graph
             os.replace(made.with_suffix(".bin"), path.with_suffix(".bin"))
@@ -126,13 +131,26 @@ def _check(path: Path, difference: Difference, quantized: bool) -> None:
         )
 
 
-def _write_onnx(network: nn.Module, path: Path, clip_length: int) -> None:
-    clip = torch.rand(1, 3, clip_length, 6 * MULTIPLE, 10 * MULTIPLE)
+class _WithContext(nn.Module):
+    """A network whose clips always have so much of it."""
+
+    def __init__(self, network: nn.Module, context: int) -> None:
+        super().__init__()
+        self.network, self.context = network, context
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.network(clip, self.context)
+        return logits
+
+
+def _write_onnx(network: nn.Module, path: Path, clip_length: int, context: int) -> None:
+    clip = torch.rand(1, 3, clip_length + 2 * context, 6 * MULTIPLE, 10 * MULTIPLE)
     rows = MULTIPLE * torch.export.Dim("rows", min=2)
     columns = MULTIPLE * torch.export.Dim("columns", min=2)
     with _silent():
         program = torch.onnx.export(
-            prepare_for_inference(network),  # a smaller graph, exported faster
+            # a smaller graph, exported faster
+            _WithContext(prepare_for_inference(network), context),
             (clip,),
             dynamo=True,
             dynamic_shapes=({3: rows, 4: columns},),
@@ -160,13 +178,15 @@ def _write_openvino(path: Path, about: dict[str, Any]) -> None:
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
-def _difference(network: nn.Module, path: Path, frames: np.ndarray) -> Difference:
+def _difference(network: nn.Module, path: Path, frames: np.ndarray, context: int) -> Difference:
     """From PyTorch's probabilities at two sizes, neither that of the export."""
     exported = open_exported(path)
     found = []
     for height, width in ((7 * MULTIPLE, 12 * MULTIPLE), (9 * MULTIPLE, 5 * MULTIPLE)):
         clip = np.stack([cv2.resize(frame, (width, height)) for frame in frames])
-        ours, theirs = predict_clip(clip, network.eval()), predict_clip(clip, exported)
+        ours, theirs = (
+            predict_clips(clip[None], each, context=context) for each in (network.eval(), exported)
+        )
         found.append(np.abs(ours - theirs))
     return Difference(max(float(d.max()) for d in found), max(float(d.mean()) for d in found))
 

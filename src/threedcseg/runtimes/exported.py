@@ -27,15 +27,18 @@ class About(BaseModel, extra="allow"):
     """The entries of a header that are read again."""
 
     clip_length: Annotated[int, Field(ge=1, le=1024)]
+    context: Annotated[int, Field(ge=0, le=256)] = 0
     recommended: dict[str, Any] = {}
 
 
 class ExportedNetwork:
     """Clips ``(B, 3, T, H, W)`` float32 in [0, 1], T at most ``clip_length``, to logits.
 
-    Clips that are shorter than ``clip_length`` are filled up with their last frame. ``about``:
-    the header of the file (docs/runtimes.md); ``recommended``: settings it names, for
-    `Settings.recommended_by`. Raises `InputError` for longer clips.
+    Clips that are shorter than ``clip_length`` are filled up with their last frame. With up to
+    ``context`` frames before the T and after them, those are looked at for motion (`Network`); the
+    rest of ``context`` is black. ``about``: the header of the file (docs/runtimes.md);
+    ``recommended``: settings it names, for `Settings.recommended_by`. Raises `InputError` for
+    longer clips and more context.
     """
 
     def __init__(
@@ -43,23 +46,32 @@ class ExportedNetwork:
     ) -> None:
         self.path, self._compute, self.about = path, compute, about
         self.clip_length: int = about["clip_length"]
-        self.recommended = {**about.get("recommended", {}), "clip_length": self.clip_length}
+        self.context: int = about.get("context", 0)
+        self.takes_context = self.context > 0
+        fixed = {"clip_length": self.clip_length, "context": self.context}
+        self.recommended = {**about.get("recommended", {}), **fixed}
 
-    def __call__(self, clip: Tensor) -> Tensor:
-        length = clip.shape[2]
+    def __call__(self, clip: Tensor, context: int = 0) -> Tensor:
+        length = clip.shape[2] - 2 * context
         if length > self.clip_length:
             raise InputError(
                 f"{self.path}: was exported for clips of {self.clip_length} frames, not {length}",
                 f"give --clip-length {self.clip_length}, or export again",
             )
-        missing = self.clip_length - length
-        if missing:
-            clip = torch.cat([clip, clip[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
+        if context > self.context:
+            raise InputError(
+                f"{self.path}: was exported for a context of {self.context} frames, not {context}",
+                f"give --context {self.context}, or export again",
+            )
+        before, own, after = clip.split([context, length, context], dim=2)
+        last = own[:, :, -1:].expand(-1, -1, self.clip_length - length, -1, -1)
+        black = clip.new_zeros(*clip.shape[:2], self.context - context, *clip.shape[3:])
+        clip = torch.cat([black, before, own, last, after, black], dim=2)
         logits = [self._logits(one[None].contiguous().cpu().numpy()) for one in clip]
         return torch.from_numpy(np.concatenate(logits))[:, :, :length]
 
     def _logits(self, clip: np.ndarray) -> np.ndarray:
-        """Of one clip, of float32 ``(1, 1 or 2, T, h, w)``."""
+        """Of one clip with its context, of float32 ``(1, 1 or 2, T, h, w)``."""
         try:
             logits = np.asarray(self._compute(clip))
         except Exception as error:  # both runtimes have exceptions of their own
@@ -69,7 +81,7 @@ class ExportedNetwork:
         shape = logits.shape
         if (
             len(shape) != 5
-            or shape[:1] + shape[2:3] != clip.shape[:1] + clip.shape[2:3]
+            or (shape[0], shape[2] + 2 * self.context) != (clip.shape[0], clip.shape[2])
             or (shape[1] not in (1, 2) or 0 in shape or logits.dtype != np.float32)
         ):
             raise InputError(

@@ -206,11 +206,12 @@ class _Timed(nn.Module):
     def __init__(self, network: Network, device: torch.device, watch: Stopwatch) -> None:
         super().__init__()
         self.network, self.device, self.watch = network, device, watch
+        self.takes_context = getattr(network, "takes_context", False)
 
-    def forward(self, clip: Tensor) -> Tensor:
+    def forward(self, clip: Tensor, **given: int) -> Tensor:
         _synchronise(self.device)
         with self.watch:
-            logits: Tensor = self.network(clip)
+            logits: Tensor = self.network(clip, **given)
             _synchronise(self.device)
         return logits
 

@@ -9,14 +9,19 @@ from torch import Tensor
 class Batch(NamedTuple):
     """A process's share of the clips of one step.
 
-    ``frames (B, 3, T, H, W)`` and ``masks (B, 1, T, H, W)`` are uint8, masks {0, 255} and `VOID`
-    where the ground truth leaves a pixel open, on any device. ``sources``: for each clip, the files
-    that it was made from.
+    ``frames (B, 3, T + 2 context, H, W)`` and ``masks (B, 1, T, H, W)`` are uint8, masks {0, 255}
+    and `VOID` where the ground truth leaves a pixel open, on any device. ``sources``: for each
+    clip, the files that it was made from.
     """
 
     frames: Tensor
     masks: Tensor
     sources: tuple[tuple[str, ...], ...]
+
+    @property
+    def context(self) -> int:
+        """Frames before those that have masks, and as many after them."""
+        return (self.frames.shape[2] - self.masks.shape[2]) // 2
 
 
 class Batches(Protocol):

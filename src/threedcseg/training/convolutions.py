@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from threedcseg.training import depthwise, onednn
 
+ROUNDS = 10
+
 Convolution = Callable[[Tensor, Tensor, Tensor | None, int, tuple[int, int], bool], Tensor]
 """Of ``x (N, C, H, W)``, ``weight (D, C / groups, KH, KW)``, bias, stride, padding, and whether a
 ReLU6 follows."""
@@ -61,7 +63,7 @@ def fastest_convolution(device: torch.device, dtype: torch.dtype) -> tuple[Convo
         )
         return by_torch, f"convolutions by torch: {why}"
     try:
-        seconds = [_measured(by, device, dtype) for by in (own, by_torch)]
+        seconds = _measured((own, by_torch), device, dtype)
     except Exception as error:  # a compiler has many ways to fail, and none may stop a training
         reason = str(error).strip().splitlines()[:1]
         return by_torch, f"convolutions by torch: {name} failed ({reason})"
@@ -70,32 +72,38 @@ def fastest_convolution(device: torch.device, dtype: torch.dtype) -> tuple[Convo
     return by, f"convolutions by {name}: forward and backward {told}"
 
 
-def _measured(by: Convolution, device: torch.device, dtype: torch.dtype) -> float:
-    """Seconds for two convolutions as they occur, the least of five; wrong results raise."""
+def _measured(
+    ways: tuple[Convolution, ...], device: torch.device, dtype: torch.dtype
+) -> list[float]:
+    """Seconds that each way takes for two convolutions as they occur, the least of `ROUNDS` in
+    turns, which other work on the machine disturbs alike; wrong results raise."""
     cuda = device.type == "cuda"
     space, time_rows = (
         ((64, 144, 56, 100), (8, 144, 8, 5600)) if cuda else ((8, 144, 28, 50), (1, 144, 8, 1400))
     )
-    least = [float("inf"), float("inf")]
-    for number, (shape, kernel) in enumerate(((space, (5, 5)), (time_rows, (3, 1)))):
+    sums = [0.0] * len(ways)
+    for shape, kernel in ((space, (5, 5)), (time_rows, (3, 1))):
         x = torch.randn(shape, device=device, dtype=dtype).to(memory_format=torch.channels_last)
         x.requires_grad_()
         weight = torch.randn((shape[1], 1, *kernel), device=device, requires_grad=True)
         bias = torch.randn(shape[1], device=device, requires_grad=True)
         padding = (kernel[0] // 2, kernel[1] // 2)
-        for _ in range(5):  # the first compiles
-            if cuda:
-                torch.cuda.synchronize(device)
-            began = time.perf_counter()
-            with torch.autocast(device.type, dtype, dtype != torch.float32):
-                y = by(x, weight, bias, 1, padding, False)
-            y.backward(torch.ones_like(y))
-            if cuda:
-                torch.cuda.synchronize(device)
-            least[number] = min(least[number], time.perf_counter() - began)
-        sums = F.conv2d(
+        expected = F.conv2d(
             x.detach(), weight.detach().to(dtype), bias.detach().to(dtype), 1, padding, 1, shape[1]
         )
-        if not torch.allclose(y.detach().float(), sums.float(), rtol=0.05, atol=0.05):
-            raise ArithmeticError("a wrong result")
-    return sum(least)
+        least = [float("inf")] * len(ways)
+        for _ in range(ROUNDS):  # the first compiles
+            for number, by in enumerate(ways):
+                if cuda:
+                    torch.cuda.synchronize(device)
+                began = time.perf_counter()
+                with torch.autocast(device.type, dtype, dtype != torch.float32):
+                    y = by(x, weight, bias, 1, padding, False)
+                y.backward(torch.ones_like(y))
+                if cuda:
+                    torch.cuda.synchronize(device)
+                least[number] = min(least[number], time.perf_counter() - began)
+                if not torch.allclose(y.detach().float(), expected.float(), rtol=0.05, atol=0.05):
+                    raise ArithmeticError("a wrong result")
+        sums = [total + seconds for total, seconds in zip(sums, least, strict=True)]
+    return sums

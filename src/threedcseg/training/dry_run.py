@@ -74,7 +74,8 @@ def _model(network: SegmentationNetwork) -> Iterator[str]:
 def _stages(recipe: Recipe, network: SegmentationNetwork) -> Iterator[str]:
     for stage in recipe.stages:
         height, width = stage.size
-        clips = f"clips of {stage.clip_length} frames at {width}x{height}"
+        around = f" with {stage.context} before and after" if stage.context else ""
+        clips = f"clips of {stage.clip_length} frames{around} at {width}x{height}"
         count = f"{stage.minutes:.3g} minutes, in steps of {stage.batch_size}"
         if stage.steps:
             count = f"{stage.steps} steps of {stage.batch_size} clips, "
@@ -137,7 +138,8 @@ def _memory(recipe: Recipe, network: SegmentationNetwork, world: World) -> Itera
         freeze(network, recipe, stage)
         memory = estimate_memory(
             network,
-            (clips, 3, stage.clip_length, *stage.size),
+            (clips, 3, stage.clip_length + 2 * stage.context, *stage.size),
+            stage.context,
             half=half,
             gradient_checkpointing=recipe.gradient_checkpointing,
             average=recipe.moving_average > 0,

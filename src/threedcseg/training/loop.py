@@ -153,7 +153,7 @@ def _backward(
     for number, (frames, masks) in enumerate(shares, 1):
         with nullcontext() if number == parts else world.no_sync(ddp):
             with torch.autocast(device.type, precision, precision != torch.float32):
-                logits = ddp(unit_range(frames, device))  # (B, K, T, H, W)
+                logits = ddp(unit_range(frames, device), batch.context)  # (B, K, T, H, W)
             loss = loss_of(logits, unit_range(masks, device)) / parts
             state.scaler.scale(loss).backward()
         total += loss.item()

@@ -34,12 +34,13 @@ class Memory:
 def estimate_memory(
     network: SegmentationNetwork,
     shape: tuple[int, int, int, int, int],
+    context: int = 0,
     *,
     half: bool = False,
     gradient_checkpointing: bool = False,
     average: bool = False,
 ) -> Memory:
-    """Memory for training on clips of ``shape`` (B, 3, T, H, W).
+    """Memory for training on clips of ``shape`` (B, 3, T + 2 context, H, W).
 
     ``network`` may live on the meta device, where this costs nothing. ``half``: computed in 16
     bits, to which the network is cast; ``average``: a moving average is kept.
@@ -54,12 +55,15 @@ def estimate_memory(
         gradients=trained,
         optimizer=2 * trained,
         average=weights * average,
-        activations=_activations(network, shape, gradient_checkpointing),
+        activations=_activations(network, shape, context, gradient_checkpointing),
     )
 
 
 def _activations(
-    network: SegmentationNetwork, shape: tuple[int, ...], gradient_checkpointing: bool
+    network: SegmentationNetwork,
+    shape: tuple[int, ...],
+    context: int,
+    gradient_checkpointing: bool,
 ) -> int:
     """Bytes that `forward` keeps; with gradient checkpointing, the blocks' inputs and, for the
     largest block, what it is computed again for: its activations and their gradients."""
@@ -89,7 +93,7 @@ def _activations(
     try:
         with saved_tensors_hooks(keep, lambda tensor: tensor):
             weight = next(network.parameters())
-            network(torch.empty(shape, device=weight.device, dtype=weight.dtype))
+            network(torch.empty(shape, device=weight.device, dtype=weight.dtype), context)
     finally:
         for hook in hooks:
             hook.remove()

@@ -18,7 +18,7 @@ def sources_of_bad_losses(network: SegmentationNetwork, loss_of: Loss, batch: Ba
     device = next(network.parameters()).device
     bad = []
     for frames, masks, sources in zip(*batch, strict=True):
-        logits = network(unit_range(frames[None], device))
+        logits = network(unit_range(frames[None], device), batch.context)
         if not loss_of(logits, unit_range(masks[None], device)).isfinite():
             bad.append(f"a clip of {', '.join(sources)}")
     more = [f"{len(bad) - NAMED} more clips"] if len(bad) > NAMED else []

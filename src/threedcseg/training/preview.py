@@ -59,7 +59,8 @@ class Preview:
         # Clips of all parts of a batch, which has its videos first.
         spread = np.linspace(0, len(batch.frames) - 1, TRAINED_ON).round().astype(int)
         for index in np.unique(spread):
-            frames = batch.frames[index].permute(1, 2, 3, 0).cpu().numpy()
+            own = batch.frames[index, :, batch.context : batch.frames.shape[2] - batch.context]
+            frames = own.permute(1, 2, 3, 0).cpu().numpy()
             rows.append(_row(frames, {TRUE: batch.masks[index, 0].cpu().numpy() > 127}))
         self._write(step, rows)
         self._last = time.monotonic()

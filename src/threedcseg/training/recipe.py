@@ -91,11 +91,13 @@ class Stage:
     It lasts ``steps``, or ``minutes``. ``size``: height and width of the clips. ``batch_size``:
     clips that one update rests on, whatever the number of devices. With a ``mix`` they are made on
     the device, of decoded pictures that stay there, and it says how many; else by worker processes,
-    as sources and ``augmentation`` say. The learning rate rises linearly over ``warmup`` steps and
-    then follows ``schedule``: "cosine" to zero, "exponential" by ``decay`` every ``decay_steps``
-    steps (the paper's, per epoch), or "constant". ``rates`` scale it for parts of the network, such
-    as ``{encoder: 0.4, encoder.stem: 0}``; what has 0 stays as it is, and no gradients are computed
-    for it.
+    as sources and ``augmentation`` say. With a mix, clips may have ``context``, so many frames
+    before and after the ``clip_length``, in which motion is looked for (`SegmentationNetwork`):
+    short clips with it show more scenes for the same work. The learning rate rises linearly over
+    ``warmup`` steps and then follows ``schedule``: "cosine" to zero, "exponential" by ``decay``
+    every ``decay_steps`` steps (the paper's, per epoch), or "constant". ``rates`` scale it for
+    parts of the network, such as ``{encoder: 0.4, encoder.stem: 0}``; what has 0 stays as it is,
+    and no gradients are computed for it.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Stage:
     minutes: NotNegativeFloat = 0.0
     mix: Mix | None = None
     clip_length: Positive = 8
+    context: NotNegative = 0
     rates: dict[str, NotNegativeFloat] = field(default_factory=dict)
     warmup: NotNegative = 0
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
@@ -131,6 +134,8 @@ class Stage:
             raise InputError(f"stage {self.name!r} has no batch_size", "add it")
         elif any(source.kind == PACK for source in self.sources):
             raise InputError(f"stage {self.name!r} reads packs, but has no mix", "add one")
+        elif self.context:
+            raise InputError(f"stage {self.name!r} has context, but no mix", "add one")
 
     def rate_of(self, parameter: str) -> float:
         """The factor that ``rates`` have for a parameter: that of the narrowest part it is in."""

@@ -50,6 +50,6 @@ def test_both_compute_the_same(device, dtype, tolerance):
     with torch.inference_mode():
         expected = plain(clip).softmax(1)
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            both = [network.model._by(way, clip.to(device)) for way in (0, 1)]
+            both = [network.model._by(way, clip.to(device), {}) for way in (0, 1)]
         for logits in (*both, network(clip.to(device))):
             assert (logits.float().cpu().softmax(1) - expected).abs().max() < tolerance

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,6 +37,14 @@ def test_a_batch_is_a_function_of_seed_and_number(stock):
     assert torch.equal(one.frames, again.frames) and torch.equal(one.masks, again.masks)
     assert not torch.equal(one.frames, maker(stock)(8).frames)
     assert not torch.equal(one.frames, maker(stock, seed=4)(7).frames)
+
+
+def test_the_context_of_a_clip_has_no_masks(stock):
+    whole = maker(stock)(2)
+    batch = replace(maker(stock), context=1)(2)
+    assert (whole.context, batch.context) == (0, 1)
+    assert torch.equal(batch.frames, whole.frames)
+    assert torch.equal(batch.masks, whole.masks[:, :, 1:3])
 
 
 def test_shares_of_processes_are_the_batch(stock):

@@ -21,27 +21,29 @@ class FastestLayout(nn.Module):
     def __init__(self, contiguous: nn.Module, channels_last: nn.Module) -> None:
         super().__init__()
         self.networks = nn.ModuleList([contiguous, channels_last])
+        self.takes_context = getattr(contiguous, "takes_context", False)
         self._fastest: dict[tuple[object, ...], int] = {}
 
-    def forward(self, clip: Tensor) -> Tensor:
-        key = (*clip.shape[1:], clip.dtype, torch.is_autocast_enabled(clip.device.type))
+    def forward(self, clip: Tensor, **given: int) -> Tensor:
+        kind = clip.dtype, torch.is_autocast_enabled(clip.device.type)
+        key = (*clip.shape[1:], *kind, *given.items())
         if key not in self._fastest:
-            seconds = [self._seconds(way, clip) for way in range(len(self.networks))]
+            seconds = [self._seconds(way, clip, given) for way in range(len(self.networks))]
             self._fastest[key] = seconds.index(min(seconds))
-        return self._by(self._fastest[key], clip)
+        return self._by(self._fastest[key], clip, given)
 
-    def _by(self, way: int, clip: Tensor) -> Tensor:
+    def _by(self, way: int, clip: Tensor, given: dict[str, int]) -> Tensor:
         layout = torch.channels_last_3d if way else torch.contiguous_format
-        logits: Tensor = self.networks[way](clip.contiguous(memory_format=layout))
+        logits: Tensor = self.networks[way](clip.contiguous(memory_format=layout), **given)
         return logits
 
-    def _seconds(self, way: int, clip: Tensor) -> float:
+    def _seconds(self, way: int, clip: Tensor, given: dict[str, int]) -> float:
         """The least of `TIMED` runs."""
         seconds = []
         for _ in range(1 + TIMED):
             _synchronise(clip.device)
             start = time.perf_counter()
-            self._by(way, clip)
+            self._by(way, clip, given)
             _synchronise(clip.device)
             seconds.append(time.perf_counter() - start)
         return min(seconds[1:])

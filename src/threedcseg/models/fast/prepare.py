@@ -85,10 +85,13 @@ class Autocast(nn.Module):
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.model, self.dtype = model, dtype
+        self.takes_context = getattr(model, "takes_context", False)
 
-    def forward(self, clip: Tensor) -> Tensor:
+    def forward(self, clip: Tensor, **given: int) -> Tensor:
         with torch.autocast(clip.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            logits: Tensor = self.model(clip.contiguous(memory_format=torch.channels_last_3d))
+            logits: Tensor = self.model(
+                clip.contiguous(memory_format=torch.channels_last_3d), **given
+            )
         return logits.float()
 
 

@@ -17,11 +17,13 @@ from threedcseg.training.clips.rendering import render
 class BatchMaker:
     """Batch ``i`` of planned clips, a pure function of ``(seed, i)``.
 
+    The first and last ``context`` frames of the clips come without masks.
     On two kinds of device the clips are the same but for rounding and grain.
     """
 
     planner: Planner
     seed: int = 0
+    context: int = 0
 
     @torch.no_grad()
     def __call__(self, number: int, share: slice = slice(None)) -> Batch:
@@ -37,7 +39,8 @@ class BatchMaker:
             mask = pixels[..., 3]
             image = changed(pixels[..., :3].contiguous(), mask, [plan.look for plan in some])
             frames.append(image.mul_(255).round_().to(torch.uint8))
-            masks.append(mask.mul(255).to(torch.uint8))
+            own = mask[:, self.context : mask.shape[1] - self.context]
+            masks.append(own.mul(255).to(torch.uint8))
         return Batch(
             torch.cat(frames).permute(0, 4, 1, 2, 3),
             torch.cat(masks)[:, None],

@@ -42,8 +42,9 @@ class DeviceBatches:
     def __call__(self, stage: int, done: int) -> Iterator[Batch]:
         given = self.recipe.stages[stage]
         assert given.mix is not None
-        planner = Planner(self._stock(given), given.clip_length, given.size, given.mix)
-        make = BatchMaker(planner, 1000 * self.recipe.seed + stage)
+        frames = given.clip_length + 2 * given.context
+        planner = Planner(self._stock(given), frames, given.size, given.mix)
+        make = BatchMaker(planner, 1000 * self.recipe.seed + stage, given.context)
         share = slice(self.world.rank, None, self.world.size)
         numbers = itertools.islice(
             itertools.count(done), given.steps - done if given.steps else None
