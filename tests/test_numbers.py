@@ -25,7 +25,8 @@ from threedcseg.video.folder import FOLDER_RATE
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "src" / "threedcseg" / "models" / "cards" / "compact.md"
 DEFAULT = Settings()
-BLOCK = DEFAULT.clip_length * DEFAULT.stride
+AWAITED = (DEFAULT.clip_length + DEFAULT.context) * DEFAULT.stride
+HELD = AWAITED + DEFAULT.context * DEFAULT.stride + shots.FLASH
 MILLIONS = {name: of_model(name).parameters / 1e6 for name in ("compact", "3dc-seg")}
 SHIPS = shipped_options("compact")
 SEQUENCES = LISTS_2016["dev"]
@@ -46,12 +47,12 @@ MEAN = card("**mean**")
 KEPT = float(re.findall(r"all regions kept \(.*?\) ([\d.]+)", CARD.read_text())[0])
 COMPACT, PAPER = f"{MILLIONS['compact']:.1f}", f"{MILLIONS['3dc-seg']:.1f}"
 
-COUNTS = {2: "two", 3: "three", 7: "seven", 8: "eight"}
+COUNTS = {2: "two", 3: "three", 5: "five", 7: "seven", 8: "eight"}
 
 SAYINGS = {
     "README.md": [
-        f"At most {BLOCK + shots.FLASH} frames are held",
-        f"A mask is final at most {BLOCK - 1} frames after its frame came in",
+        f"At most {HELD} frames are held",
+        f"A mask is final at most {AWAITED - 1} frames after its frame came in",
         f"| this, `compact` | {MEAN} | | {COMPACT} M |",
         f"is not sure of (`--drop-unsure 0`) | {KEPT} | | {COMPACT} M |",
     ],
@@ -63,13 +64,15 @@ SAYINGS = {
         f"| parameters | {PAPER} million | {COMPACT} million |",
         f"| network's resolution | short edge {PUBLISHED.short_edge} | "
         f"short edge {DEFAULT.short_edge} |",
-        f"at most {COUNTS[BLOCK - 1]} frames after its frame",
-        f"At most {BLOCK + shots.FLASH} frames are held",
+        f"has {COUNTS[DEFAULT.context]} frames before and after it as context",
+        f"frames one and {COUNTS[DEFAULT.context]} steps before and after (three, of clips without",
+        f"at most {AWAITED - 1} frames after its frame",
+        f"At most {HELD} frames are held",
         f"EfficientNet-L{SHIPS['width'][1:]}",
     ],
     "docs/shots.md": [
-        f"one clip, or block, and two frames, {BLOCK + shots.FLASH} by default",
-        f"wait until a clip is full ({BLOCK} frames by default",
+        f"one clip, or block, with its context, and two frames, {HELD} by default",
+        f"wait until a clip is full and its context is in ({AWAITED} frames by default",
         f"the product is above {shots.LEAST:g} and {COUNTS[shots.TIMES]} times as large as all of "
         f"the last {COUNTS[shots.RECENT]} steps",
         f"A picture that is back after one or {COUNTS[shots.FLASH]} frames was interrupted",
@@ -86,7 +89,7 @@ SAYINGS = {
         f"A folder of frames becomes {FOLDER_RATE} frames a second",
         f"Regions below {100 * regions.SMALLEST:g} % of the frame are specks",
     ],
-    "docs/performance.md": [f"first window has been computed ({BLOCK} frames by default)"],
+    "docs/performance.md": [f"first window has been computed ({AWAITED} frames by default,"],
     "docs/demo.md": [
         f"at most {jobs.MAX_WAITING} wait",
         f"nobody has looked at it for {jobs.ABANDONED_SECONDS:g} seconds",
@@ -94,7 +97,7 @@ SAYINGS = {
     "docs/metrics.md": [
         f"within {100 * TOLERANCE:g} % of the diagonal ({boundary_tolerance((480, 854))} pixels",
         f'"clip_length": {DEFAULT.clip_length}, "overlap": {DEFAULT.overlap}, '
-        f'"stride": {DEFAULT.stride}, "tta": {DEFAULT.tta}',
+        f'"stride": {DEFAULT.stride}, "context": {DEFAULT.context}, "tta": {DEFAULT.tta}',
         f'"short_edge": {DEFAULT.short_edge}',
     ],
     "docs/scale.md": [f"in a log, a line every {LINE_EVERY:g} seconds"],

@@ -73,7 +73,8 @@ def test_context_is_what_lies_around_a_window(num_frames, lengths, stride, conte
     clips = list(iter_clips(video, *options, context))
     assert [clip.window for clip in clips] == all_windows(num_frames, *options)
     for clip in clips:
-        steps = range(stride, context * stride + 1, stride)
+        apart = max(1, clip.window[-1] - clip.window[-2]) if clip_length > 1 else stride
+        steps = range(apart, context * apart + 1, apart)
         before = [clip.window[0] - step for step in reversed(steps)]
         after = [clip.window[-1] + step for step in steps]
         for indices, frames in ((before, clip.before), (after, clip.after)):

@@ -2,8 +2,9 @@
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, islice, repeat
 from operator import attrgetter, itemgetter
@@ -24,6 +25,7 @@ from threedcseg.inference.on_device import (
     uploaded,
 )
 from threedcseg.inference.postprocessing import drop_regions, drop_unsure, median_over_time
+from threedcseg.inference.repeats import Repeats
 from threedcseg.inference.resizing import Picture, PictureT, stack
 from threedcseg.inference.settings import Settings
 from threedcseg.inference.shots import Thumbnail, mark_shots
@@ -76,7 +78,8 @@ class Item(Generic[KeyT]):
 
     ``key`` is what comes out with them, ``image`` ``(H, W, 3)`` the frame where it guides the
     upsampling and has not yet, ``small`` ``(h, w, 3)`` what the network sees; uint8 RGB both,
-    arrays, or tensors on a device that resizes. ``thumbnail``: for finding cuts.
+    arrays, or tensors on a device that resizes. ``thumbnail``: for finding cuts. ``again``: it
+    repeats the last frame that does not, which has its key among its ``repeats`` until it is out.
     """
 
     key: KeyT
@@ -85,6 +88,8 @@ class Item(Generic[KeyT]):
     small: Picture
     thumbnail: Thumbnail | None
     geometry: Geometry
+    again: bool
+    repeats: deque[KeyT] = field(default_factory=deque)
 
 
 def segment(
@@ -126,21 +131,56 @@ def segment_keyed(
         if on_shot is not None:
             on_shot(shot)
         windowing = settings.clip_length, settings.overlap, settings.tail, shot.stride
-        clips = iter_clips(map(itemgetter(1), members), *windowing, context)
+        clips = iter_clips(_distinct(map(itemgetter(1), members)), *windowing, context)
         at_once = windows_at_once(settings, device)
         maps = median_over_time(_stitched(clips, network, settings, at_once), settings.median)
         patient = resizes(device) and settings.emit == "final"
         in_flight = settings.clip_length * at_once if patient else 0
         full = downloaded(_at_source(maps, settings), in_flight)
         rule = settings.threshold, settings.drop_unsure, settings.short_edge
-        for key, probabilities in drop_unsure(full, *rule):
+        for key, probabilities in _with_repeats(drop_unsure(full, *rule)):
             yield key, _finished(probabilities, settings)
+
+
+def _distinct(items: Iterable[Item[KeyT]]) -> Iterator[Item[KeyT]]:
+    """The frames of a shot without repetitions, of which each has those that follow it."""
+    last = None
+    for item in items:
+        if item.again and last is not None:
+            last.repeats.append(item.key)
+        else:
+            last = item
+            yield item
+
+
+def _with_repeats(
+    maps: Iterable[tuple[Item[KeyT], np.ndarray]],
+) -> Iterator[tuple[KeyT, np.ndarray]]:
+    """All frames of a shot, repetitions with the map of what they repeat."""
+    last: tuple[Item[KeyT], np.ndarray] | None = None
+    for item, probabilities in maps:
+        if last is not None:  # what came in after its mask was out
+            yield from _repeated(*last)
+        repeated = _repeated(item, probabilities)
+        yield item.key, probabilities
+        yield from repeated
+        last = item, probabilities
+    if last is not None:
+        yield from _repeated(*last)
+
+
+def _repeated(item: Item[KeyT], probabilities: np.ndarray) -> list[tuple[KeyT, np.ndarray]]:
+    """Each with a copy: whoever gets a map may change it."""
+    found = [(key, probabilities.copy()) for key in item.repeats]
+    item.repeats.clear()
+    return found
 
 
 def _shrunk(
     frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings, device: torch.device
 ) -> Iterator[Item[KeyT]]:
     geometry = None
+    repeats = Repeats() if settings.skip_repeats and settings.emit == "final" else None
     for index, (key, frame) in enumerate(frames):
         if not isinstance(frame, np.ndarray):
             raise _no_array(index, frame)
@@ -164,7 +204,8 @@ def _shrunk(
         seen = small if isinstance(small, np.ndarray) else frame
         thumbnail = Thumbnail.of(seen) if settings.shots else None
         guide = image if settings.upsampling == "guided" else None
-        yield Item(key, index, guide, small, thumbnail, geometry)
+        again = repeats is not None and repeats(seen)
+        yield Item(key, index, guide, small, thumbnail, geometry, again)
 
 
 def _no_array(index: int, frame: object) -> InputError:
@@ -222,8 +263,8 @@ def _stitched(
     """
     stitcher: Stitcher[Item[KeyT], Picture] = Stitcher()
     while batch := list(islice(clips, 1)):
-        large = settings.clip_length, batch[0].frames[0].geometry
-        batch += islice(clips, _affordable(at_once, *large) - 1)
+        geometry = batch[0].frames[0].geometry
+        batch += islice(clips, _affordable(at_once, settings.clip_length, geometry) - 1)
         context = len(batch[0].before)
         frames = stack([picture for clip in batch for picture in _pictures(clip)])
         frames = frames.reshape(len(batch), -1, *frames.shape[1:])
@@ -247,12 +288,12 @@ def _pictures(clip: Clip[Item[KeyT]]) -> list[Picture]:
 
 def _at_source(
     maps: Iterable[tuple[Item[KeyT], Picture]], settings: Settings
-) -> Iterator[tuple[KeyT, Picture]]:
+) -> Iterator[tuple[Item[KeyT], Picture]]:
     """Maps ``(h, w)`` at the size of their frames, ``(H, W)``."""
     for item, probabilities in maps:
         full = item.geometry.to_source(probabilities, settings.upsampling, item.image)
         item.image = None  # as context, what the network sees will do
-        yield item.key, full
+        yield item, full
 
 
 def _finished(full: np.ndarray, settings: Settings) -> np.ndarray:

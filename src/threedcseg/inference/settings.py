@@ -70,8 +70,7 @@ class Settings:
     and exported files are made from it (CONTRIBUTING.md).
 
     Windows take every ``stride``-th frame, as far as memory allows (`segment`): a clip sees more of
-    the video, or every frame once where each comes twice. The tail and short videos are seen less
-    far apart (`iter_clips`).
+    the video. The tail and short videos are seen less far apart (`iter_clips`).
 
     ``context`` is how many frames before a clip and after it, a stride apart, a network looks at
     for what moves; only those with a motion stream do. Its further neighbours are then so far
@@ -93,6 +92,10 @@ class Settings:
     With ``shots``, windows begin anew at every hard cut, as at the beginning of a video: no clip
     mixes two scenes (docs/shots.md). Where a cut is suspected, two more frames are awaited.
 
+    With ``skip_repeats``, a frame that hardly differs from the last one gets its mask (`Repeats`),
+    unless masks are given early. Delays and frames held are counted in frames that differ then;
+    of those that repeat one, there are at most three.
+
     ``drop_unsure`` drops the regions of a mask, connected, whose probabilities are below it on
     average over the frames so far, edges aside; one always stays, and with 0 all do
     (`drop_unsure` of `threedcseg.inference.postprocessing`).
@@ -109,7 +112,7 @@ class Settings:
     overlap: Annotated[int, Option("frames two clips share", least=0, most=1023, unit="frames")] = 0
     stride: Annotated[
         int,
-        Option("a clip takes every N-th frame: 2 suits video in which each comes twice", most=1000),
+        Option("a clip takes every N-th frame", most=1000),
     ] = 1
     context: Annotated[
         int,
@@ -146,6 +149,10 @@ class Settings:
     shots: Annotated[bool, Option("begin anew at every hard cut, or let clips run across cuts")] = (
         True
     )
+    skip_repeats: Annotated[
+        bool,
+        Option("give a frame that repeats the last one its mask, or see it like any, as if early"),
+    ] = True
     drop_unsure: Annotated[
         float,
         Option(
@@ -257,6 +264,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pad": True,
         "upsampling": "nearest",
         "shots": False,
+        "skip_repeats": False,
         "drop_unsure": 0.0,
     },
     # For live input: less delay and less work; clips overlap as in the paper.

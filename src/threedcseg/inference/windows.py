@@ -8,7 +8,7 @@ With a ``stride`` above 1, a window takes every second, third, ... frame: it see
 video, for the same work. Windows that begin at successive frames make a block, which covers all
 frames from its first to its last; successive blocks share ``overlap`` frames of each window.
 
-The ``context`` of a window are as many frames, a stride apart, before its first and after its last.
+The ``context`` of a window are as many frames, as far apart, before its first and after its last.
 """
 
 from collections import deque
@@ -84,13 +84,13 @@ def iter_clips(
     def clips(windows: list[Window], end: int) -> Iterator[Clip[FrameT]]:
         starts = [*(window[0] for window in windows), end]
         for window, settled in zip(windows, starts[1:], strict=True):
-            before = range(window[0] - around, window[0], stride)
-            after = range(window[-1] + stride, window[-1] + stride + around, stride)
+            apart = max(1, window[-1] - window[-2]) if clip_length > 1 else stride
+            steps = range(apart, context * apart + 1, apart)
             yield Clip(
                 window,
                 [recent[index - num_frames] for index in window],
-                [at(index) for index in before],
-                [at(index) for index in after],
+                [at(window[0] - step) for step in reversed(steps)],
+                [at(window[-1] + step) for step in steps],
                 settled,
             )
 
