@@ -17,8 +17,9 @@ import torch
 
 from threedcseg.inference import on_device, predictor
 from threedcseg.inference.predictor import segment
+from threedcseg.inference.repeats import alike
 from threedcseg.inference.settings import Settings
-from threedcseg.inference.shots import Thumbnail
+from threedcseg.inference.shots import Thumbnail, reduced
 
 
 class Nothing(torch.nn.Module):
@@ -47,7 +48,7 @@ def main() -> None:
     device = torch.device(args.device)
     shades = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
     scene = cv2.resize(shades, (854, 480), interpolation=cv2.INTER_CUBIC)
-    frames = [np.ascontiguousarray(np.roll(scene, t, axis=1)) for t in range(96)]
+    frames = [np.ascontiguousarray(np.roll(scene, 8 * t, axis=1)) for t in range(96)]
     network, settings = Nothing().to(device), Settings()
 
     def path() -> None:
@@ -62,9 +63,12 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     full = np.zeros((480, 854), np.float32)
+    small = [reduced(frame) for frame in frames[:2]]
     whole = {
         "into pinned memory": lambda: on_device.uploaded(frames[0], device),
-        "thumbnail": lambda: Thumbnail.of(frames[0]),
+        "reducing": lambda: reduced(frames[0]),
+        "thumbnail": lambda: Thumbnail.of(small[0]),
+        "finding repetitions": lambda: alike(small[0], small[1]),
         "looking for NaN": lambda: full.min(),
     }
     for module in (on_device, predictor):

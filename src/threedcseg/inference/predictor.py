@@ -28,7 +28,7 @@ from threedcseg.inference.postprocessing import drop_regions, drop_unsure, media
 from threedcseg.inference.repeats import Repeats
 from threedcseg.inference.resizing import Picture, PictureT, stack
 from threedcseg.inference.settings import Settings
-from threedcseg.inference.shots import Thumbnail, mark_shots
+from threedcseg.inference.shots import Thumbnail, mark_shots, reduced
 from threedcseg.inference.stitch import Stitcher
 from threedcseg.inference.tta import Network, mean_logits
 from threedcseg.inference.windows import Clip, iter_clips
@@ -201,7 +201,7 @@ def _shrunk(
             )
         image = uploaded(frame, device)
         small = geometry.to_network(image)
-        seen = small if isinstance(small, np.ndarray) else frame
+        seen = small if isinstance(small, np.ndarray) else reduced(frame)
         thumbnail = Thumbnail.of(seen) if settings.shots else None
         guide = image if settings.upsampling == "guided" else None
         again = repeats is not None and repeats(seen)

@@ -65,6 +65,13 @@ def mark_shots(
         yield shot, frame
 
 
+def reduced(frame: np.ndarray) -> np.ndarray:
+    """``(H, W, 3)`` uint8, halved until its shorter side is below `LARGE`."""
+    while min(frame.shape[:2]) >= LARGE:
+        frame = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return frame
+
+
 @dataclass(frozen=True)
 class Thumbnail:
     """What of a frame is compared: a gray image, and the square roots of two histograms."""
@@ -76,9 +83,7 @@ class Thumbnail:
     @classmethod
     def of(cls, frame: np.ndarray) -> "Thumbnail":
         """Of a frame ``(H, W, 3)`` uint8 RGB of any size."""
-        while min(frame.shape[:2]) >= LARGE:
-            frame = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        image = cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(reduced(frame), (64, 36), interpolation=cv2.INTER_AREA)
         luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         shades = cv2.calcHist([luma], [0], None, [32], [0, 256])
         colours = cv2.calcHist([image], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3)
