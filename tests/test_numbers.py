@@ -64,7 +64,7 @@ SAYINGS = {
         f"| parameters | {PAPER} million | {COMPACT} million |",
         f"| network's resolution | short edge {PUBLISHED.short_edge} | "
         f"short edge {DEFAULT.short_edge} |",
-        f"has {COUNTS[DEFAULT.context]} frames before and after it as context",
+        f"has {COUNTS[DEFAULT.context]} frames before and after it as [context]",
         f"frames one and {COUNTS[DEFAULT.context]} steps before and after (three, of clips without",
         f"at most {AWAITED - 1} frames after its frame",
         f"At most {HELD} frames are held",
