@@ -32,8 +32,8 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tiny
 class Brightest(SegmentationNetwork):
     """Has no finite logits for clips as bright as those of a given source."""
 
-    def forward(self, clip):
-        logits = super().forward(clip)
+    def forward(self, clip, context=0):
+        logits = super().forward(clip, context)
         return logits / (clip.mean(dim=(1, 2, 3, 4), keepdim=True) < 0.9)
 
 
