@@ -130,28 +130,39 @@ def over_cluster(
             num_cpus=workers.cpus,
             num_gpus=workers.gpus,
         )
-        for row in outcomes.iter_rows():
-            if row["kind"] == "InputError":
-                raise InputError(row["reason"], row["remedy"])
-            if row["kind"] == "OSError":
-                raise OSError(row["reason"])
+        fault: Exception | None = None
+        for row in outcomes.iter_rows():  # to its end: Ray may end a process that leaves it before
+            if fault is not None:
+                continue
+            if row["kind"] in ("InputError", "OSError"):
+                starts.stop.remote()
+                ours = row["kind"] == "InputError"
+                fault = InputError(row["reason"], row["remedy"]) if ours else OSError(row["reason"])
+                continue
             video, folder = waiting.pop(row["job"])
             found = json.loads(row["result"])
             result = found and _RESULT.validate_python({"folder": folder, **found})
             yield VideoOutcome(row["kind"], video, folder, result, row["reason"])
+        if fault is not None:
+            raise fault
     for video, folder in waiting.values():
         yield failure(video, folder, "its worker died and could not be started again")
 
 
 class _Starts:
-    """How often each job has been begun: beyond the life of a worker."""
+    """How often each job has been begun: beyond the life of a worker; and whether to go on."""
 
     def __init__(self) -> None:
         self._count: Counter[int] = Counter()
+        self._stopped = False
 
-    def one_more(self, job: int) -> int:
+    def one_more(self, job: int) -> int | None:
+        """None where the run has a fault that ends it."""
         self._count[job] += 1
-        return self._count[job]
+        return None if self._stopped else self._count[job]
+
+    def stop(self) -> None:
+        self._stopped = True
 
 
 class _Actor:
@@ -177,11 +188,13 @@ class _Actor:
         return {"job": row["job"], "remedy": "", "result": "null", **outcome}
 
     def _outcome(self, job: int, video: Path, folder: Path) -> VideoOutcome:
+        begun = _import_ray().get(self._starts.one_more.remote(job))
+        if begun is None:
+            return failure(video, folder, "not begun")
         if self._worker is None:
             keep_freed_memory()
             os.chdir(self._cwd)
             self._worker = self._task.start()
-        begun = _import_ray().get(self._starts.one_more.remote(job))
         if begun > TRIES:
             return failure(video, folder, f"its worker died each time, {TRIES} times")
         return do_once(video, folder, self._worker)
