@@ -130,6 +130,23 @@ def test_held_frames_are_bounded_in_a_still_scene():
     assert network.count == pytest.approx(400 / (MOST + 1), abs=8)
 
 
+@pytest.mark.parametrize(("clips", "most"), [(1, 0), (2, 1), (3, 2), (4, MOST), (9, MOST)])
+def test_fewer_repeat_one_where_frames_are_large(monkeypatch, clips, most):
+    monkeypatch.setattr("threedcseg.inference.predictor.HELD_BYTES", clips * 8 * 36 * 64 * 3)
+    read = 0
+
+    def frames():
+        nonlocal read
+        for frame in shown([400]):
+            read += 1
+            yield frame
+
+    network = Counting()
+    ahead = [read - 1 - index for index, _ in segment(frames(), network, SMALL)]
+    assert max(ahead) <= 8 * (most + 1)
+    assert network.count == pytest.approx(400 / (most + 1), abs=8)
+
+
 def test_a_tensor_on_a_device_is_not_waited_for(monkeypatch):
     """Frames are compared as they came, not as they are on a GPU."""
     monkeypatch.setattr("threedcseg.inference.predictor.resizes", lambda device: True)

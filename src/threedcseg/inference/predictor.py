@@ -25,7 +25,7 @@ from threedcseg.inference.on_device import (
     uploaded,
 )
 from threedcseg.inference.postprocessing import drop_regions, drop_unsure, median_over_time
-from threedcseg.inference.repeats import Repeats
+from threedcseg.inference.repeats import MOST, Repeats
 from threedcseg.inference.resizing import Picture, PictureT, stack
 from threedcseg.inference.settings import Settings
 from threedcseg.inference.shots import Thumbnail, mark_shots, reduced
@@ -34,7 +34,8 @@ from threedcseg.inference.tta import Network, mean_logits
 from threedcseg.inference.windows import Clip, iter_clips
 
 HELD_BYTES = 400_000_000
-"""Windows with a stride, or of a batch, may hold so many bytes (1080p: 64 frames, 4K: 16)."""
+"""Windows with a stride, of a batch, or with what repeats their frames may hold so many bytes
+(1080p: 64 frames, 4K: 16)."""
 WINDOWS = 6
 """A GPU computes at least so many at once, unless frames are handed out early: of a small network's
 operations, most take longer to begin than to do."""
@@ -180,7 +181,7 @@ def _shrunk(
     frames: Iterable[tuple[KeyT, np.ndarray]], settings: Settings, device: torch.device
 ) -> Iterator[Item[KeyT]]:
     geometry = None
-    repeats = Repeats() if settings.skip_repeats and settings.emit == "final" else None
+    repeats: Repeats | None = None
     for index, (key, frame) in enumerate(frames):
         if not isinstance(frame, np.ndarray):
             raise _no_array(index, frame)
@@ -193,6 +194,9 @@ def _shrunk(
             geometry = Geometry.fit(
                 height, width, settings.short_edge, settings.multiple, settings.pad
             )
+            if settings.skip_repeats and settings.emit == "final":
+                # What goes by their keys may hold them.
+                repeats = Repeats(_affordable(1 + MOST, settings.clip_length, geometry) - 1)
         if (height, width) != geometry.source:
             raise InputError(
                 f"frame {index} is {width}x{height} after frames of "

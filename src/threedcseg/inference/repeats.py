@@ -24,14 +24,15 @@ MOST = 3
 
 class Repeats:
     """Tells of each picture ``(h, w, 3)`` uint8, all of one size, whether it repeats the last one
-    that did not."""
+    that did not; of ``most`` in a row at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self.most = most
         self._last: np.ndarray | None = None
         self._count = 0
 
     def __call__(self, picture: np.ndarray) -> bool:
-        if self._last is not None and self._count < MOST and alike(self._last, picture):
+        if self._last is not None and self._count < self.most and alike(self._last, picture):
             self._count += 1
             return True
         self._last, self._count = picture, 0

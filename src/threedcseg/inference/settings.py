@@ -94,7 +94,7 @@ class Settings:
 
     With ``skip_repeats``, a frame that hardly differs from the last one gets its mask (`Repeats`),
     unless masks are given early. Delays and frames held are counted in frames that differ then;
-    of those that repeat one, there are at most three.
+    of those that repeat one, there are at most three, fewer where frames are large.
 
     ``drop_unsure`` drops the regions of a mask, connected, whose probabilities are below it on
     average over the frames so far, edges aside; one always stays, and with 0 all do
