@@ -96,7 +96,7 @@ def moving(clip: Tensor, context: int = 0) -> tuple[Tensor, Tensor]:
     from one side only. With it how far anything is known, ``(B*T, 1, H/8, W/8)``.
     """
     batch, count = len(clip), clip.shape[2] - 2 * context
-    lags = tuple(lag for lag in (LAGS[0], max(LAGS[1], context)) if lag < count + context)
+    lags = LAGS[0], max(LAGS[1], context)
     frames = halved(to_frames(clip)).contiguous()  # (B*T, 3, H/2, W/2)
     gray = frames.mean(1, keepdim=True)
     level = Level.of(gray)
@@ -105,9 +105,8 @@ def moving(clip: Tensor, context: int = 0) -> tuple[Tensor, Tensor]:
     maps: list[Tensor] = []
     sure: list[Tensor] = []
     sides: list[Tensor] = []
-    for place in range(len(LAGS)):
-        if place < len(lags):
-            lag = lags[place]
+    for lag in lags:
+        if lag < count + context:
             sides = both_sides(frames, steep, lag, *found[lag], batch, context)
         else:  # the clip is too short
             sides = [torch.zeros_like(side) for side in sides]

@@ -63,10 +63,11 @@ class ExportedNetwork:
                 f"{self.path}: was exported for a context of {self.context} frames, not {context}",
                 f"give --context {self.context}, or export again",
             )
-        before, own, after = clip.split([context, length, context], dim=2)
-        last = own[:, :, -1:].expand(-1, -1, self.clip_length - length, -1, -1)
-        black = clip.new_zeros(*clip.shape[:2], self.context - context, *clip.shape[3:])
-        clip = torch.cat([black, before, own, last, after, black], dim=2)
+        if clip.shape[2] < self.clip_length + 2 * self.context:
+            before, own, after = clip.split([context, length, context], dim=2)
+            last = own[:, :, -1:].expand(-1, -1, self.clip_length - length, -1, -1)
+            black = clip.new_zeros(*clip.shape[:2], self.context - context, *clip.shape[3:])
+            clip = torch.cat([black, before, own, last, after, black], dim=2)
         logits = [self._logits(one[None].contiguous().cpu().numpy()) for one in clip]
         return torch.from_numpy(np.concatenate(logits))[:, :, :length]
 

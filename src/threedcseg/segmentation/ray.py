@@ -191,12 +191,12 @@ class _Actor:
         begun = _import_ray().get(self._starts.one_more.remote(job))
         if begun is None:
             return failure(video, folder, "not begun")
+        if begun > TRIES:
+            return failure(video, folder, f"its worker died each time, {TRIES} times")
         if self._worker is None:
             keep_freed_memory()
             os.chdir(self._cwd)
             self._worker = self._task.start()
-        if begun > TRIES:
-            return failure(video, folder, f"its worker died each time, {TRIES} times")
         return do_once(video, folder, self._worker)
 
 
