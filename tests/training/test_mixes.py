@@ -14,6 +14,8 @@ from tiny_recipes import CPU, losses, network, recipe
 
 from threedcseg.cli.main import main
 from threedcseg.errors import InputError
+from threedcseg.inference.predictor import context_of
+from threedcseg.inference.settings import Settings
 from threedcseg.models import load_network
 from threedcseg.training.clips.layers import Mix
 from threedcseg.training.clips.on_device import DeviceBatches, decoded
@@ -22,7 +24,7 @@ from threedcseg.training.loop import fit
 from threedcseg.training.losses import weighted_loss
 from threedcseg.training.non_finite import sources_of_bad_losses
 from threedcseg.training.recipe import DataSource, Source, read_recipe, within
-from threedcseg.training.train import build_network
+from threedcseg.training.train import build_network, train
 
 RECIPE = """
 model: {name: compact, width: lite0, channels: 8}
@@ -145,6 +147,22 @@ def test_clips_of_one_frame_are_trained_on_with_their_context(tiny_data, tmp_pat
     records: list[dict] = []
     fit(given, made, tmp_path, batches, device=CPU, log=records.append)
     assert len(losses(records)) == 5
+
+
+def test_what_clips_of_one_frame_with_context_taught_sees_motion(tiny_data, tmp_path):
+    text = RECIPE.replace("channels: 8", "channels: 8, motion: true")
+    lengths = []
+    for context in (0, 2):
+        path = tmp_path / f"{context}.yaml"
+        path.write_text(text.replace("clip_length: 4", f"clip_length: 1\n    context: {context}"))
+        weights = train(
+            read_recipe(path, [f"data={tiny_data}"]), tmp_path / str(context), device="cpu"
+        )
+        made, _ = load_network(str(weights))
+        settings = Settings.recommended_by(made)
+        lengths.append(settings.clip_length)
+    assert lengths == [1, Settings().clip_length]
+    assert context_of(made, settings) == Settings().context
 
 
 def test_what_cannot_be_used_is_named(tiny_data):

@@ -72,8 +72,10 @@ def train(recipe: Recipe, output: Path, *, device: str = "auto", workers: int = 
                 preview=preview,
             )
         if world.writes:
-            clip_length = recipe.stages[-1].clip_length
-            metadata = {"recipe": json.dumps(plain(recipe)), "clip_length": clip_length}
+            metadata: dict[str, Any] = {"recipe": json.dumps(plain(recipe))}
+            last = recipe.stages[-1]
+            if not last.context:  # else it is no length to use it with: 1 means each frame alone
+                metadata["clip_length"] = last.clip_length
             save_weights(path, best.cpu().eval(), metadata, half=True)
     return path
 
