@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -130,21 +130,18 @@ def over_cluster(
             num_cpus=workers.cpus,
             num_gpus=workers.gpus,
         )
-        fault: Exception | None = None
-        for row in outcomes.iter_rows():  # to its end: Ray may end a process that leaves it before
-            if fault is not None:
-                continue
+        ended = iter(outcomes.iter_rows())
+        for row in ended:
             if row["kind"] in ("InputError", "OSError"):
                 starts.stop.remote()
-                ours = row["kind"] == "InputError"
-                fault = InputError(row["reason"], row["remedy"]) if ours else OSError(row["reason"])
-                continue
+                deque(ended, maxlen=0)  # Ray may end a process that leaves them before their end
+                if row["kind"] == "InputError":
+                    raise InputError(row["reason"], row["remedy"])
+                raise OSError(row["reason"])
             video, folder = waiting.pop(row["job"])
             found = json.loads(row["result"])
             result = found and _RESULT.validate_python({"folder": folder, **found})
             yield VideoOutcome(row["kind"], video, folder, result, row["reason"])
-        if fault is not None:
-            raise fault
     for video, folder in waiting.values():
         yield failure(video, folder, "its worker died and could not be started again")
 
