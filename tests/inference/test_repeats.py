@@ -115,36 +115,33 @@ def test_a_repetition_after_its_frame_is_out_comes_before_the_next_one():
     assert [each for each in order if each.startswith("out")] == [f"out {i}" for i in range(17)]
 
 
-def test_held_frames_are_bounded_in_a_still_scene():
+def of_a_still_scene(count):
+    """How far each of ``count`` frames was read ahead of, and how many the network saw."""
     read = 0
 
     def frames():
         nonlocal read
-        for frame in shown([400]):
+        for frame in shown([count]):
             read += 1
             yield frame
 
     network = Counting()
     ahead = [read - 1 - index for index, _ in segment(frames(), network, SMALL)]
+    return ahead, network.count
+
+
+def test_held_frames_are_bounded_in_a_still_scene():
+    ahead, seen = of_a_still_scene(400)
     assert max(ahead) <= 8 * (MOST + 1)
-    assert network.count == pytest.approx(400 / (MOST + 1), abs=8)
+    assert seen == pytest.approx(400 / (MOST + 1), abs=8)
 
 
 @pytest.mark.parametrize(("clips", "most"), [(1, 0), (2, 1), (3, 2), (4, MOST), (9, MOST)])
 def test_fewer_repeat_one_where_frames_are_large(monkeypatch, clips, most):
     monkeypatch.setattr("threedcseg.inference.predictor.HELD_BYTES", clips * 8 * 36 * 64 * 3)
-    read = 0
-
-    def frames():
-        nonlocal read
-        for frame in shown([400]):
-            read += 1
-            yield frame
-
-    network = Counting()
-    ahead = [read - 1 - index for index, _ in segment(frames(), network, SMALL)]
+    ahead, seen = of_a_still_scene(400)
     assert max(ahead) <= 8 * (most + 1)
-    assert network.count == pytest.approx(400 / (most + 1), abs=8)
+    assert seen == pytest.approx(400 / (most + 1), abs=8)
 
 
 def test_a_tensor_on_a_device_is_not_waited_for(monkeypatch):
