@@ -140,6 +140,19 @@ def test_behind_a_pillar_and_out_again() -> None:
     assert last == 1
 
 
+@pytest.mark.parametrize("drift", [0, 1])
+def test_what_comes_back_in_pieces_is_what_was_mostly_hidden(drift: int) -> None:
+    """A tall thing, of which for a while only the head is found; the rest comes back in shadow."""
+    tracker = ObjectTracker()
+    for i in range(30):
+        x = 40 + drift * i
+        head, rest = (x, 5, 12, 30), (x, 45, 12, 45)
+        parts = [(x, 5, 12, 85)] if i < 10 else [head] if i < 16 else [head, rest]
+        image = picture((head, RED), ((x, 35, 12, 55), RED if i < 16 else BLUE))
+        found = at(tracker, scene(*parts), image)
+        assert set(np.unique(found)) == {0, 1}, f"frame {i}"
+
+
 def test_all_of_the_mask_but_specks_is_of_some_object() -> None:
     rng = np.random.default_rng(0)
     tracker = ObjectTracker()

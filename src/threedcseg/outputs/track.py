@@ -13,6 +13,7 @@ _SOFTNESS = 3.0  # points beyond a shape's edge at which a pixel counts as anoth
 _COLOUR = 1.6  # how much the colours count beside the shape
 _SURE = 0.4  # mean of the logarithm of the odds that tells two objects' colours apart
 _SEARCH = 5  # points around where it should be in which an object that touches another is sought
+_HALF = 0.5  # of an object: while less is seen of it, it is hidden, and its shape stays
 
 
 @dataclass(eq=False)
@@ -21,7 +22,7 @@ class Track:
 
     Attributes:
         number: its number.
-        shape: ``(h, w)`` bool; while it is partly hidden, as it was before.
+        shape: ``(h, w)`` bool; while it is hidden, or touches another, as it was before.
         corner: of the shape, upper left.
         centre: of the shape.
         area: of the shape, in points.
@@ -62,21 +63,23 @@ class Track:
     def follow(self, extent: np.ndarray, colors: np.ndarray, corner: np.ndarray | None) -> None:
         """It is seen on ``extent``; where it touches others, with its corner at ``corner``.
 
-        What is seen of it then does not say how large it is, nor of which colours.
+        What is seen of it then does not say how large it is, nor of which colours. Where only a
+        part is left of it, its shape is put on that part.
         """
-        area, frames = int(np.count_nonzero(extent)), self.unseen + 1
+        area, frames, touches = int(np.count_nonzero(extent)), self.unseen + 1, corner is not None
+        if corner is None and area < min(_HALF * self.full, self.area):
+            corner = _sought(self, extent.astype(np.float32), (0, 0), outside=0)
         if corner is not None:
             step, weight = (corner - self.corner) / frames, 0.3
             self.corner, self.centre = corner, self.centre + corner - self.corner
         else:
             step, weight = (centre_of(extent) - self.centre) / frames, 0.5
+        if not touches:
             if area > 0.6 * self.full:  # else most of it is hidden, or out of the picture
                 self.colors = 0.9 * self.colors + 0.1 * colors
             self.full = max(area, 0.98 * self.full)
-            self.alone, self.beside = self.alone + 1, None
-        if corner is None:
-            self.whole = area
-        if corner is None or 0.85 < area / self.whole < 1.15:
+            self.alone, self.beside, self.whole = self.alone + 1, None, area
+        if corner is None or (touches and 0.85 < area / self.whole < 1.15):
             self.shape, self.corner = cropped(extent)
             self.centre, self.area = centre_of(extent), area
         self.seen = area
@@ -253,12 +256,23 @@ def _found(
     colour: np.ndarray,
 ) -> np.ndarray:
     """The corner near where it should be at which most of its shape lies on its own colours."""
-    expected = np.rint(track.expected())
     weights = np.where(inside, np.clip(colour, -1, 1) + 0.5, -1).astype(np.float32)
+    return _sought(track, weights, (box[0].start, box[1].start), outside=-0.3)
+
+
+def _sought(
+    track: Track, weights: np.ndarray, first: tuple[int, int], outside: float
+) -> np.ndarray:
+    """The corner near where it should be at which its shape lies on the greatest ``weights``.
+
+    These are a part of the grid that begins at row and column ``first``; what is not in it counts
+    ``outside``.
+    """
+    expected = np.rint(track.expected())
     height, width = track.shape.shape
-    top = int(expected[1]) - box[0].start - _SEARCH
-    left = int(expected[0]) - box[1].start - _SEARCH
-    window = np.full((height + 2 * _SEARCH, width + 2 * _SEARCH), -0.3, np.float32)
+    top = int(expected[1]) - first[0] - _SEARCH
+    left = int(expected[0]) - first[1] - _SEARCH
+    window = np.full((height + 2 * _SEARCH, width + 2 * _SEARCH), outside, np.float32)
     rows = slice(max(0, top), max(0, min(weights.shape[0], top + window.shape[0])))
     columns = slice(max(0, left), max(0, min(weights.shape[1], left + window.shape[1])))
     part = weights[rows, columns]
