@@ -15,6 +15,7 @@ from threedcseg.allocation import keep_freed_memory
 from threedcseg.cli.terminal import plain_streams
 from threedcseg.errors import InputError
 from threedcseg.reading import shortly
+from threedcseg.waiting import wait_asleep
 
 MAX_WORD = 4096
 """Characters of an argument."""
@@ -115,6 +116,7 @@ def _run(argv: list[str]) -> int:
         parser.print_help()
         return 0
     keep_freed_memory()
+    wait_asleep()
     return int(_module(args.command).run(args) or 0)
 
 
