@@ -148,6 +148,8 @@ def _open_onnx(path: Path) -> ExportedNetwork:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     options.intra_op_num_threads = torch.get_num_threads()
+    # Threads that wait sleep, where other programs want the cores (`waiting`).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(
         str(path), options, onnxruntime.get_available_providers()
     )
