@@ -1,8 +1,8 @@
 """How threads wait for each other: asleep, where other programs want the cores.
 
-The threads of an operation meet at its end, hundreds of times a frame. GNU OpenMP lets who comes
-first spin for about a millisecond, on the very core that the last one may be waiting for: beside a
-busy program a video takes twice as long, beside one of low priority more than ten times.
+The threads of an operation meet at its end. GNU OpenMP lets who comes first spin for 300,000 turns,
+on the very core that the last one may be waiting for: beside a busy program a video takes twice as
+long, beside one of low priority more than ten times (docs/performance.md).
 """
 
 import os

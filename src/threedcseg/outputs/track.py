@@ -12,7 +12,7 @@ _ELSEWHERE = 2e-3  # share of a colour that an object has not, so far
 _SOFTNESS = 3.0  # points beyond a shape's edge at which a pixel counts as another's
 _COLOUR = 1.6  # how much the colours count beside the shape
 _SURE = 0.4  # mean of the logarithm of the odds that tells two objects' colours apart
-_SEARCH = 5  # points around where it should be in which an object that touches another is sought
+_SEARCH = 5  # points around where it should be in which what touches others, or hides, is sought
 _HALF = 0.5  # of an object: while less is seen of it, it is hidden, and its shape stays
 
 
@@ -66,8 +66,10 @@ class Track:
         What is seen of it then does not say how large it is, nor of which colours. Where only a
         part is left of it, its shape is put on that part.
         """
-        area, frames, touches = int(np.count_nonzero(extent)), self.unseen + 1, corner is not None
-        if corner is None and area < min(_HALF * self.full, self.area):
+        area, frames = int(np.count_nonzero(extent)), self.unseen + 1
+        touches = corner is not None
+        hidden = not touches and area < min(_HALF * self.full, self.area)
+        if hidden:
             corner = _sought(self, extent.astype(np.float32), (0, 0), outside=0)
         if corner is not None:
             step, weight = (corner - self.corner) / frames, 0.3
@@ -79,7 +81,7 @@ class Track:
                 self.colors = 0.9 * self.colors + 0.1 * colors
             self.full = max(area, 0.98 * self.full)
             self.alone, self.beside, self.whole = self.alone + 1, None, area
-        if corner is None or (touches and 0.85 < area / self.whole < 1.15):
+        if not hidden and (not touches or 0.85 < area / self.whole < 1.15):
             self.shape, self.corner = cropped(extent)
             self.centre, self.area = centre_of(extent), area
         self.seen = area
